@@ -1,0 +1,161 @@
+//! Canonical JSON. Appendices, "Canonical JSON".
+
+use crate::limits::INTEGER_MAX;
+
+pub use serde_json::Value;
+
+/// A JSON object.
+pub type Object = serde_json::Map<String, Value>;
+
+/// A value that canonical JSON cannot express. From room version 6 on such an event is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the number {0} is not an integer between -(2^53)+1 and (2^53)-1")]
+pub struct NotCanonical(String);
+
+/// Writes `object` as canonical JSON: keys in order of their code points, no white space, the shortest escapes.
+pub fn canonical(object: &Object) -> String {
+    let mut out = String::with_capacity(512);
+    write_object(&mut out, object, &[]);
+    out
+}
+
+/// Like [`canonical`], for any value.
+pub fn canonical_value(value: &Value) -> String {
+    let mut out = String::with_capacity(512);
+    write_value(&mut out, value);
+    out
+}
+
+/// Like [`canonical`], as if the top-level keys in `without` were not there.
+pub fn canonical_without(object: &Object, without: &[&str]) -> String {
+    let mut out = String::with_capacity(512);
+    write_object(&mut out, object, without);
+    out
+}
+
+/// Says whether every number in `object` is one that canonical JSON allows.
+pub fn check_strict(object: &Object) -> Result<(), NotCanonical> {
+    object.values().try_for_each(check_value)
+}
+
+fn check_value(value: &Value) -> Result<(), NotCanonical> {
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
+        Value::Number(number) => match number.as_i64() {
+            Some(integer) if (-INTEGER_MAX..=INTEGER_MAX).contains(&integer) => Ok(()),
+            Some(_) | None => Err(NotCanonical(number.to_string())),
+        },
+        Value::Array(items) => items.iter().try_for_each(check_value),
+        Value::Object(object) => check_strict(object),
+    }
+}
+
+fn write_value(out: &mut String, value: &Value) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Number(number) => out.push_str(&number.to_string()),
+        Value::String(text) => write_string(out, text),
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_value(out, item);
+            }
+            out.push(']');
+        }
+        Value::Object(object) => write_object(out, object, &[]),
+    }
+}
+
+fn write_object(out: &mut String, object: &Object, without: &[&str]) {
+    // `serde_json` keeps the keys sorted by bytes, which for UTF-8 is the order of code points. Should another crate switch
+    // on its feature `preserve_order`, the test `keys_are_sorted` fails.
+    out.push('{');
+    let mut first = true;
+    for (key, value) in object.iter().filter(|(key, _)| !without.contains(&key.as_str())) {
+        if !first {
+            out.push(',');
+        }
+        first = false;
+        write_string(out, key);
+        out.push(':');
+        write_value(out, value);
+    }
+    out.push('}');
+}
+
+fn write_string(out: &mut String, text: &str) {
+    out.push('"');
+    let mut clean_from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let short = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            0x08 => "\\b",
+            0x09 => "\\t",
+            0x0a => "\\n",
+            0x0c => "\\f",
+            0x0d => "\\r",
+            0x00..=0x1f => "",
+            _ => continue,
+        };
+        out.push_str(&text[clean_from..at]);
+        clean_from = at + 1;
+        if short.is_empty() {
+            out.push_str(&format!("\\u{byte:04x}"));
+        } else {
+            out.push_str(short);
+        }
+    }
+    out.push_str(&text[clean_from..]);
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Value {
+        serde_json::from_str(text).unwrap()
+    }
+
+    /// Appendices, "Canonical JSON", the examples.
+    #[test]
+    fn keys_are_sorted() {
+        for (given, canonical) in [
+            ("{}", "{}"),
+            (r#"{"one": 1, "two": "Two"}"#, r#"{"one":1,"two":"Two"}"#),
+            (r#"{"b": "2", "a": "1"}"#, r#"{"a":"1","b":"2"}"#),
+            (
+                r#"{"auth":{"success":true,"mxid":"@john.doe:example.com","profile":{"display_name":"John Doe","three_pids":[{"medium":"email","address":"john.doe@example.org"},{"medium":"msisdn","address":"123456789"}]}}}"#,
+                r#"{"auth":{"mxid":"@john.doe:example.com","profile":{"display_name":"John Doe","three_pids":[{"address":"john.doe@example.org","medium":"email"},{"address":"123456789","medium":"msisdn"}]},"success":true}}"#,
+            ),
+            (r#"{"a": "日本語"}"#, r#"{"a":"日本語"}"#),
+            (r#"{"本": 2, "日": 1}"#, r#"{"日":1,"本":2}"#),
+            (r#"{"a": "\u65E5"}"#, r#"{"a":"日"}"#),
+            (r#"{"a": null}"#, r#"{"a":null}"#),
+            (
+                r#"{"a": "\u0000\u001f\b\t\n\f\r\"\\\/\u007f"}"#,
+                "{\"a\":\"\\u0000\\u001f\\b\\t\\n\\f\\r\\\"\\\\/\u{7f}\"}",
+            ),
+        ] {
+            assert_eq!(canonical_value(&parse(given)), canonical);
+        }
+    }
+
+    #[test]
+    fn strict_numbers_only() {
+        for bad in ["1.5", "1e3", "-0", "9007199254740992", "-9007199254740992", "123456789012345678901234567890"] {
+            let value = parse(&format!(r#"{{"a":[{{"b":{bad}}}]}}"#));
+            assert!(check_strict(value.as_object().unwrap()).is_err(), "{bad}");
+        }
+        for good in ["0", "-1", "9007199254740991", "-9007199254740991"] {
+            let value = parse(&format!(r#"{{"a":{good}}}"#));
+            assert!(check_strict(value.as_object().unwrap()).is_ok(), "{good}");
+        }
+    }
+}

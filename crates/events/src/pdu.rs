@@ -1,0 +1,425 @@
+//! Events as they travel between servers. S2S API, "PDUs"; room version specifications, "Event format".
+//!
+//! A stranger's JSON becomes a [`ParsedPdu`] (its format is right, its id known) and, once its signatures are checked, a
+//! [`Pdu`]. Nothing else in Althing takes an event.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::hash::{content_hash_matches, event_id};
+use crate::id::{EventId, InvalidId, KeyId, RoomId, ServerName, UserId};
+use crate::json::{self, NotCanonical, Object, Value};
+use crate::limits::{FIELD_BYTES_MAX, INTEGER_MAX, PDU_SIZE_BYTES_MAX};
+use crate::redaction::redact;
+use crate::room_version::{EventIdFormat, RoomIdFormat, RoomVersion};
+use crate::signature::{self, PublicKey, SignatureError, SigningKey};
+
+/// An event whose format and size are right for its room version. Its signatures have not been looked at.
+#[derive(Debug, Clone)]
+pub struct ParsedPdu {
+    fields: Fields,
+    object: Object,
+}
+
+/// An event whose format, size, hash and signatures are right for its room version. Cheap to clone.
+///
+/// Only [`ParsedPdu::verify`], [`crate::NewEvent::sign`] and [`Pdu::from_store`] make one, so whoever holds one need not
+/// ask again.
+#[derive(Debug, Clone)]
+pub struct Pdu(Arc<Checked>);
+
+#[derive(Debug)]
+struct Checked {
+    fields: Fields,
+    object: Object,
+    mangled: bool,
+    signed_by: BTreeSet<ServerName>,
+}
+
+#[derive(Debug, Clone)]
+struct Fields {
+    version: RoomVersion,
+    event_id: EventId,
+    room_id: RoomId,
+    sender: UserId,
+    event_type: String,
+    state_key: Option<String>,
+    depth: i64,
+    origin_server_ts: i64,
+    prev_events: Vec<EventId>,
+    auth_events: Vec<EventId>,
+    oversized: Option<&'static str>,
+}
+
+/// What is wrong with the format of an event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// A field that every event has is not there.
+    #[error("the event has no `{0}`")]
+    Missing(&'static str),
+    /// A field is there with a value of the wrong type, or outside of its range.
+    #[error("the event's `{field}` must be {expected}")]
+    Wrong {
+        /// Which field.
+        field: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// An identifier does not follow its grammar.
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+    /// A number that canonical JSON cannot express.
+    #[error(transparent)]
+    NotCanonical(#[from] NotCanonical),
+    /// More than [`PDU_SIZE_BYTES_MAX`] bytes.
+    #[error("the event has {0} bytes as canonical JSON, more than {PDU_SIZE_BYTES_MAX}")]
+    TooLarge(usize),
+    /// A field with more than [`FIELD_BYTES_MAX`] code points (or bytes, from room version 11 on).
+    #[error("the event's `{0}` is longer than {FIELD_BYTES_MAX}")]
+    FieldTooLong(&'static str),
+}
+
+impl ParsedPdu {
+    /// Checks the format of `object` for a room of `version` and computes its id.
+    ///
+    /// `unsigned` is dropped: nothing in it is signed, and nothing of a peer's is believed.
+    pub fn parse(mut object: Object, version: RoomVersion) -> Result<Self, FormatError> {
+        object.remove("unsigned");
+        let rules = version.rules();
+        if rules.strict_json {
+            json::check_strict(&object)?;
+        }
+        let size = json::canonical(&object).len();
+        if size > PDU_SIZE_BYTES_MAX {
+            return Err(FormatError::TooLarge(size));
+        }
+        let fields = Fields::parse(&object, version)?;
+        Ok(Self { fields, object })
+    }
+
+    /// The event's id.
+    pub fn event_id(&self) -> &EventId {
+        &self.fields.event_id
+    }
+
+    /// The event's room.
+    pub fn room_id(&self) -> &RoomId {
+        &self.fields.room_id
+    }
+
+    /// The user that sent it.
+    pub fn sender(&self) -> &UserId {
+        &self.fields.sender
+    }
+
+    /// The sender's clock when it was made, in milliseconds since 1970. Not to be believed.
+    pub fn origin_server_ts(&self) -> i64 {
+        self.fields.origin_server_ts
+    }
+
+    /// Events that it names as its parents.
+    pub fn prev_events(&self) -> &[EventId] {
+        &self.fields.prev_events
+    }
+
+    /// Events that it names as its permission.
+    pub fn auth_events(&self) -> &[EventId] {
+        &self.fields.auth_events
+    }
+
+    /// Returns the servers whose signatures the event needs.
+    ///
+    /// S2S API, "Validating hashes and signatures on received events"; auth rule "If `content` has a
+    /// `join_authorised_via_users_server` key" (room version 8).
+    pub fn required_signatures(&self) -> BTreeSet<ServerName> {
+        let mut servers = BTreeSet::new();
+        // A third-party invite is proved by the identity server's signature, and may be sent by another server.
+        if !self.is_third_party_invite() {
+            servers.insert(self.fields.sender.server());
+        }
+        let rules = self.fields.version.rules();
+        if rules.event_id == EventIdFormat::Chosen {
+            servers.extend(self.fields.event_id.server());
+        }
+        if rules.auth.restricted_joins {
+            servers.extend(join_authorised_by(&self.fields.event_type, &self.object));
+        }
+        servers
+    }
+
+    /// Returns the keys that the required signatures claim to be made with.
+    pub fn claimed_keys(&self) -> Vec<(ServerName, KeyId)> {
+        let servers = self.required_signatures();
+        let keys = |server: ServerName| {
+            signature::signatures_of(&self.object, &server).into_iter().map(move |(key, _)| (server.clone(), key))
+        };
+        servers.into_iter().flat_map(keys).collect()
+    }
+
+    /// Checks signatures, then the content hash; on a wrong hash goes on with the redacted event, marked as mangled.
+    ///
+    /// `key_of` returns a server's key if it was valid when the event was made, as far as the room version asks for that.
+    pub fn verify(self, key_of: impl Fn(&ServerName, &KeyId) -> Option<PublicKey>) -> Result<Pdu, SignatureError> {
+        let redacted = redact(&self.object, self.fields.version);
+        let signed_by = self.required_signatures();
+        for server in &signed_by {
+            signature::verify_json(&redacted, server, |key| key_of(server, key))?;
+        }
+        let mangled = !content_hash_matches(&self.object);
+        let object = if mangled { redacted } else { self.object };
+        Ok(Pdu(Arc::new(Checked { fields: self.fields, object, mangled, signed_by })))
+    }
+
+    /// For [`crate::NewEvent`] only, which has just signed it in the name of `server`.
+    pub(crate) fn into_own(self, server: &ServerName) -> Pdu {
+        let signed_by = BTreeSet::from([server.clone()]);
+        Pdu(Arc::new(Checked { fields: self.fields, object: self.object, mangled: false, signed_by }))
+    }
+
+    fn is_third_party_invite(&self) -> bool {
+        let content = self.object.get("content");
+        self.fields.event_type == "m.room.member"
+            && content.and_then(|content| content.get("membership")).and_then(Value::as_str) == Some("invite")
+            && content.and_then(|content| content.get("third_party_invite")).is_some()
+    }
+}
+
+impl Pdu {
+    /// Takes an event back that was checked before it was stored.
+    ///
+    /// `mangled` says whether its content hash did not match. Fails only if the store is damaged.
+    pub fn from_store(
+        object: Object,
+        version: RoomVersion,
+        event_id: EventId,
+        mangled: bool,
+    ) -> Result<Self, FormatError> {
+        let mut fields = Fields::parse(&object, version)?;
+        fields.event_id = event_id;
+        let parsed = ParsedPdu { fields, object };
+        let signed_by = parsed.required_signatures();
+        Ok(Self(Arc::new(Checked { fields: parsed.fields, object: parsed.object, mangled, signed_by })))
+    }
+
+    /// The event's id.
+    pub fn event_id(&self) -> &EventId {
+        &self.0.fields.event_id
+    }
+
+    /// The event's room. In room version 12 a create event's room is named after itself.
+    pub fn room_id(&self) -> &RoomId {
+        &self.0.fields.room_id
+    }
+
+    /// The version of its room.
+    pub fn version(&self) -> RoomVersion {
+        self.0.fields.version
+    }
+
+    /// The user that sent it.
+    pub fn sender(&self) -> &UserId {
+        &self.0.fields.sender
+    }
+
+    /// The event's type.
+    pub fn event_type(&self) -> &str {
+        &self.0.fields.event_type
+    }
+
+    /// The state key, if it is a state event.
+    pub fn state_key(&self) -> Option<&str> {
+        self.0.fields.state_key.as_deref()
+    }
+
+    /// Says whether it is a state event of this type and key.
+    pub fn is_state(&self, event_type: &str, state_key: &str) -> bool {
+        self.event_type() == event_type && self.state_key() == Some(state_key)
+    }
+
+    /// `membership` of the content, if it is an `m.room.member` event with a state key.
+    pub fn membership(&self) -> Option<&str> {
+        let is_member = self.event_type() == "m.room.member" && self.state_key().is_some();
+        self.content().get("membership").and_then(Value::as_str).filter(|_| is_member)
+    }
+
+    /// The depth that it claims. Decides nothing of ours.
+    pub fn depth(&self) -> i64 {
+        self.0.fields.depth
+    }
+
+    /// The sender's clock when it was made, in milliseconds since 1970. Not to be believed.
+    pub fn origin_server_ts(&self) -> i64 {
+        self.0.fields.origin_server_ts
+    }
+
+    /// Its parents in the event graph.
+    pub fn prev_events(&self) -> &[EventId] {
+        &self.0.fields.prev_events
+    }
+
+    /// The events that give it permission.
+    pub fn auth_events(&self) -> &[EventId] {
+        &self.0.fields.auth_events
+    }
+
+    /// The event's content.
+    pub fn content(&self) -> &Object {
+        static EMPTY: std::sync::LazyLock<Object> = std::sync::LazyLock::new(Object::new);
+        self.0.object.get("content").and_then(Value::as_object).unwrap_or(&EMPTY)
+    }
+
+    /// The whole event, without `unsigned`.
+    pub fn object(&self) -> &Object {
+        &self.0.object
+    }
+
+    /// The event as canonical JSON, as it goes to other servers and into the store.
+    pub fn to_json(&self) -> String {
+        json::canonical(&self.0.object)
+    }
+
+    /// The content hash did not match: this is the redacted copy, and a full one may come.
+    pub fn is_mangled(&self) -> bool {
+        self.0.mangled
+    }
+
+    /// The field that has over 255 bytes (but not over 255 code points). Such an event is rejected, up to version 10.
+    pub fn oversized(&self) -> Option<&'static str> {
+        self.0.fields.oversized
+    }
+
+    /// The servers whose signatures were needed and verified.
+    pub fn signed_by(&self) -> &BTreeSet<ServerName> {
+        &self.0.signed_by
+    }
+
+    /// The event that this redaction is for. Its place depends on the room version.
+    pub fn redacts(&self) -> Option<EventId> {
+        if self.event_type() != "m.room.redaction" {
+            return None;
+        }
+        let place = if self.version().rules().redaction.redacts_in_content { self.content() } else { self.object() };
+        place.get("redacts").and_then(Value::as_str).and_then(|id| EventId::parse(id).ok())
+    }
+
+    /// Returns the redacted event: same id, same signatures.
+    pub fn redacted(&self) -> Self {
+        let object = redact(&self.0.object, self.version());
+        Self(Arc::new(Checked {
+            fields: self.0.fields.clone(),
+            object,
+            mangled: self.0.mangled,
+            signed_by: self.0.signed_by.clone(),
+        }))
+    }
+
+    /// Adds our signature to somebody else's event: an invite of our user, or a restricted join that we authorise.
+    pub fn countersigned(&self, server: &ServerName, key: &SigningKey) -> Self {
+        let mut object = self.0.object.clone();
+        let signature = key.signature_of(&redact(&object, self.version()));
+        signature::insert_signature(&mut object, server, key.id(), signature);
+        let mut signed_by = self.0.signed_by.clone();
+        signed_by.insert(server.clone());
+        Self(Arc::new(Checked { fields: self.0.fields.clone(), object, mangled: self.0.mangled, signed_by }))
+    }
+}
+
+impl Fields {
+    fn parse(object: &Object, version: RoomVersion) -> Result<Self, FormatError> {
+        let rules = version.rules();
+        let event_type = text(object, "type")?.to_owned();
+        let state_key = match object.get("state_key") {
+            None => None,
+            Some(Value::String(key)) => Some(key.clone()),
+            Some(_) => return Err(FormatError::Wrong { field: "state_key", expected: "a string" }),
+        };
+        let sender = UserId::parse(text(object, "sender")?)?;
+        if !object.get("content").ok_or(FormatError::Missing("content"))?.is_object() {
+            return Err(FormatError::Wrong { field: "content", expected: "an object" });
+        }
+        if !object.get("hashes").is_none_or(Value::is_object) {
+            return Err(FormatError::Wrong { field: "hashes", expected: "an object" });
+        }
+        if !object.get("signatures").ok_or(FormatError::Missing("signatures"))?.is_object() {
+            return Err(FormatError::Wrong { field: "signatures", expected: "an object" });
+        }
+        let event_id = event_id(object, version).ok_or(FormatError::Missing("event_id"))?;
+        let is_nameless_create = rules.room_id == RoomIdFormat::CreateEvent
+            && event_type == "m.room.create"
+            && !object.contains_key("room_id");
+        let room_id = if is_nameless_create {
+            RoomId::of_create_event(&event_id)
+        } else {
+            RoomId::parse(text(object, "room_id")?)?
+        };
+        let mut fields = Self {
+            version,
+            event_id,
+            room_id,
+            sender,
+            event_type,
+            state_key,
+            depth: integer(object, "depth", if rules.strict_json { INTEGER_MAX } else { i64::MAX })?,
+            origin_server_ts: integer(object, "origin_server_ts", i64::MAX)?,
+            prev_events: references(object, "prev_events", rules.event_id)?,
+            auth_events: references(object, "auth_events", rules.event_id)?,
+            oversized: None,
+        };
+        fields.oversized = fields.check_sizes(rules.lenient_sizes)?;
+        Ok(fields)
+    }
+
+    /// Returns the field that is too long in bytes but not in code points, where the version tells the two apart.
+    fn check_sizes(&self, lenient: bool) -> Result<Option<&'static str>, FormatError> {
+        let fields = [
+            ("event_id", self.event_id.as_str()),
+            ("room_id", self.room_id.as_str()),
+            ("sender", self.sender.as_str()),
+            ("type", &self.event_type),
+            ("state_key", self.state_key.as_deref().unwrap_or_default()),
+        ];
+        let mut oversized = None;
+        for (name, value) in fields.into_iter().filter(|(_, value)| value.len() > FIELD_BYTES_MAX) {
+            if !lenient || value.chars().count() > FIELD_BYTES_MAX {
+                return Err(FormatError::FieldTooLong(name));
+            }
+            oversized.get_or_insert(name);
+        }
+        Ok(oversized)
+    }
+}
+
+/// Returns the server that authorised a restricted join, if the event is a join that names one.
+fn join_authorised_by(event_type: &str, object: &Object) -> Option<ServerName> {
+    let content = object.get("content").filter(|_| event_type == "m.room.member")?;
+    if content.get("membership").and_then(Value::as_str) != Some("join") {
+        return None;
+    }
+    let user = content.get("join_authorised_via_users_server").and_then(Value::as_str)?;
+    UserId::parse(user).ok().map(|user| user.server())
+}
+
+fn text<'a>(object: &'a Object, field: &'static str) -> Result<&'a str, FormatError> {
+    let value = object.get(field).ok_or(FormatError::Missing(field))?;
+    value.as_str().ok_or(FormatError::Wrong { field, expected: "a string" })
+}
+
+fn integer(object: &Object, field: &'static str, max: i64) -> Result<i64, FormatError> {
+    let value = object.get(field).ok_or(FormatError::Missing(field))?;
+    let expected = "an integer, not negative and in range";
+    value.as_i64().filter(|number| (0..=max).contains(number)).ok_or(FormatError::Wrong { field, expected })
+}
+
+/// Reads `prev_events` or `auth_events`: ids, or pairs of id and hashes in room versions 1 and 2.
+fn references(object: &Object, field: &'static str, format: EventIdFormat) -> Result<Vec<EventId>, FormatError> {
+    let wrong = || FormatError::Wrong { field, expected: "an array of event ids" };
+    let items = object.get(field).ok_or(FormatError::Missing(field))?.as_array().ok_or_else(wrong)?;
+    let id_of = |item: &Value| -> Result<EventId, FormatError> {
+        let id = match format {
+            EventIdFormat::Chosen => item.get(0).and_then(Value::as_str),
+            EventIdFormat::ReferenceHash | EventIdFormat::UrlSafeReferenceHash => item.as_str(),
+        };
+        Ok(EventId::parse(id.ok_or_else(wrong)?)?)
+    };
+    items.iter().map(id_of).collect()
+}

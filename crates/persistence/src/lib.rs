@@ -1,0 +1,1 @@
+//! One database: its threads, tables, transactions, migrations and state snapshots

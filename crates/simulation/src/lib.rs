@@ -1,0 +1,1 @@
+//! Many servers in one process, under virtual time and injected faults

@@ -1,0 +1,1 @@
+//! Layer 2: each transaction is processed once and sent once

@@ -1,0 +1,1 @@
+//! Layer 1: HTTPS in and out, server discovery, request signing, the key ring

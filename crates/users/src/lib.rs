@@ -1,0 +1,1 @@
+//! Accounts, devices, keys, to-device messages and profiles
