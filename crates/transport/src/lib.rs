@@ -1,1 +1,16 @@
-//! Layer 1: HTTPS in and out, server discovery, request signing, the key ring
+//! Layer 1: what talks to other servers.
+//!
+//! Inbound, [`router`](server) turns HTTP requests into calls of the traits in [`questions`], after checking who asks.
+//! Outbound, [`Client`](client::Client) signs requests and sends them through an [`Exchange`], which finds the server, and knows
+//! the [health](health) of each. [`key_ring`] has the keys that both need.
+//!
+//! **Invariant:** nothing here knows what a room or an event is, beyond their ids in paths.
+//! **Invariant:** no answer is given to a request whose signature has not been checked, but for the few endpoints that the
+//! specification leaves open.
+
+pub mod error;
+pub mod exchange;
+pub mod questions;
+
+pub use error::ApiError;
+pub use exchange::{Exchange, ExchangeError, Request, Response};

@@ -1,0 +1,4 @@
+//! What is stored, one concern a file.
+
+/// The schema, in the order in which it is made.
+pub(crate) const ALL: &[&str] = &[];

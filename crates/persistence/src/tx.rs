@@ -1,0 +1,151 @@
+//! Open transactions, as queries see them.
+
+use std::ops::Deref;
+
+use crate::value::{Row, ToValue, ValueRef};
+
+/// A consistent view of the database.
+pub struct ReadTx<'c> {
+    connection: &'c rusqlite::Connection,
+}
+
+/// An open transaction of the writer. Also carries what to wake after the commit.
+pub struct WriteTx<'c> {
+    read: ReadTx<'c>,
+    after_commit: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+/// The database did not do what it was asked to.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The engine's own words.
+    #[error("the database failed: {0}")]
+    Engine(String),
+    /// A row that cannot be there.
+    #[error("the database is inconsistent: {0}; restore it from a backup, or run `althing check`")]
+    Inconsistent(String),
+    /// The server is stopping.
+    #[error("the database is closed")]
+    Closed,
+}
+
+impl StoreError {
+    pub(crate) fn engine(error: &rusqlite::Error) -> Self {
+        Self::Engine(error.to_string())
+    }
+}
+
+impl<'c> ReadTx<'c> {
+    pub(crate) fn new(connection: &'c rusqlite::Connection) -> Self {
+        Self { connection }
+    }
+
+    /// Runs a query and returns every row of its answer.
+    pub fn query_all<T>(
+        &self,
+        sql: &'static str,
+        parameters: &[&dyn ToValue],
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut all = Vec::new();
+        self.query_each(sql, parameters, |row| {
+            all.push(read(row)?);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// Runs a query and hands each row of its answer to `each`.
+    pub fn query_each(
+        &self,
+        sql: &'static str,
+        parameters: &[&dyn ToValue],
+        mut each: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(|error| failed(sql, &error))?;
+        let mut rows = statement
+            .query(rusqlite::params_from_iter(parameters.iter().map(|value| Parameter(value.to_value()))))
+            .map_err(|error| failed(sql, &error))?;
+        while let Some(row) = rows.next().map_err(|error| failed(sql, &error))? {
+            each(&Row { inner: row })?;
+        }
+        Ok(())
+    }
+
+    /// Runs a query and returns the first row of its answer, if there is one.
+    pub fn query_optional<T>(
+        &self,
+        sql: &'static str,
+        parameters: &[&dyn ToValue],
+        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(|error| failed(sql, &error))?;
+        let mut rows = statement
+            .query(rusqlite::params_from_iter(parameters.iter().map(|value| Parameter(value.to_value()))))
+            .map_err(|error| failed(sql, &error))?;
+        match rows.next().map_err(|error| failed(sql, &error))? {
+            Some(row) => read(&Row { inner: row }).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Runs a query whose answer always has a row.
+    pub fn query_one<T>(
+        &self,
+        sql: &'static str,
+        parameters: &[&dyn ToValue],
+        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.query_optional(sql, parameters, read)?
+            .ok_or_else(|| StoreError::Inconsistent(format!("no row for: {sql}")))
+    }
+}
+
+impl<'c> WriteTx<'c> {
+    pub(crate) fn new(connection: &'c rusqlite::Connection) -> Self {
+        Self { read: ReadTx::new(connection), after_commit: Vec::new() }
+    }
+
+    /// Runs a statement and returns how many rows it changed.
+    pub fn execute(&mut self, sql: &'static str, parameters: &[&dyn ToValue]) -> Result<usize, StoreError> {
+        let mut statement = self.read.connection.prepare_cached(sql).map_err(|error| failed(sql, &error))?;
+        statement
+            .execute(rusqlite::params_from_iter(parameters.iter().map(|value| Parameter(value.to_value()))))
+            .map_err(|error| failed(sql, &error))
+    }
+
+    /// Calls `wake` after the commit; never, if there is none. It must be quick and must not touch the database.
+    pub fn after_commit(&mut self, wake: impl FnOnce() + Send + 'static) {
+        self.after_commit.push(Box::new(wake));
+    }
+
+    pub(crate) fn take_after_commit(&mut self) -> Vec<Box<dyn FnOnce() + Send>> {
+        std::mem::take(&mut self.after_commit)
+    }
+}
+
+impl<'c> Deref for WriteTx<'c> {
+    type Target = ReadTx<'c>;
+    fn deref(&self) -> &ReadTx<'c> {
+        &self.read
+    }
+}
+
+fn failed(sql: &str, error: &rusqlite::Error) -> StoreError {
+    let statement = sql.split_whitespace().take(6).collect::<Vec<_>>().join(" ");
+    StoreError::Engine(format!("{error} (in: {statement} …)"))
+}
+
+struct Parameter<'a>(ValueRef<'a>);
+
+impl rusqlite::ToSql for Parameter<'_> {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        let value = match self.0 {
+            ValueRef::Null => rusqlite::types::ValueRef::Null,
+            ValueRef::Integer(integer) => rusqlite::types::ValueRef::Integer(integer),
+            ValueRef::Text(text) => rusqlite::types::ValueRef::Text(text.as_bytes()),
+            ValueRef::Blob(bytes) => rusqlite::types::ValueRef::Blob(bytes),
+        };
+        Ok(rusqlite::types::ToSqlOutput::Borrowed(value))
+    }
+}

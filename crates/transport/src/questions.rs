@@ -1,0 +1,140 @@
+//! What other servers ask of us: one trait for each family of questions. The layers above implement them.
+//!
+//! Each `origin` has proved who it is. Each answer is the JSON body of the response.
+
+use events::{EventId, Object, RoomAlias, RoomId, ServerName, UserId};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::error::ApiError;
+use crate::exchange::BoxFuture;
+
+/// The answer to a question.
+pub type Answer<'a> = BoxFuture<'a, Result<Value, ApiError>>;
+
+/// The body of `PUT /send/{txnId}`. At most 50 PDUs and 100 EDUs: the endpoint has counted.
+#[derive(Debug, Clone, Default)]
+pub struct TransactionBody {
+    /// Nothing is checked about these, not even that they are objects.
+    pub pdus: Vec<Box<RawValue>>,
+    /// Objects with an `edu_type` and a `content`; others have been dropped.
+    pub edus: Vec<Edu>,
+}
+
+/// An ephemeral data unit. S2S API, "EDUs".
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edu {
+    /// `m.typing` and the like.
+    pub edu_type: String,
+    /// What it says.
+    pub content: Value,
+}
+
+/// Takes transactions. The transaction layer implements it.
+pub trait Inbox: Send + Sync {
+    /// Processes a transaction once, and answers every repetition with the first answer.
+    fn receive<'a>(&'a self, origin: &'a ServerName, id: &'a str, body: TransactionBody) -> Answer<'a>;
+}
+
+/// Which handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handshake {
+    /// `make_join`, `send_join`
+    Join,
+    /// `make_leave`, `send_leave`
+    Leave,
+    /// `make_knock`, `send_knock`
+    Knock,
+}
+
+/// The body of `POST /get_missing_events`.
+#[derive(Debug, Clone)]
+pub struct MissingEvents {
+    /// Do not go further back than these.
+    pub earliest_events: Vec<EventId>,
+    /// Start before these.
+    pub latest_events: Vec<EventId>,
+    /// How many at most; bounded by the endpoint.
+    pub limit: usize,
+    /// Nothing below this depth.
+    pub min_depth: i64,
+}
+
+/// Questions about the events of rooms. The PDU layer implements it.
+pub trait EventQuestions: Send + Sync {
+    /// `GET /event/{eventId}`
+    fn event<'a>(&'a self, origin: &'a ServerName, event_id: &'a EventId) -> Answer<'a>;
+    /// `GET /state/{roomId}`
+    fn state<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> Answer<'a>;
+    /// `GET /state_ids/{roomId}`
+    fn state_ids<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> Answer<'a>;
+    /// `GET /event_auth/{roomId}/{eventId}`
+    fn event_auth<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> Answer<'a>;
+    /// `GET /backfill/{roomId}`
+    fn backfill<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        room_id: &'a RoomId,
+        from: Vec<EventId>,
+        limit: usize,
+    ) -> Answer<'a>;
+    /// `POST /get_missing_events/{roomId}`
+    fn missing_events<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, question: MissingEvents)
+    -> Answer<'a>;
+}
+
+/// The handshakes of membership. The messaging layer implements it over the PDU layer.
+pub trait MembershipQuestions: Send + Sync {
+    /// `GET /make_join`, `/make_leave`, `/make_knock`; `versions` is what `ver` lists.
+    fn make<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        handshake: Handshake,
+        room_id: &'a RoomId,
+        user_id: &'a UserId,
+        versions: Vec<String>,
+    ) -> Answer<'a>;
+    /// `PUT /send_join` (v2), `/send_leave` (v2), `/send_knock`. `event` is as it came.
+    fn send<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        handshake: Handshake,
+        room_id: &'a RoomId,
+        event_id: &'a EventId,
+        event: Object,
+    ) -> Answer<'a>;
+    /// `PUT /v2/invite/{roomId}/{eventId}`; the whole body as it came.
+    fn invite<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        room_id: &'a RoomId,
+        event_id: &'a EventId,
+        body: Object,
+    ) -> Answer<'a>;
+}
+
+/// Questions about aliases and published rooms. The messaging layer implements it.
+pub trait DirectoryQuestions: Send + Sync {
+    /// `GET /query/directory?room_alias=`
+    fn directory<'a>(&'a self, origin: &'a ServerName, alias: &'a RoomAlias) -> Answer<'a>;
+    /// `GET` and `POST /publicRooms`; `search` is `filter.generic_search_term`.
+    fn public_rooms<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        limit: usize,
+        since: Option<String>,
+        search: Option<String>,
+    ) -> Answer<'a>;
+}
+
+/// Questions about our users. `users` implements it.
+pub trait UserQuestions: Send + Sync {
+    /// `GET /query/profile?user_id=&field=`
+    fn profile<'a>(&'a self, origin: &'a ServerName, user_id: &'a UserId, field: Option<String>) -> Answer<'a>;
+    /// `GET /user/devices/{userId}`
+    fn devices<'a>(&'a self, origin: &'a ServerName, user_id: &'a UserId) -> Answer<'a>;
+    /// `POST /user/keys/query`
+    fn query_keys<'a>(&'a self, origin: &'a ServerName, body: Object) -> Answer<'a>;
+    /// `POST /user/keys/claim`
+    fn claim_keys<'a>(&'a self, origin: &'a ServerName, body: Object) -> Answer<'a>;
+}
