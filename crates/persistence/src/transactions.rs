@@ -1,1 +1,6 @@
 //! The queries, one concern a file.
+
+pub mod events;
+pub mod graph;
+pub mod rooms;
+pub mod staging;
