@@ -1,1 +1,3 @@
 //! The queries, one concern a file.
+
+pub mod streams;
