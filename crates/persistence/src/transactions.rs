@@ -4,3 +4,4 @@ pub mod events;
 pub mod graph;
 pub mod rooms;
 pub mod staging;
+pub mod streams;
