@@ -170,6 +170,19 @@ impl ParsedPdu {
         Ok(Pdu(Arc::new(Checked { fields: self.fields, object, mangled, signed_by })))
     }
 
+    /// Adds our signature to a restricted join that a user of ours authorises, before its signatures are checked: ours is
+    /// among those that it needs. The caller has checked that it may join.
+    pub fn authorised(mut self, server: &ServerName, key: &SigningKey) -> Self {
+        let signature = key.signature_of(&redact(&self.object, self.fields.version));
+        signature::insert_signature(&mut self.object, server, key.id(), signature);
+        self
+    }
+
+    /// The event as it came, without `unsigned`.
+    pub fn object(&self) -> &Object {
+        &self.object
+    }
+
     /// For [`crate::NewEvent`] only, which has just signed it in the name of `server`.
     pub(crate) fn into_own(self, server: &ServerName) -> Pdu {
         let signed_by = BTreeSet::from([server.clone()]);
