@@ -122,6 +122,15 @@ impl Graph {
         event.as_object().cloned()
     }
 
+    /// Like the resident's side of a restricted join, for a user of ours in a room that we are in.
+    pub async fn authoriser_of(&self, room_id: &RoomId, user: &UserId) -> Result<Option<UserId>, ApiError> {
+        let turn = self.turn(room_id).await?.ok_or_else(|| unknown_room(room_id))?;
+        match turn.room() {
+            Some(room) => self.authoriser(room, user).await,
+            None => Err(unknown_room(room_id)),
+        }
+    }
+
     /// Finds who of our users can authorise a restricted join of `user`. `None` if the join needs no authorisation.
     ///
     /// S2S API, "Restricted rooms", with the errors named there.

@@ -238,11 +238,7 @@ impl EventBodies for Graph {
 }
 
 /// Returns the room's ACL, if it has one.
-pub(crate) fn server_acl(
-    tx: &ReadTx<'_>,
-    room: RoomNumber,
-    version: RoomVersion,
-) -> Result<Option<ServerAcl>, StoreError> {
+pub fn server_acl(tx: &ReadTx<'_>, room: RoomNumber, version: RoomVersion) -> Result<Option<ServerAcl>, StoreError> {
     let Some(event) = room_rows::current(tx, room, "m.room.server_acl", "")? else { return Ok(None) };
     let stored = event_rows::load(tx, version, event)?;
     Ok(stored.map(|stored| ServerAcl::parse(stored.visible().content())))

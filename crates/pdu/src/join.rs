@@ -407,7 +407,8 @@ fn failed(server: &ServerName, reason: String) -> JoinError {
     JoinError::Failed { server: server.clone(), reason }
 }
 
-pub(crate) fn refused(server: &ServerName, error: RequestError) -> JoinError {
+/// A request that failed, as the failure of a handshake with `server`.
+pub fn refused(server: &ServerName, error: RequestError) -> JoinError {
     match error {
         RequestError::Refused { status, errcode, message, .. } => {
             JoinError::Refused { server: server.clone(), status, errcode, message }

@@ -7,6 +7,7 @@ mod receipts;
 mod rooms;
 mod staging;
 mod streams;
+mod subscriptions;
 
 /// The schema, in the order in which it is made. One line a concern.
 #[rustfmt::skip]
@@ -18,4 +19,5 @@ pub(crate) const ALL: &[&str] = &[
     rooms::SCHEMA,
     staging::SCHEMA,
     streams::SCHEMA,
+    subscriptions::SCHEMA,
 ];
