@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from harness.pair import KINDS, World
+from peer import Peer
 
 VERSIONS = ["6", "10", "11", "12"]
 LOG_LINES = 40
@@ -75,6 +76,16 @@ def here(pair, made):
 def there(pair, here):
     """The server that is not `here`."""
     return pair.other(here)
+
+
+@pytest_asyncio.fixture
+async def peer(world):
+    """A scripted peer with a fresh name, so that no server remembers keys or back-off of an earlier test."""
+    place = world.fresh_peer_place()
+    peer = Peer(place, world.authority)
+    await peer.start()
+    yield peer
+    await peer.stop()
 
 
 @pytest.hookimpl(wrapper=True)

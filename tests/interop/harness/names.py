@@ -12,8 +12,9 @@ CLIENT_PORT = 8008
 DOMAIN = "interop.test"
 NAME_SERVER = "127.3.0.53"
 
-# Servers with a host name; the peers that a test plays itself have names of their own.
-HOSTS = [f"hs{number}" for number in range(1, 10)] + [f"peer{number}" for number in range(1, 10)]
+SERVERS = [f"hs{number}" for number in range(1, 10)]
+# The peers that tests play themselves: each test has a name that no server has heard of.
+PEERS = [f"peer{number}" for number in range(1, 1001)]
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,12 @@ class Place:
 
 def place_with_host_name(host: str) -> Place:
     """Returns the place of a server that is known by a host name of the hosts file."""
-    number = HOSTS.index(host) + 2
     name = f"{host}.{DOMAIN}"
-    return Place(name, name, f"127.1.0.{number}", f"127.2.0.{number}")
+    if host in SERVERS:
+        number = SERVERS.index(host) + 2
+        return Place(name, name, f"127.1.0.{number}", f"127.2.0.{number}")
+    high, low = divmod(PEERS.index(host), 250)
+    return Place(name, name, f"127.4.{high}.{low + 2}", f"127.5.{high}.{low + 2}")
 
 
 def place_with_ip_literal(number: int) -> Place:
@@ -42,7 +46,7 @@ def place_with_ip_literal(number: int) -> Place:
 def hosts_file() -> str:
     """Returns the hosts file that every process of the run sees."""
     lines = ["127.0.0.1 localhost"]
-    for host in HOSTS:
+    for host in SERVERS + PEERS:
         place = place_with_host_name(host)
         lines.append(f"{place.public_address} {place.host}")
     return "\n".join(lines) + "\n"

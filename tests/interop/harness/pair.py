@@ -6,7 +6,7 @@ from harness import name_server
 from harness.althing import Althing
 from harness.authority import Authority
 from harness.homeserver import Homeserver
-from harness.names import Place, place_with_host_name, place_with_ip_literal
+from harness.names import PEERS, Place, place_with_host_name, place_with_ip_literal
 from harness.synapse import Synapse
 
 KINDS = {"althing": Althing, "synapse": Synapse}
@@ -84,6 +84,11 @@ class World:
         self.services: dict[str, tuple[str, int]] = {}
         self.pairs: dict[str, Pair] = {}
         self.name_server = None
+        self.peers = iter(PEERS)
+
+    def fresh_peer_place(self) -> Place:
+        """Returns a place that no server of this run has heard of."""
+        return place_with_host_name(next(self.peers))
 
     async def pair(self, names: str) -> Pair:
         """Returns the running pair whose servers have host names ("host") or IP literals ("ip")."""
