@@ -10,7 +10,7 @@ from harness.authority import Authority
 from harness.link import Link
 from harness.names import CLIENT_PORT, Place
 from harness.process import Process
-from harness.user import User
+from harness.user import MatrixError, User
 from harness.waiting import eventually
 
 START_LIMIT = 90.0
@@ -90,6 +90,19 @@ class Homeserver(ABC):
         await user.register()
         self.users.append(user)
         return user
+
+    async def wake(self, other: str) -> None:
+        """Makes the server send a request to `other`, until it succeeds."""
+        user = await self.user("waker")
+
+        async def answered():
+            try:
+                await user.request("GET", f"/client/v3/profile/@nobody:{other}")
+            except MatrixError as missing:
+                return missing.code == "M_NOT_FOUND"
+            return True
+
+        await eventually(answered, f"{self.name} reaches {other}")
 
     async def forget_users(self) -> None:
         """Closes the connections of all users."""

@@ -58,8 +58,20 @@ class Pair:
             await server.link.cut()
 
     async def mend(self) -> None:
+        """Mends the links, and lets both servers notice."""
         for server in (self.left, self.right):
             await server.link.mend()
+        await self.nudge()
+
+    async def nudge(self) -> None:
+        """Lets each Synapse send one request to the other server.
+
+        Synapse looks for servers that have come back only once a minute, or when it hears from one, or when one of its
+        users asks for something there. A profile is such a thing, and it wakes the server that is asked as well.
+        """
+        for server in (self.left, self.right):
+            if server.kind == "synapse":
+                await server.wake(self.other(server).name)
 
     async def heal(self) -> None:
         """Undoes what a test has done to servers and links, and closes the connections of its users."""

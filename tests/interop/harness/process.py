@@ -1,6 +1,7 @@
 """A server process: started with its output in a file, ended by its own id and no other."""
 
 import asyncio
+import ctypes
 import os
 import signal
 import subprocess
@@ -8,6 +9,9 @@ from pathlib import Path
 
 # Seconds that a server may take to end after SIGTERM before it is killed.
 STOP_LIMIT = 20.0
+PR_SET_PDEATHSIG = 1
+
+libc = ctypes.CDLL(None)
 
 
 class Process:
@@ -20,7 +24,13 @@ class Process:
         self.command = command
         with log.open("ab") as output:
             self.child = subprocess.Popen(
-                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                preexec_fn=die_with_parent,
             )
 
     @property
@@ -41,3 +51,8 @@ class Process:
         if self.running:
             self.child.kill()
         return await asyncio.to_thread(self.child.wait)
+
+
+def die_with_parent() -> None:
+    """Lets the kernel kill this process when the test run dies without cleaning up."""
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
