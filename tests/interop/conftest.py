@@ -33,13 +33,14 @@ def pytest_configure(config):
 
 
 def pytest_generate_tests(metafunc):
-    if "version" in metafunc.fixturenames:
+    given = {name for mark in metafunc.definition.iter_markers("parametrize") for name in str(mark.args[0]).split(", ")}
+    if "version" in metafunc.fixturenames and "version" not in given:
         since = metafunc.definition.get_closest_marker("since")
         only = metafunc.definition.get_closest_marker("versions")
         versions = list(only.args) if only else VERSIONS
         versions = [v for v in versions if not since or int(v) >= since.args[0]]
         metafunc.parametrize("version", versions, ids=[f"v{v}" for v in versions])
-    if "made" in metafunc.fixturenames:
+    if "made" in metafunc.fixturenames and "made" not in given:
         metafunc.parametrize("made", ["left", "right"], ids=["made-left", "made-right"])
 
 

@@ -10,8 +10,7 @@ from harness.waiting import eventually
 MISSED = 500
 
 
-@pytest.mark.parametrize("down", ["left", "right"])
-@pytest.mark.versions("10", "12")
+@pytest.mark.parametrize("down, version", [("left", "12"), ("right", "10")], ids=["left-v12", "right-v10"])
 async def test_catch_up_after_500_messages(pair, down, version):
     """One server is down while the other sends 500 messages: afterwards it has every one, in order."""
     sleeper = getattr(pair, down)

@@ -14,7 +14,7 @@ BEFORE = 40
 IN_ALL = 80
 
 
-@pytest.mark.versions("10", "12")
+@pytest.mark.parametrize("made, version", [("left", "12"), ("right", "10")], ids=["made-left-v12", "made-right-v10"])
 async def test_kill_loses_nothing_acknowledged(pair, here, there, version):
     """SIGKILL of the left server: all that either server acknowledged to a client is on both sides afterwards."""
     alice, bob, room = await shared_room(here, there, version)
