@@ -1,6 +1,10 @@
 //! Events for tests, made without keys: they look as if they came from a store.
 
 #![allow(dead_code, reason = "each test uses its part")]
+#![expect(clippy::unwrap_used, reason = "a test fails where its events cannot be made")]
+
+pub(crate) mod generated;
+pub(crate) mod oracle;
 
 use std::collections::BTreeMap;
 
@@ -71,6 +75,34 @@ impl Draft<'_> {
         let object: Object = object.as_object().unwrap().clone();
         let id = event_id(&object, version).unwrap();
         Pdu::from_store(object, version, id, false).unwrap()
+    }
+}
+
+/// Random numbers that are the same for the same seed, on every machine. SplitMix64.
+#[derive(Debug, Clone)]
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `limit`.
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+
+    /// True once in `n` times.
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+
+    pub(crate) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.below(items.len())]
     }
 }
 
