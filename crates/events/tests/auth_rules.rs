@@ -8,7 +8,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use events::auth::{self, AuthEvent, Cited, Rejection};
-use events::{EventId, Pdu, RoomVersion, SigningKey, UserId, Value};
+use events::{EventId, Object, Pdu, RoomVersion, SigningKey, UserId, Value};
 use serde_json::json;
 use support::{Draft, State, room_id, select_auth_events, user};
 
@@ -962,7 +962,8 @@ impl Room {
 
     fn accept(&self, sender: &str, who: &str, token: &str, key: &str) -> Pdu {
         let (who, mxid) = who.split_once(':').unwrap_or((who, who));
-        let mut signed = json!({"mxid": user(mxid), "token": token}).as_object().unwrap().clone();
+        let mut signed =
+            Object::from_iter([("mxid".to_owned(), json!(user(mxid))), ("token".to_owned(), json!(token))]);
         if key != "nokey" {
             events::signature::sign_json(&mut signed, &user(sender).server(), &key_of(key));
         }
@@ -980,14 +981,17 @@ impl Room {
             sender: user(sender),
             event_type: draft.event_type.to_owned(),
             state_key: Some(state_key.clone()),
-            content: draft.content.as_object().unwrap().clone(),
+            content: Object::from_iter([
+                ("membership".to_owned(), json!("join")),
+                ("join_authorised_via_users_server".to_owned(), json!(user(authoriser))),
+            ]),
             redacts: None,
             prev_events: draft.prev_events.clone(),
             auth_events: draft.auth_events.clone(),
             depth: 5,
             origin_server_ts: draft.origin_server_ts,
         };
-        event.sign(self.version, &user(sender).server(), &key_of("server")).unwrap()
+        event.sign(self.version, &user(sender).server(), &key_of("server")).expect("the event is well-formed")
     }
 
     fn plain(&self, sender: &str, event_type: &str, state_key: Option<&str>, content: Value) -> Pdu {
@@ -1047,5 +1051,5 @@ fn parse(words: &[&str]) -> Value {
 fn key_of(name: &str) -> SigningKey {
     let mut seed = [0; 32];
     seed[..name.len()].copy_from_slice(name.as_bytes());
-    SigningKey::from_seed(events::KeyId::parse("ed25519:1").unwrap(), &seed)
+    SigningKey::from_seed(events::KeyId::parse("ed25519:1").expect("a key id"), &seed)
 }

@@ -11,6 +11,7 @@ use support::generated::{GeneratedRoom, Head};
 use support::oracle::{NaiveState, Oracle};
 
 const STEPS: usize = 60;
+const CHEAP: &str = "a small room is within the budget";
 
 /// What happened in the rooms, so that a test can tell that it has seen what it is about.
 #[derive(Debug, Default)]
@@ -90,7 +91,11 @@ fn compare_room(version: RoomVersion, seed: u64, seen: &mut Seen) {
         let heads = room.some_heads();
         if step % 4 == 3 && heads.len() > 1 {
             let resolved = compare_resolutions(&room, &oracle, &heads, seen, &place);
-            room.join_branches(&heads, resolved);
+            // Where the join rules got lost we say, as Synapse, that the room is for the invited; ruma lets nobody in.
+            let has_join_rules = room.naive(&resolved).contains_key(&("m.room.join_rules".to_owned(), String::new()));
+            if has_join_rules {
+                room.join_branches(&heads, resolved);
+            }
         }
     }
 }
@@ -107,7 +112,7 @@ fn compare_resolutions(
     place: &str,
 ) -> StateMap {
     let states: Vec<&StateMap> = heads.iter().map(|head| &head.state).collect();
-    let ours = resolve(&room.graph, &states).unwrap();
+    let ours = resolve(&room.graph, &states).expect(CHEAP);
     let naive: Vec<NaiveState> = states.iter().map(|state| room.naive(state)).collect();
     let rumas = oracle.resolve(&naive);
     if room.naive(&ours.state) != rumas {
@@ -122,11 +127,11 @@ fn compare_resolutions(
 
     // Neither the order of the states nor the base makes a difference.
     let reversed: Vec<&StateMap> = states.iter().rev().copied().collect();
-    assert_eq!(resolve(&room.graph, &reversed).unwrap().state, ours.state, "{place}, in reverse");
+    assert_eq!(resolve(&room.graph, &reversed).expect(CHEAP).state, ours.state, "{place}, in reverse");
     for head in &room.heads {
         let base = Base::new(&room.graph, head.state.clone());
         let forks: Vec<_> = states.iter().map(|state| head.state.diff(state)).collect();
-        let from_base = resolve_forks(&room.graph, &base, &forks).unwrap();
+        let from_base = resolve_forks(&room.graph, &base, &forks).expect(CHEAP);
         assert_eq!(head.state.with(&from_base.changes), ours.state, "{place}, from another base");
         assert_eq!(from_base.decisions, ours.decisions, "{place}, from another base");
     }
