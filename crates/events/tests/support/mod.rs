@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses its part")]
 #![expect(clippy::unwrap_used, reason = "a test fails where its events cannot be made")]
 
+pub(crate) mod big_room;
 pub(crate) mod generated;
 pub(crate) mod oracle;
 

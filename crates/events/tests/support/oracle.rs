@@ -20,6 +20,13 @@ pub(crate) struct Oracle {
     events: HashMap<OwnedEventId, RumaEvent>,
 }
 
+/// What ruma's resolution takes.
+pub(crate) struct Prepared {
+    states: Vec<StateMap<OwnedEventId>>,
+    chains: Vec<EventIdSet<OwnedEventId>>,
+    subgraph: EventIdSet<OwnedEventId>,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct RumaEvent {
     id: OwnedEventId,
@@ -83,41 +90,38 @@ impl Oracle {
 
     /// ruma's resolution of some states.
     pub(crate) fn resolve(&self, states: &[NaiveState]) -> NaiveState {
-        let prepared = self.prepare(states);
-        let resolved = self.run(&prepared);
+        let resolved = self.run(&self.prepare(states));
         let entry = |((kind, key), id): ((StateEventType, String), OwnedEventId)| {
             ((kind.to_string(), key), EventId::parse(id.as_str()).expect("ruma gives back the ids that it got"))
         };
         resolved.into_iter().map(entry).collect()
     }
 
-    /// States in ruma's types, with the auth chain of each.
-    pub(crate) fn prepare(&self, states: &[NaiveState]) -> Vec<(StateMap<OwnedEventId>, EventIdSet<OwnedEventId>)> {
-        let of_state = |state: &NaiveState| {
+    /// States in ruma's types, with all that it wants to be given.
+    pub(crate) fn prepare(&self, states: &[NaiveState]) -> Prepared {
+        let of_state = |state: &NaiveState| -> StateMap<OwnedEventId> {
             let entry = |((kind, key), id): (&(String, String), &EventId)| {
                 ((StateEventType::from(kind.as_str()), key.clone()), ours_to_ruma(id))
             };
-            let map: StateMap<OwnedEventId> = state.iter().map(entry).collect();
-            let chain = self.chain(map.values().cloned());
-            (map, chain.into_iter().collect())
+            state.iter().map(entry).collect()
         };
-        states.iter().map(of_state).collect()
+        let states: Vec<StateMap<OwnedEventId>> = states.iter().map(of_state).collect();
+        let chain = |state: &StateMap<OwnedEventId>| self.chain(state.values().cloned()).into_iter().collect();
+        let chains = states.iter().map(chain).collect();
+        let subgraph = self.subgraph(&states);
+        Prepared { states, chains, subgraph }
     }
 
     /// ruma's resolution proper.
-    pub(crate) fn run(
-        &self,
-        prepared: &[(StateMap<OwnedEventId>, EventIdSet<OwnedEventId>)],
-    ) -> StateMap<OwnedEventId> {
+    pub(crate) fn run(&self, prepared: &Prepared) -> StateMap<OwnedEventId> {
         let StateResolutionVersion::V2(rules) = &self.rules.state_res else { panic!("ruma has no version 1") };
-        let chains = prepared.iter().map(|(_, chain)| chain.clone()).collect();
         ruma_state_res::resolve(
             self.authorization(),
             rules,
-            prepared.iter().map(|(map, _)| map),
-            chains,
+            prepared.states.iter(),
+            prepared.chains.clone(),
             |id| self.events.get(id),
-            |conflicted| Some(self.subgraph(conflicted)),
+            |_| Some(prepared.subgraph.clone()),
         )
         .expect("ruma resolves")
     }
@@ -141,11 +145,24 @@ impl Oracle {
     }
 
     /// Every event on a path from a conflicted event to a conflicted event.
-    fn subgraph(&self, conflicted: &StateMap<Vec<OwnedEventId>>) -> EventIdSet<OwnedEventId> {
-        let conflicted: BTreeSet<OwnedEventId> = conflicted.values().flatten().cloned().collect();
+    fn subgraph(&self, states: &[StateMap<OwnedEventId>]) -> EventIdSet<OwnedEventId> {
+        let all: BTreeSet<(&(StateEventType, String), &OwnedEventId)> = states.iter().flatten().collect();
+        let is_everywhere = |key, id| states.iter().all(|state| state.get(key) == Some(id));
+        let conflicted = all.into_iter().filter(|(key, id)| !is_everywhere(*key, *id));
+        let conflicted: BTreeSet<OwnedEventId> = conflicted.map(|(_, id)| id.clone()).collect();
         let below = self.chain(conflicted.iter().cloned());
-        let leads_there = |id: &OwnedEventId| !self.chain(std::iter::once(id.clone())).is_disjoint(&conflicted);
-        below.into_iter().filter(leads_there).chain(conflicted.iter().cloned()).collect()
+        let mut known: HashMap<OwnedEventId, bool> = conflicted.iter().map(|id| (id.clone(), true)).collect();
+        let on_a_path = below.into_iter().filter(|id| self.leads_to_known(id, &mut known)).collect::<Vec<_>>();
+        on_a_path.into_iter().chain(conflicted).collect()
+    }
+
+    fn leads_to_known(&self, id: &OwnedEventId, known: &mut HashMap<OwnedEventId, bool>) -> bool {
+        if let Some(leads) = known.get(id) {
+            return *leads;
+        }
+        let leads = self.events[id].auth_events.iter().any(|cited| self.leads_to_known(cited, known));
+        known.insert(id.clone(), leads);
+        leads
     }
 }
 
