@@ -7,11 +7,13 @@
 
 mod clock;
 mod compute;
+mod notifier;
 mod random;
 mod tasks;
 
 pub use clock::{Clock, SimulatedClock, SystemClock, Timestamp};
 pub use compute::Compute;
+pub use notifier::{Notifier, Waiter};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use tasks::Tasks;
 

@@ -1,0 +1,58 @@
+//! Rooms, their current state, and who is in them. Grows with rooms; a room is removed by its purge.
+
+pub(crate) const SCHEMA: &str = "
+-- `turn` counts how often the room advanced: a step computed on an older turn is not committed.
+-- `state` is the snapshot of the current state; NULL while nobody here has been in the room.
+CREATE TABLE rooms (
+    number INTEGER PRIMARY KEY,
+    room_id TEXT NOT NULL UNIQUE,
+    version TEXT NOT NULL,
+    turn BIGINT NOT NULL DEFAULT 0,
+    state BIGINT
+);
+
+-- The state that the forward extremities resolve to.
+CREATE TABLE current_state (
+    room BIGINT NOT NULL,
+    type TEXT NOT NULL,
+    state_key TEXT NOT NULL,
+    event BIGINT NOT NULL,
+    PRIMARY KEY (room, type, state_key)
+);
+
+-- How the current state changed, for those who follow it. Bounded by the horizon of the events stream.
+CREATE TABLE state_changes (
+    position BIGINT NOT NULL,
+    room BIGINT NOT NULL,
+    type TEXT NOT NULL,
+    state_key TEXT NOT NULL,
+    event BIGINT,
+    PRIMARY KEY (room, position, type, state_key)
+);
+
+-- Memberships in the current state.
+CREATE TABLE members (
+    room BIGINT NOT NULL,
+    user_id TEXT NOT NULL,
+    server TEXT NOT NULL,
+    membership TEXT NOT NULL,
+    event BIGINT NOT NULL,
+    PRIMARY KEY (room, user_id)
+);
+CREATE INDEX members_by_server ON members (room, membership, server);
+CREATE INDEX members_by_user ON members (user_id, membership, room);
+
+-- For each user of ours, how they stand to a room: as in the current state, or as an invite, knock or leave from outside says.
+-- `stripped` is what an invite or knock told about a room that we are not in.
+CREATE TABLE standings (
+    user_id TEXT NOT NULL,
+    room BIGINT NOT NULL,
+    membership TEXT NOT NULL,
+    event BIGINT NOT NULL,
+    position BIGINT NOT NULL,
+    stripped TEXT,
+    forgotten BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (user_id, room)
+);
+CREATE INDEX standings_by_room ON standings (room);
+";

@@ -1,0 +1,209 @@
+//! Events and what they contain, verdicts and redactions.
+
+use events::{EventId, Object, Pdu, RoomVersion};
+
+use crate::numbers::{EventNumber, RoomNumber};
+use crate::tx::{ReadTx, StoreError, WriteTx};
+
+/// A stored event.
+#[derive(Debug, Clone)]
+pub struct StoredEvent {
+    /// Its number.
+    pub number: EventNumber,
+    /// The event.
+    pub pdu: Pdu,
+    /// It was refused.
+    pub rejected: bool,
+    /// The redaction that applies to it.
+    pub redacted_by: Option<EventNumber>,
+}
+
+impl StoredEvent {
+    /// The event as it may be shown: redacted, if a redaction applies.
+    pub fn visible(&self) -> Pdu {
+        if self.redacted_by.is_some() { self.pdu.redacted() } else { self.pdu.clone() }
+    }
+}
+
+/// Returns the number of an event, made if it is new.
+pub fn intern(tx: &mut WriteTx<'_>, room: RoomNumber, event_id: &EventId) -> Result<EventNumber, StoreError> {
+    if let Some(number) = number(tx, room, event_id)? {
+        return Ok(number);
+    }
+    tx.query_one("INSERT INTO events (room, event_id) VALUES (?1, ?2) RETURNING number", &[&room, event_id], |row| {
+        row.get(0)
+    })
+}
+
+/// Returns the number of an event that was seen or referred to.
+pub fn number(tx: &ReadTx<'_>, room: RoomNumber, event_id: &EventId) -> Result<Option<EventNumber>, StoreError> {
+    tx.query_optional("SELECT number FROM events WHERE room = ?1 AND event_id = ?2", &[&room, event_id], |row| {
+        row.get(0)
+    })
+}
+
+/// Returns the rooms in which an event id stands: one, but for room versions 1 and 2.
+pub fn rooms_of_id(tx: &ReadTx<'_>, event_id: &EventId) -> Result<Vec<(RoomNumber, EventNumber)>, StoreError> {
+    tx.query_all("SELECT room, number FROM events WHERE event_id = ?1 ORDER BY number", &[event_id], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
+}
+
+/// Returns the id of an event.
+pub fn id(tx: &ReadTx<'_>, event: EventNumber) -> Result<EventId, StoreError> {
+    tx.query_one("SELECT event_id FROM events WHERE number = ?1", &[&event], |row| row.get(0))
+}
+
+/// Stores an event's content if it is not there, and returns its number.
+///
+/// A full copy takes the place of a mangled one.
+pub fn store(tx: &mut WriteTx<'_>, room: RoomNumber, pdu: &Pdu, rejected: bool) -> Result<EventNumber, StoreError> {
+    let event = intern(tx, room, pdu.event_id())?;
+    let stored = tx.execute(
+        "INSERT INTO bodies (event, room, type, state_key, sender, origin_server_ts, mangled, rejected, json)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (event) DO UPDATE
+            SET json = excluded.json, mangled = excluded.mangled
+          WHERE bodies.mangled = 1 AND excluded.mangled = 0",
+        &[
+            &event,
+            &room,
+            &pdu.event_type(),
+            &pdu.state_key(),
+            pdu.sender(),
+            &pdu.origin_server_ts(),
+            &pdu.is_mangled(),
+            &rejected,
+            &pdu.to_json(),
+        ],
+    )?;
+    if stored == 1 {
+        for auth in pdu.auth_events() {
+            let auth = intern(tx, room, auth)?;
+            tx.execute(
+                "INSERT INTO auth_edges (event, room, auth) VALUES (?1, ?2, ?3) ON CONFLICT (event, auth) DO NOTHING",
+                &[&event, &room, &auth],
+            )?;
+        }
+    }
+    Ok(event)
+}
+
+/// Says whether an event was refused.
+pub fn set_rejected(tx: &mut WriteTx<'_>, event: EventNumber, rejected: bool) -> Result<(), StoreError> {
+    tx.execute("UPDATE bodies SET rejected = ?2 WHERE event = ?1", &[&event, &rejected])?;
+    Ok(())
+}
+
+/// Returns an event's content, or `None` if only its id is known.
+pub fn load(tx: &ReadTx<'_>, version: RoomVersion, event: EventNumber) -> Result<Option<StoredEvent>, StoreError> {
+    let row = tx.query_optional(
+        "SELECT events.event_id, bodies.json, bodies.mangled, bodies.rejected, bodies.redacted_by
+           FROM bodies
+           JOIN events ON events.number = bodies.event
+          WHERE bodies.event = ?1",
+        &[&event],
+        |row| Ok((row.get(0)?, row.get::<String>(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
+    )?;
+    let Some((event_id, json, mangled, rejected, redacted_by)) = row else { return Ok(None) };
+    let pdu = parse(version, event_id, &json, mangled)?;
+    Ok(Some(StoredEvent { number: event, pdu, rejected, redacted_by }))
+}
+
+/// Returns the state events of a room stored after `sequence`, outliers too, and the newest sequence.
+pub fn state_events_after(
+    tx: &ReadTx<'_>,
+    room: RoomNumber,
+    version: RoomVersion,
+    sequence: i64,
+) -> Result<(Vec<StoredEvent>, i64), StoreError> {
+    let mut newest = sequence;
+    let mut events = Vec::new();
+    tx.query_each(
+        "SELECT bodies.event, events.event_id, bodies.json, bodies.mangled, bodies.rejected, bodies.redacted_by,
+                bodies.sequence
+           FROM bodies
+           JOIN events ON events.number = bodies.event
+          WHERE bodies.room = ?1 AND bodies.state_key IS NOT NULL AND bodies.sequence > ?2
+          ORDER BY bodies.sequence",
+        &[&room, &sequence],
+        |row| {
+            let pdu = parse(version, row.get(1)?, &row.get::<String>(2)?, row.get(3)?)?;
+            events.push(StoredEvent { number: row.get(0)?, pdu, rejected: row.get(4)?, redacted_by: row.get(5)? });
+            newest = row.get(6)?;
+            Ok(())
+        },
+    )?;
+    Ok((events, newest))
+}
+
+fn parse(version: RoomVersion, event_id: EventId, json: &str, mangled: bool) -> Result<Pdu, StoreError> {
+    let object: Object = serde_json::from_str(json)
+        .map_err(|error| StoreError::Inconsistent(format!("the content of {event_id} in table bodies: {error}")))?;
+    let shown = event_id.clone();
+    Pdu::from_store(object, version, event_id, mangled)
+        .map_err(|error| StoreError::Inconsistent(format!("the content of {shown} in table bodies: {error}")))
+}
+
+/// Returns the events that `event` cites as its permission, as far as their numbers go.
+pub fn auth_events(tx: &ReadTx<'_>, event: EventNumber) -> Result<Vec<EventNumber>, StoreError> {
+    tx.query_all("SELECT auth FROM auth_edges WHERE event = ?1 ORDER BY auth", &[&event], |row| row.get(0))
+}
+
+/// Stores what was decided about an event.
+pub fn store_verdict(
+    tx: &mut WriteTx<'_>,
+    room: RoomNumber,
+    event: EventNumber,
+    verdict: &str,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO verdicts (event, room, verdict) VALUES (?1, ?2, ?3)
+         ON CONFLICT (event) DO UPDATE SET verdict = excluded.verdict",
+        &[&event, &room, &verdict],
+    )?;
+    Ok(())
+}
+
+/// Returns what was decided about an event, as JSON.
+pub fn verdict(tx: &ReadTx<'_>, event: EventNumber) -> Result<Option<String>, StoreError> {
+    tx.query_optional("SELECT verdict FROM verdicts WHERE event = ?1", &[&event], |row| row.get(0))
+}
+
+/// Remembers that `redaction` is for `target`, which may not have come.
+pub fn store_redaction(
+    tx: &mut WriteTx<'_>,
+    room: RoomNumber,
+    redaction: EventNumber,
+    target: EventNumber,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO redactions (redaction, room, target) VALUES (?1, ?2, ?3) ON CONFLICT (redaction) DO NOTHING",
+        &[&redaction, &room, &target],
+    )?;
+    Ok(())
+}
+
+/// Returns the redactions that name `target`.
+pub fn redactions_of(tx: &ReadTx<'_>, target: EventNumber) -> Result<Vec<EventNumber>, StoreError> {
+    tx.query_all("SELECT redaction FROM redactions WHERE target = ?1 ORDER BY redaction", &[&target], |row| row.get(0))
+}
+
+/// Applies `redaction` to `target`. The first one that applies stays.
+pub fn set_redacted(tx: &mut WriteTx<'_>, target: EventNumber, redaction: EventNumber) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE bodies SET redacted_by = ?2 WHERE event = ?1 AND redacted_by IS NULL",
+        &[&target, &redaction],
+    )?;
+    Ok(changed == 1)
+}
+
+/// Returns `membership` of an event's content.
+pub fn membership(tx: &ReadTx<'_>, event: EventNumber) -> Result<Option<String>, StoreError> {
+    let json = tx.query_optional("SELECT json FROM bodies WHERE event = ?1", &[&event], |row| row.get::<String>(0))?;
+    let Some(json) = json else { return Ok(None) };
+    let object: Object = serde_json::from_str(&json)
+        .map_err(|error| StoreError::Inconsistent(format!("event {} in table bodies: {error}", event.0)))?;
+    let membership = object.get("content").and_then(|content| content.get("membership"));
+    Ok(membership.and_then(events::Value::as_str).map(str::to_owned))
+}

@@ -1,0 +1,88 @@
+//! Events that are checked and acknowledged, and wait for their room's turn.
+
+use events::{EventId, Object, Pdu, RoomVersion, ServerName};
+
+use crate::numbers::RoomNumber;
+use crate::tx::{ReadTx, StoreError, WriteTx};
+
+/// A staged event.
+#[derive(Debug, Clone)]
+pub struct Staged {
+    /// The order of staging.
+    pub number: i64,
+    /// Who sent it to us.
+    pub origin: ServerName,
+    /// When, in milliseconds since 1970.
+    pub received: i64,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// The event.
+    pub pdu: Pdu,
+}
+
+/// Stages an event. It is staged once, whoever sends it.
+pub fn insert(
+    tx: &mut WriteTx<'_>,
+    room: RoomNumber,
+    origin: &ServerName,
+    pdu: &Pdu,
+    now: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO staged (room, event_id, origin, received, retry_at, mangled, json)
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)
+         ON CONFLICT (room, event_id) DO NOTHING",
+        &[&room, pdu.event_id(), origin, &now, &pdu.is_mangled(), &pdu.to_json()],
+    )?;
+    Ok(())
+}
+
+/// Returns the staged events of a room that are due, oldest first.
+pub fn due(
+    tx: &ReadTx<'_>,
+    room: RoomNumber,
+    version: RoomVersion,
+    now: i64,
+    limit: u32,
+) -> Result<Vec<Staged>, StoreError> {
+    tx.query_all(
+        "SELECT number, event_id, origin, received, attempts, mangled, json
+           FROM staged
+          WHERE room = ?1 AND retry_at <= ?2
+          ORDER BY number
+          LIMIT ?3",
+        &[&room, &now, &limit],
+        |row| {
+            let event_id: EventId = row.get(1)?;
+            let object: Object = serde_json::from_str(&row.get::<String>(6)?)
+                .map_err(|error| StoreError::Inconsistent(format!("{event_id} in table staged: {error}")))?;
+            let pdu = Pdu::from_store(object, version, event_id, row.get(5)?)
+                .map_err(|error| StoreError::Inconsistent(format!("a row in table staged: {error}")))?;
+            Ok(Staged { number: row.get(0)?, origin: row.get(2)?, received: row.get(3)?, attempts: row.get(4)?, pdu })
+        },
+    )
+}
+
+/// Returns the rooms that have staged events, and when the first of them is due.
+pub fn rooms(tx: &ReadTx<'_>) -> Result<Vec<(RoomNumber, i64)>, StoreError> {
+    tx.query_all("SELECT room, MIN(retry_at) FROM staged GROUP BY room ORDER BY room", &[], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
+}
+
+/// Returns when the next staged event of a room is due.
+pub fn next_due(tx: &ReadTx<'_>, room: RoomNumber) -> Result<Option<i64>, StoreError> {
+    tx.query_one("SELECT MIN(retry_at) FROM staged WHERE room = ?1", &[&room], |row| row.get(0))
+}
+
+/// Removes an event that was decided about, or whose horizon has passed.
+pub fn remove(tx: &mut WriteTx<'_>, room: RoomNumber, event_id: &EventId) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM staged WHERE room = ?1 AND event_id = ?2", &[&room, event_id])?;
+    Ok(())
+}
+
+/// Tries an event again at `retry_at`.
+pub fn postpone(tx: &mut WriteTx<'_>, number: i64, retry_at: i64) -> Result<(), StoreError> {
+    tx.execute("UPDATE staged SET retry_at = ?2, attempts = attempts + 1 WHERE number = ?1", &[&number, &retry_at])?;
+    Ok(())
+}
