@@ -1,9 +1,5 @@
 //! What is stored, one concern a file.
 
-mod state;
-
-/// The schema, in the order in which it is made.
-pub(crate) const ALL: &[&str] = &[state::SCHEMA];
 mod aliases;
 mod destination_health;
 mod events;
@@ -12,6 +8,7 @@ mod receipts;
 mod rooms;
 mod server_keys;
 mod staging;
+mod state;
 mod streams;
 mod subscriptions;
 
@@ -26,6 +23,7 @@ pub(crate) const ALL: &[&str] = &[
     rooms::SCHEMA,
     server_keys::SCHEMA,
     staging::SCHEMA,
+    state::SCHEMA,
     streams::SCHEMA,
     subscriptions::SCHEMA,
 ];

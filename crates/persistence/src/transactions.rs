@@ -1,6 +1,5 @@
 //! The queries, one concern a file.
 
-pub mod state;
 pub mod aliases;
 pub mod destination_health;
 pub mod events;
