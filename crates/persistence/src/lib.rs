@@ -17,6 +17,7 @@ mod tx;
 mod value;
 
 pub use database::{Database, OpenError};
+pub use engine::Counters;
 pub use numbers::{EventNumber, Position, RoomNumber, SnapshotNumber, StateKeyNumber};
 pub use tx::{ReadTx, StoreError, WriteTx};
 pub use value::{FromValue, Row, ToValue, ValueRef};

@@ -1,13 +1,20 @@
 //! Open transactions, as queries see them.
 
 use std::ops::Deref;
+use std::time::Duration;
 
+use crate::engine::age::Age;
 use crate::value::{Row, ToValue, ValueRef};
 
 /// A consistent view of the database.
 pub struct ReadTx<'c> {
     connection: &'c rusqlite::Connection,
+    /// When a reader's snapshot was taken, and how old it may become.
+    age: Option<(Age, Duration)>,
 }
+
+/// Rows that are read before a reader's age is looked at again.
+const ROWS_BETWEEN_AGES: usize = 256;
 
 /// An open transaction of the writer. Also carries what to wake after the commit.
 pub struct WriteTx<'c> {
@@ -24,6 +31,12 @@ pub enum StoreError {
     /// A row that cannot be there.
     #[error("the database is inconsistent: {0}; restore it from a backup, or run `althing check`")]
     Inconsistent(String),
+    /// The closure panicked. Nothing of it was kept.
+    #[error("the database work was abandoned, which is a defect of this program: {0}")]
+    Panicked(String),
+    /// A read held its snapshot for longer than the database allows.
+    #[error("a query was ended after {0} ms on one snapshot of the database")]
+    TooLong(u64),
     /// The server is stopping.
     #[error("the database is closed")]
     Closed,
@@ -37,7 +50,12 @@ impl StoreError {
 
 impl<'c> ReadTx<'c> {
     pub(crate) fn new(connection: &'c rusqlite::Connection) -> Self {
-        Self { connection }
+        Self { connection, age: None }
+    }
+
+    /// A snapshot that must not become older than `age_max`.
+    pub(crate) fn with_age(connection: &'c rusqlite::Connection, age: Age, age_max: Duration) -> Self {
+        Self { connection, age: Some((age, age_max)) }
     }
 
     /// Runs a query and returns every row of its answer.
@@ -62,12 +80,18 @@ impl<'c> ReadTx<'c> {
         parameters: &[&dyn ToValue],
         mut each: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        self.check_age()?;
         let mut statement = self.connection.prepare_cached(sql).map_err(|error| failed(sql, &error))?;
         let mut rows = statement
             .query(rusqlite::params_from_iter(parameters.iter().map(|value| Parameter(value.to_value()))))
             .map_err(|error| failed(sql, &error))?;
+        let mut read = 0_usize;
         while let Some(row) = rows.next().map_err(|error| failed(sql, &error))? {
             each(&Row { inner: row })?;
+            read += 1;
+            if read.is_multiple_of(ROWS_BETWEEN_AGES) {
+                self.check_age()?;
+            }
         }
         Ok(())
     }
@@ -79,6 +103,7 @@ impl<'c> ReadTx<'c> {
         parameters: &[&dyn ToValue],
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
+        self.check_age()?;
         let mut statement = self.connection.prepare_cached(sql).map_err(|error| failed(sql, &error))?;
         let mut rows = statement
             .query(rusqlite::params_from_iter(parameters.iter().map(|value| Parameter(value.to_value()))))
@@ -98,6 +123,13 @@ impl<'c> ReadTx<'c> {
     ) -> Result<T, StoreError> {
         self.query_optional(sql, parameters, read)?
             .ok_or_else(|| StoreError::Inconsistent(format!("no row for: {sql}")))
+    }
+
+    fn check_age(&self) -> Result<(), StoreError> {
+        match self.age {
+            Some((age, age_max)) if age.passed(age_max) => Err(StoreError::TooLong(age.milliseconds())),
+            Some(_) | None => Ok(()),
+        }
     }
 }
 

@@ -1,10 +1,17 @@
-//! SQLite: one writer thread that owns all writes, a few reader threads.
+//! SQLite: one writer thread that owns all writes, a few reader threads, and one that moves the log into the main file.
 
+mod checkpoint;
 mod connection;
+mod file;
 mod group;
 mod inline;
+mod integrity;
 mod migrations;
 mod threads;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use inline::Inline;
+pub(crate) use integrity::check;
 pub(crate) use threads::Threads;

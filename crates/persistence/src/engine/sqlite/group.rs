@@ -2,49 +2,62 @@
 
 use rusqlite::Connection;
 
+use crate::engine::counters::Counting;
 use crate::engine::{WriteDone, WriteJob};
 use crate::tx::{StoreError, WriteTx};
 
 /// Runs `jobs` in one transaction and tells each of them how the commit went.
-pub(super) fn commit(connection: &Connection, jobs: impl Iterator<Item = WriteJob>) {
+///
+/// A job that fails is undone alone. If the engine gives up the transaction (the disk is full or broken), every job that ran
+/// is told; those that `jobs` has not handed out yet are left there, for a transaction of their own.
+pub(super) fn commit(connection: &Connection, mut jobs: impl Iterator<Item = WriteJob>, counting: &Counting) {
     let mut waiting: Vec<WriteDone> = Vec::new();
-    let outcome = run_all(connection, jobs, &mut waiting);
-    if outcome.is_err() {
-        // Also undoes a transaction that a full disk left open. There may be none to undo.
-        drop(connection.execute_batch("ROLLBACK"));
+    let mut kept = 0;
+    let outcome = execute(connection, "BEGIN IMMEDIATE")
+        .inspect_err(|error| jobs.by_ref().for_each(|job| refuse(job, error)))
+        .and_then(|()| jobs.try_for_each(|job| run_one(connection, job, &mut waiting, &mut kept)))
+        .and_then(|()| execute(connection, "COMMIT"));
+    match outcome {
+        Ok(()) => counting.committed(kept),
+        Err(_) => counting.commit_failed(),
+    }
+    if !connection.is_autocommit() {
+        // If even that fails, the next BEGIN says so, and the next ROLLBACK may succeed.
+        drop(execute(connection, "ROLLBACK"));
     }
     for done in waiting {
         done(outcome.clone());
     }
 }
 
-fn run_all(
+fn run_one(
     connection: &Connection,
-    jobs: impl Iterator<Item = WriteJob>,
+    job: WriteJob,
     waiting: &mut Vec<WriteDone>,
+    kept: &mut u64,
 ) -> Result<(), StoreError> {
-    let mut begun = execute(connection, "BEGIN IMMEDIATE");
-    for job in jobs {
-        if begun.is_ok() {
-            begun = run_one(connection, job, waiting);
-        } else {
-            // The job is dropped, which tells its caller that the database is closed; the cause is in the log.
-            drop(job);
-        }
+    if let Err(error) = execute(connection, "SAVEPOINT job") {
+        refuse(job, &error);
+        return Err(error);
     }
-    begun?;
-    execute(connection, "COMMIT")
-}
-
-fn run_one(connection: &Connection, job: WriteJob, waiting: &mut Vec<WriteDone>) -> Result<(), StoreError> {
-    execute(connection, "SAVEPOINT job")?;
-    let mut tx = WriteTx::new(connection);
-    let (keep, done) = job(&mut tx);
+    let (keep, done) = job(Ok(&mut WriteTx::new(connection)));
     waiting.push(done);
-    if !keep {
+    if connection.is_autocommit() {
+        // The engine has undone everything, not only the statement that failed. Another SAVEPOINT would begin, and its
+        // RELEASE commit, a transaction of its own.
+        return Err(StoreError::Engine("the transaction was given up after a failure of the disk".to_owned()));
+    }
+    if keep {
+        *kept += 1;
+    } else {
         execute(connection, "ROLLBACK TO job")?;
     }
     execute(connection, "RELEASE job")
+}
+
+fn refuse(job: WriteJob, error: &StoreError) {
+    let (_, done) = job(Err(error.clone()));
+    done(Err(error.clone()));
 }
 
 fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {

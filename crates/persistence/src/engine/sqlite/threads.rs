@@ -1,40 +1,78 @@
-//! The real engine: a writer thread and a few reader threads.
+//! The real engine: a writer thread, a few reader threads, and the one that moves the log.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::checkpoint::{Keeper, LOG_LIMITS, LogLimits};
+use super::file::{self, Lock};
 use super::{connection, group};
 use crate::database::OpenError;
-use crate::engine::{Engine, ReadJob, WriteJob};
+use crate::engine::age::Age;
+use crate::engine::counters::Counting;
+use crate::engine::{Counters, Engine, ReadJob, WriteJob};
 use crate::tx::{ReadTx, StoreError};
 
 /// Threads that read.
 const READERS: usize = 3;
-/// Closures in one commit. More would make the first of them wait noticeably.
-const GROUP_MAX: usize = 128;
+/// Closures in one commit.
+const GROUP_CLOSURES_MAX: usize = 512;
+/// How long closures are taken into a group. The first of them waits for the last, and all of them for the disk.
+const GROUP_TIME_MAX: Duration = Duration::from_millis(10);
+/// A group that takes longer, with its commit, holds up every other: worth a look.
+const GROUP_TIME_WARNING: Duration = Duration::from_millis(500);
+/// A snapshot that is held longer keeps the log from beginning anew: worth a look.
+const READ_AGE_WARNING: Duration = Duration::from_secs(2);
+/// How old a reader's snapshot may become. Further queries on it fail.
+const READ_AGE_MAX: Duration = Duration::from_secs(10);
+const _: () = assert!(READ_AGE_WARNING.as_millis() < READ_AGE_MAX.as_millis());
+const _: () = assert!(GROUP_TIME_MAX.as_millis() < GROUP_TIME_WARNING.as_millis());
 
 pub(crate) struct Threads {
     writes: Mutex<Option<mpsc::Sender<WriteJob>>>,
     reads: Mutex<Option<mpsc::Sender<ReadJob>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    counting: Arc<Counting>,
 }
+
+/// What may differ in tests.
+pub(super) struct Limits {
+    pub(super) log: LogLimits,
+    pub(super) read_age_max: Duration,
+    pub(super) group_time_max: Duration,
+}
+
+pub(super) const LIMITS: Limits =
+    Limits { log: LOG_LIMITS, read_age_max: READ_AGE_MAX, group_time_max: GROUP_TIME_MAX };
 
 impl Threads {
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
-        let writer = connection::writer(Some(path))?;
+        Self::open_with(path, &LIMITS)
+    }
+
+    pub(super) fn open_with(path: &Path, limits: &Limits) -> Result<Self, OpenError> {
+        let lock = file::claim(path)?;
+        let connection = connection::writer(Some(path))?;
         let readers = (0..READERS).map(|_| connection::reader(path)).collect::<Result<Vec<_>, _>>()?;
+        let keeper = Keeper::start(path, limits.log)?;
+        let counting = Arc::new(Counting::default());
         let (writes, write_jobs) = mpsc::channel();
         let (reads, read_jobs) = mpsc::channel();
         let read_jobs = Arc::new(Mutex::new(read_jobs));
-        let mut threads = vec![spawn("database-writer", move || write_until_closed(&writer, &write_jobs))];
+        let mut threads = Vec::with_capacity(READERS + 1);
         for reader in readers {
             let jobs = Arc::clone(&read_jobs);
-            threads.push(spawn("database-reader", move || read_until_closed(&reader, &jobs)));
+            let age_max = limits.read_age_max;
+            threads.push(spawn("database-reader", move || read_until_closed(&reader, &jobs, age_max)));
         }
-        Ok(Self { writes: Mutex::new(Some(writes)), reads: Mutex::new(Some(reads)), threads: Mutex::new(threads) })
+        let group_time_max = limits.group_time_max;
+        let writer = Writer { connection, keeper, counting: Arc::clone(&counting), group_time_max, lock };
+        threads.push(spawn("database-writer", move || writer.run(&write_jobs)));
+        let (writes, reads) = (Mutex::new(Some(writes)), Mutex::new(Some(reads)));
+        Ok(Self { writes, reads, threads: Mutex::new(threads), counting })
     }
 }
 
@@ -52,41 +90,83 @@ impl Engine for Threads {
         }
     }
 
+    fn counters(&self) -> Counters {
+        self.counting.now()
+    }
+
     fn close(&self) {
         self.writes.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.reads.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!("a database thread had panicked");
+        // Held while joining, so that whoever closes at the same time returns when it is done, too.
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            // A closure may hold the last handle: a thread cannot wait for itself, and ends after this closure anyway.
+            if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+                tracing::error!("A database thread had panicked");
             }
         }
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(run).expect("the system can start a thread at start-up")
-}
-
-fn write_until_closed(connection: &Connection, jobs: &mpsc::Receiver<WriteJob>) {
-    while let Ok(first) = jobs.recv() {
-        group::commit(connection, std::iter::once(first).chain(jobs.try_iter()).take(GROUP_MAX));
+impl Drop for Threads {
+    /// Whoever opens the file next finds it closed.
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
-fn read_until_closed(connection: &Connection, jobs: &Mutex<mpsc::Receiver<ReadJob>>) {
+pub(super) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).expect("the system can start a thread at start-up")
+}
+
+struct Writer {
+    connection: Connection,
+    keeper: Keeper,
+    counting: Arc<Counting>,
+    group_time_max: Duration,
+    lock: Lock,
+}
+
+impl Writer {
+    fn run(mut self, jobs: &mpsc::Receiver<WriteJob>) {
+        while let Ok(first) = jobs.recv() {
+            let age = Age::begin();
+            // Asks for the time before it takes a job, so that none is taken and not run.
+            let rest = std::iter::from_fn(|| if age.passed(self.group_time_max) { None } else { jobs.try_recv().ok() });
+            let group = std::iter::once(first).chain(rest).take(GROUP_CLOSURES_MAX);
+            group::commit(&self.connection, group, &self.counting);
+            if age.passed(GROUP_TIME_WARNING) {
+                tracing::warn!(
+                    duration_ms = age.milliseconds(),
+                    "A commit took long: a slow disk, or a closure that does more than write"
+                );
+            }
+            self.keeper.after_commit(&self.connection, &self.counting);
+        }
+        self.keeper.stop(&self.connection);
+        drop(self.connection);
+        // Only now may another process open the file.
+        drop(self.lock);
+    }
+}
+
+fn read_until_closed(connection: &Connection, jobs: &Mutex<mpsc::Receiver<ReadJob>>, age_max: Duration) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
+        let age = Age::begin();
         // A read transaction, so that all queries of the closure see the same snapshot.
         match connection.execute_batch("BEGIN") {
-            Ok(()) => job(Ok(&ReadTx::new(connection))),
+            Ok(()) => job(Ok(&ReadTx::with_age(connection, age, age_max))),
             Err(error) => job(Err(StoreError::engine(&error))),
         }
         if !connection.is_autocommit()
             && let Err(error) = connection.execute_batch("COMMIT")
         {
-            tracing::error!("a reader could not end its snapshot: {error}");
+            tracing::error!("A reader could not end its snapshot: {error}");
+        }
+        if age.passed(READ_AGE_WARNING) {
+            tracing::warn!(duration_ms = age.milliseconds(), "A closure held its snapshot of the database long");
         }
     }
 }
