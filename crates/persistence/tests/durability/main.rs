@@ -1,0 +1,15 @@
+//! What was acknowledged is there after the process was killed, and after the disk refused to grow.
+//!
+//! The program starts itself a second time to be killed, so it has a `main` of its own. What a loss of power does is another
+//! question: the system keeps what a killed process wrote, synced or not.
+
+mod child;
+mod parent;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [_, "child", path] => child::run(path.as_ref()),
+        _ => parent::run(),
+    }
+}
