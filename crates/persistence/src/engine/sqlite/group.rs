@@ -43,8 +43,8 @@ fn run_one(
     let (keep, done) = job(Ok(&mut WriteTx::new(connection)));
     waiting.push(done);
     if connection.is_autocommit() {
-        // The engine has undone everything, not only the statement that failed. Another SAVEPOINT would begin, and its
-        // RELEASE commit, a transaction of its own.
+        // The engine has undone everything, not only the statement that failed. What follows would fail with words that
+        // do not say why.
         return Err(StoreError::Engine("the transaction was given up after a failure of the disk".to_owned()));
     }
     if keep {
