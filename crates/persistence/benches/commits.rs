@@ -3,7 +3,7 @@
 //! `cargo bench -p persistence --bench commits [-- SECONDS]`: so long for each row, 5 if left out.
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,8 @@ use tokio::task::JoinSet;
 
 /// Closures waiting at the same time.
 const IN_FLIGHT: [usize; 4] = [1, 10, 50, 500];
+/// Bytes of the file that is overwritten for comparison: as the log when it begins anew.
+const LOG_BYTES: u64 = 16 * 1_048_576;
 /// Bytes that a closure writes: a typical event.
 const ROW_BYTES: usize = 600;
 
@@ -21,27 +23,49 @@ fn main() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     println!("| what | a second | commits a second | p50 ms | p99 ms | max ms | largest log MiB |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
-    floor(folder.path(), duration);
+    floor_appending(folder.path(), duration);
+    floor_in_place(folder.path(), duration);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     for in_flight in IN_FLIGHT {
         runtime.block_on(commits(folder.path(), in_flight, 0, duration));
     }
     runtime.block_on(commits(folder.path(), 50, 3, duration));
-    floor(folder.path(), duration);
+    floor_appending(folder.path(), duration);
+    floor_in_place(folder.path(), duration);
 }
 
-/// What every durable write costs: 4 KiB appended, and the disk asked to keep them.
-fn floor(folder: &Path, duration: Duration) {
+/// What a durable write costs: 4 KiB appended, and the disk asked to keep them. The file grows, which the file system has to
+/// record as well.
+fn floor_appending(folder: &Path, duration: Duration) {
     let mut file = std::fs::File::create(folder.join("floor")).expect("a file");
+    floor("floor: append 4 KiB, fdatasync", duration, |_| {
+        file.write_all(&[7; 4_096])?;
+        file.sync_data()
+    });
+}
+
+/// The same where the file is there already, as the log is once it has begun anew: one flush of the disk, and nothing else.
+fn floor_in_place(folder: &Path, duration: Duration) {
+    let path = folder.join("floor");
+    std::fs::write(&path, vec![7; LOG_BYTES as usize]).expect("space");
+    let mut file = std::fs::OpenOptions::new().write(true).open(path).expect("it was written");
+    file.sync_all().expect("a disk");
+    floor("floor: overwrite 4 KiB, fdatasync", duration, |number| {
+        file.seek(SeekFrom::Start(number * 4_096 % LOG_BYTES))?;
+        file.write_all(&[8; 4_096])?;
+        file.sync_data()
+    });
+}
+
+fn floor(what: &str, duration: Duration, mut write: impl FnMut(u64) -> std::io::Result<()>) {
     let mut times = Vec::new();
     let begin = Instant::now();
     while begin.elapsed() < duration {
         let start = Instant::now();
-        file.write_all(&[7; 4_096]).expect("space");
-        file.sync_data().expect("a disk");
+        write(times.len() as u64).expect("a disk with space");
         times.push(start.elapsed());
     }
-    row("floor: append 4 KiB, fdatasync", times, begin.elapsed(), None, None);
+    row(what, times, begin.elapsed(), None, None);
 }
 
 async fn commits(folder: &Path, in_flight: usize, readers: usize, duration: Duration) {

@@ -1,7 +1,7 @@
 //! The states that rooms have had, each stored once under a number that never means another state.
 //!
 //! A snapshot is stored as its difference to an older one, its base, which is itself a difference to a base, up to a whole
-//! state: at most [`LEVELS`] differences deep, each level allowed eight times as many entries as the one below it
+//! state: at most [`LEVELS`] differences deep, each level allowed eight times as many entries as the smaller one on top of it
 //! ([`Shape`]). So a change costs a few entries on each level, and reading any state takes a handful of rows, however many
 //! changes the room has had. Forks are nothing special: several snapshots may have the same parent.
 //!
@@ -42,6 +42,6 @@ struct Shape {
     chunk_entries_max: usize,
 }
 
-/// Chosen by measuring (`cargo bench -p persistence --bench state`): about 110 bytes for a change in a room with 20,000
+/// Chosen by measuring (`cargo bench -p persistence --bench state`): about 130 bytes for a change in a room with 20,000
 /// members.
-const SHAPE: Shape = Shape { level_entries_max: [4_096, 512, 64, 8], chunk_entries_max: 512 };
+const SHAPE: Shape = Shape { level_entries_max: [2_048, 256, 32, 4], chunk_entries_max: 512 };

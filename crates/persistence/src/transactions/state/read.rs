@@ -1,9 +1,7 @@
 //! Reading states: the differences on the way to a whole state, laid over each other.
 
-use std::cmp::Ordering;
-
 use super::chunk::{self, Finder};
-use super::codec::Damaged;
+use super::codec::{Changes, Damaged};
 use super::record::{self, Head, Record, damaged, sum_of};
 use super::{Change, LEVELS, StateMap};
 use crate::numbers::{EventNumber, SnapshotNumber, StateKeyNumber};
@@ -11,7 +9,20 @@ use crate::tx::{ReadTx, StoreError};
 
 /// Reads the whole state. An error if it is not stored, or if what is stored does not add up.
 pub fn load(tx: &ReadTx<'_>, snapshot: SnapshotNumber) -> Result<StateMap, StoreError> {
-    Chain::read(tx, snapshot)?.load(tx)
+    let mut walk = Walk::new(snapshot);
+    while walk.descend(tx)? {}
+    let (whole, differences) = walk.records.split_last().ok_or_else(|| damaged(snapshot, "it is not stored"))?;
+    let entries = match whole.head.chunks {
+        0 => whole.changes.iter().filter_map(|&(key, event)| Some((key, event?))).collect(),
+        chunks => chunk::read_all(tx, whole.number, whole.head.entries, chunks)?,
+    };
+    let state = StateMap::from_sorted(entries);
+    let state = if differences.is_empty() { state } else { state.with(&overlay_all(differences)) };
+    let Head { sum, entries, .. } = walk.records[0].head;
+    if state.len() as u64 != entries || sum_of(state.iter()) != sum {
+        return Err(damaged(snapshot, "its entries do not add up"));
+    }
+    Ok(state)
 }
 
 /// Reads the event at `key` without the rest of the state.
@@ -20,21 +31,7 @@ pub fn entry(
     snapshot: SnapshotNumber,
     key: StateKeyNumber,
 ) -> Result<Option<EventNumber>, StoreError> {
-    let mut number = snapshot;
-    let mut above = None;
-    loop {
-        let (head, found) = record::with_list(tx, number, |head, list| Ok((head, seek(list, key)?)))?;
-        check_below(above.replace(head), head, number)?;
-        match (head.level, head.chunks, head.base) {
-            (0, 0, _) => return Ok(found.flatten()),
-            (0, _, _) => return Finder::new(number).get(tx, key),
-            (_, _, Some(base)) => match found {
-                Some(event) => return Ok(event),
-                None => number = base,
-            },
-            (_, _, None) => return Err(damaged(number, "its base is missing")),
-        }
-    }
+    Ok(entries_at_sorted(tx, snapshot, &[key])?[0])
 }
 
 /// Reads the events at `keys` without the rest of the state: one answer for each, in the order of `keys`.
@@ -46,111 +43,86 @@ pub fn entries(
     let mut sorted = keys.to_vec();
     sorted.sort_unstable();
     sorted.dedup();
-    let found = Chain::read(tx, snapshot)?.entries(tx, &sorted)?;
+    let found = entries_at_sorted(tx, snapshot, &sorted)?;
     // Each key is in `sorted`, so that the place given for those that are not there is never used.
     Ok(keys.iter().map(|key| found[sorted.binary_search(key).unwrap_or_else(|place| place)]).collect())
 }
 
-fn seek(
-    list: impl Iterator<Item = Result<Change, Damaged>>,
-    key: StateKeyNumber,
-) -> Result<Option<Option<EventNumber>>, Damaged> {
+/// Reads the events at `keys`, which are in ascending order, each once. Goes down only as far as a key is not found.
+pub(super) fn entries_at_sorted(
+    tx: &ReadTx<'_>,
+    snapshot: SnapshotNumber,
+    keys: &[StateKeyNumber],
+) -> Result<Vec<Option<EventNumber>>, StoreError> {
+    // The outer `None`: not found yet.
+    let mut found: Vec<Option<Option<EventNumber>>> = vec![None; keys.len()];
+    let mut number = snapshot;
+    let mut above = None;
+    loop {
+        let head = record::with_list(tx, number, |head, list| {
+            if head.chunks == 0 {
+                seek(list, keys, &mut found)?;
+            }
+            Ok(head)
+        })?;
+        check_below(above.replace(head), head, number)?;
+        let all_found = found.iter().all(Option::is_some);
+        match head.base {
+            _ if all_found => break,
+            Some(base) if head.level > 0 => number = base,
+            Some(_) | None if head.chunks == 0 => break,
+            Some(_) | None => {
+                let mut finder = Finder::new(number);
+                for (key, found) in keys.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
+                    *found = Some(finder.get(tx, *key)?);
+                }
+                break;
+            }
+        }
+    }
+    Ok(found.into_iter().map(Option::flatten).collect())
+}
+
+/// Fills in what `list` has at those `keys` that are not found yet.
+fn seek(list: Changes<'_>, keys: &[StateKeyNumber], found: &mut [Option<Option<EventNumber>>]) -> Result<(), Damaged> {
+    let mut wanted = keys.iter().zip(found).filter(|(_, found)| found.is_none()).peekable();
     for change in list {
-        let (found, event) = change?;
-        match found.cmp(&key) {
-            Ordering::Less => {}
-            Ordering::Equal => return Ok(Some(event)),
-            Ordering::Greater => return Ok(None),
+        let (key, event) = change?;
+        while wanted.next_if(|(wanted, _)| **wanted < key).is_some() {}
+        match wanted.next_if(|(wanted, _)| **wanted == key) {
+            Some((_, found)) => *found = Some(event),
+            None if wanted.peek().is_none() => break,
+            None => {}
         }
     }
-    Ok(None)
+    Ok(())
 }
 
-/// A snapshot, its base, the base of that, and so on to a whole state: at most `LEVELS + 1` rows.
-pub(super) struct Chain(Vec<Record>);
+/// The way from a snapshot to its base, the base of that, and so on to a whole state: at most `LEVELS + 1` rows, read one by
+/// one, because what lies deeper is larger and often not needed.
+pub(super) struct Walk {
+    pub(super) records: Vec<Record>,
+    /// The row that would be read next; `None` beyond the whole state.
+    pub(super) next: Option<SnapshotNumber>,
+}
 
-impl Chain {
-    pub(super) fn read(tx: &ReadTx<'_>, snapshot: SnapshotNumber) -> Result<Self, StoreError> {
-        let mut records: Vec<Record> = Vec::with_capacity(LEVELS + 1);
-        let mut next = Some(snapshot);
-        while let Some(number) = next {
-            let record = record::read(tx, number)?;
-            check_below(records.last().map(|above| above.head), record.head, number)?;
-            next = record.head.base.filter(|_| record.head.level > 0);
-            records.push(record);
-        }
-        Ok(Self(records))
+impl Walk {
+    pub(super) fn new(snapshot: SnapshotNumber) -> Self {
+        Self { records: Vec::with_capacity(LEVELS + 1), next: Some(snapshot) }
     }
 
-    /// From the snapshot itself down to the whole state.
-    pub(super) fn records(&self) -> &[Record] {
-        &self.0
-    }
-
-    pub(super) fn head(&self) -> Head {
-        self.0[0].head
-    }
-
-    /// The whole state that the others rest on.
-    pub(super) fn whole(&self) -> &Record {
-        &self.0[self.0.len() - 1]
-    }
-
-    /// The snapshot's difference to the record with index `base`, which is not the record of a whole state's base.
-    pub(super) fn changes_since(&self, base: usize) -> Vec<Change> {
-        self.0[..base].iter().rev().fold(Vec::new(), |below, record| overlay(&below, &record.changes))
-    }
-
-    pub(super) fn load(&self, tx: &ReadTx<'_>) -> Result<StateMap, StoreError> {
-        let whole = self.whole();
-        let entries = match whole.head.chunks {
-            0 => whole.changes.iter().filter_map(|&(key, event)| Some((key, event?))).collect(),
-            chunks => chunk::read_all(tx, whole.number, whole.head.entries, chunks)?,
-        };
-        let state = StateMap::from_sorted(entries);
-        let state = match self.0.len() {
-            1 => state,
-            records => state.with(&self.changes_since(records - 1)),
-        };
-        if state.len() as u64 != self.head().entries || sum_of(state.iter()) != self.head().sum {
-            return Err(damaged(self.0[0].number, "its entries do not add up"));
-        }
-        Ok(state)
-    }
-
-    /// The events at `keys`, which are in ascending order.
-    pub(super) fn entries(
-        &self,
-        tx: &ReadTx<'_>,
-        keys: &[StateKeyNumber],
-    ) -> Result<Vec<Option<EventNumber>>, StoreError> {
-        self.entries_from(tx, 0, keys)
-    }
-
-    /// The same in the state of the record with index `first`.
-    pub(super) fn entries_from(
-        &self,
-        tx: &ReadTx<'_>,
-        first: usize,
-        keys: &[StateKeyNumber],
-    ) -> Result<Vec<Option<EventNumber>>, StoreError> {
-        let whole = self.whole();
-        let mut finder = Finder::new(whole.number);
-        let find = |key: &StateKeyNumber| {
-            let differences = &self.0[first..self.0.len() - 1];
-            if let Some(event) = differences.iter().find_map(|record| lookup(&record.changes, *key)) {
-                return Ok(event);
-            }
-            match whole.head.chunks {
-                0 => Ok(lookup(&whole.changes, *key).flatten()),
-                _ => finder.get(tx, *key),
-            }
-        };
-        keys.iter().map(find).collect()
+    /// Reads the next row. Returns whether there was one.
+    pub(super) fn descend(&mut self, tx: &ReadTx<'_>) -> Result<bool, StoreError> {
+        let Some(number) = self.next else { return Ok(false) };
+        let record = record::read(tx, number)?;
+        check_below(self.records.last().map(|above| above.head), record.head, number)?;
+        self.next = record.head.base.filter(|_| record.head.level > 0);
+        self.records.push(record);
+        Ok(true)
     }
 }
 
-/// A chain leads downwards and stays in its room, so that it ends, whatever the rows say.
+/// A way leads downwards and stays in its room, whatever the rows say.
 fn check_below(above: Option<Head>, head: Head, number: SnapshotNumber) -> Result<(), StoreError> {
     match above {
         Some(above) if above.level <= head.level || above.room != head.room => {
@@ -162,6 +134,12 @@ fn check_below(above: Option<Head>, head: Head, number: SnapshotNumber) -> Resul
 
 pub(super) fn lookup(changes: &[Change], key: StateKeyNumber) -> Option<Option<EventNumber>> {
     changes.binary_search_by_key(&key, |change| change.0).ok().map(|index| changes[index].1)
+}
+
+/// The differences of `records`, the nearest first, as one.
+pub(super) fn overlay_all(records: &[Record]) -> Vec<Change> {
+    // From the small ones to the large, so that each entry of a large one is moved once.
+    records.iter().fold(Vec::new(), |above, record| overlay(&record.changes, &above))
 }
 
 /// Both lists as one; where both have a key, `above` counts.

@@ -64,11 +64,22 @@ pub(super) fn with_list<T>(
     found.ok_or_else(|| damaged(number, "it is not stored"))
 }
 
-/// Reads the row.
+/// Reads the row, without the list of a whole state that lies in `state_chunks`: only [`bridge`] needs that.
 pub(super) fn read(tx: &ReadTx<'_>, number: SnapshotNumber) -> Result<Record, StoreError> {
     with_list(tx, number, |head, list| {
-        let changes = list.collect::<Result<Vec<_>, _>>()?;
+        let changes = if head.chunks > 0 { Vec::new() } else { list.collect::<Result<_, _>>()? };
         Ok(Record { number, head, changes })
+    })
+}
+
+/// Reads the difference of a whole state to another whole one, its base, if that was stored.
+pub(super) fn bridge(
+    tx: &ReadTx<'_>,
+    number: SnapshotNumber,
+) -> Result<Option<(SnapshotNumber, Vec<Change>)>, StoreError> {
+    with_list(tx, number, |head, list| match head.base {
+        Some(base) if head.level == 0 => Ok(Some((base, list.collect::<Result<_, _>>()?))),
+        Some(_) | None => Ok(None),
     })
 }
 
@@ -111,7 +122,8 @@ fn parse(
         return Err(Damaged);
     }
     let level = usize::try_from(level).ok().filter(|level| *level <= LEVELS).ok_or(Damaged)?;
-    if level > 0 && base.is_none() {
+    // Bases are older, so that following them ends.
+    if base.map_or(level > 0, |base| base >= number) {
         return Err(Damaged);
     }
     let sum = u64::from_le_bytes(reader.array()?);

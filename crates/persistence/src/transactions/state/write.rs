@@ -1,6 +1,6 @@
 //! Storing states.
 
-use super::read::{Chain, overlay};
+use super::read::{Walk, entries_at_sorted, load, overlay, overlay_all};
 use super::record::{self, Head, damaged, sum_of, weight};
 use super::{Change, LEVELS, SHAPE, Shape, StateMap, chunk};
 use crate::numbers::{EventNumber, RoomNumber, SnapshotNumber};
@@ -43,22 +43,24 @@ pub(super) fn store_shaped(
         let state = StateMap::default().with(&changes);
         return store_whole(tx, shape, room, &state, None);
     };
-    let chain = Chain::read(tx, parent)?;
-    if chain.head().room != room {
-        return Err(damaged(parent, &format!("it is of room {}, not of room {}", chain.head().room.0, room.0)));
+    let mut walk = Walk::new(parent);
+    walk.descend(tx)?;
+    let before = walk.records[0].head;
+    if before.room != room {
+        return Err(damaged(parent, &format!("it is of room {}, not of room {}", before.room.0, room.0)));
     }
-    let Step { changes, sum, entries } = step(tx, &chain, changes)?;
+    let Step { changes, sum, entries } = step(tx, parent, before, changes)?;
     if changes.is_empty() {
         return Ok(parent);
     }
-    if let Some((base, level, list)) = difference_to_store(shape, &chain, &changes, entries) {
+    if let Some((base, level, list)) = difference_to_store(tx, shape, &mut walk, &changes, entries)? {
         let number = next_number(tx)?;
         let head = Head { room, base: Some(base), level, sum, entries, chunks: 0 };
         record::write(tx, number, head, list.iter().copied())?;
         return Ok(number);
     }
-    let state = chain.load(tx)?.with(&changes);
-    let bridge = bridge(shape, &chain, &changes);
+    let state = load(tx, parent)?.with(&changes);
+    let bridge = bridge(tx, shape, walk, &changes)?;
     store_whole(tx, shape, room, &state, bridge.as_ref().map(|(base, list)| (*base, list.as_slice())))
 }
 
@@ -70,10 +72,10 @@ struct Step {
     entries: u64,
 }
 
-fn step(tx: &ReadTx<'_>, chain: &Chain, mut changes: Vec<Change>) -> Result<Step, StoreError> {
+fn step(tx: &ReadTx<'_>, parent: SnapshotNumber, before: Head, mut changes: Vec<Change>) -> Result<Step, StoreError> {
     let keys: Vec<_> = changes.iter().map(|change| change.0).collect();
-    let old = chain.entries(tx, &keys)?;
-    let Head { mut sum, mut entries, .. } = chain.head();
+    let old = entries_at_sorted(tx, parent, &keys)?;
+    let Head { mut sum, mut entries, .. } = before;
     let mut old = old.into_iter();
     changes.retain(|&(key, new)| {
         let old = old.next().flatten();
@@ -90,35 +92,45 @@ fn step(tx: &ReadTx<'_>, chain: &Chain, mut changes: Vec<Change>) -> Result<Step
     Ok(Step { changes, sum, entries })
 }
 
-/// Finds the nearest base to which the difference is small enough for its level: (base, level, difference).
+/// Finds the nearest base to which the difference is small enough for its level: (base, level, difference). `walk` has read
+/// the parent.
 fn difference_to_store(
+    tx: &ReadTx<'_>,
     shape: &Shape,
-    chain: &Chain,
+    walk: &mut Walk,
     changes: &[Change],
     entries: u64,
-) -> Option<(SnapshotNumber, usize, Vec<Change>)> {
+) -> Result<Option<(SnapshotNumber, usize, Vec<Change>)>, StoreError> {
     let mut list = changes.to_vec();
-    for base in chain.records() {
+    while let Some(base) = walk.records.last() {
         // A difference half as long as the state saves nothing.
         if list.len() as u64 * 2 > entries {
-            return None;
+            return Ok(None);
         }
         let level = base.head.level + 1;
         if level <= LEVELS && list.len() <= shape.level_entries_max[level - 1] {
-            return Some((base.number, level, list));
+            return Ok(Some((base.number, level, list)));
         }
-        if base.head.level > 0 {
-            list = overlay(&base.changes, &list);
+        list = overlay(&base.changes, &list);
+        if !walk.descend(tx)? {
+            return Ok(None);
         }
     }
-    None
+    Ok(None)
 }
 
-/// The difference between the whole state under `chain` and the new one, which keeps forks across the new one comparable.
-fn bridge(shape: &Shape, chain: &Chain, changes: &[Change]) -> Option<(SnapshotNumber, Vec<Change>)> {
-    let whole = chain.whole();
-    let list = overlay(&chain.changes_since(chain.records().len() - 1), changes);
-    (list.len() <= 2 * shape.level_entries_max[0]).then_some((whole.number, list))
+/// The difference between the whole state that the parent rests on and the new one, which keeps forks across the new one
+/// comparable.
+fn bridge(
+    tx: &ReadTx<'_>,
+    shape: &Shape,
+    mut walk: Walk,
+    changes: &[Change],
+) -> Result<Option<(SnapshotNumber, Vec<Change>)>, StoreError> {
+    while walk.descend(tx)? {}
+    let Some((whole, differences)) = walk.records.split_last() else { return Ok(None) };
+    let list = overlay(&overlay_all(differences), changes);
+    Ok((list.len() <= 2 * shape.level_entries_max[0]).then_some((whole.number, list)))
 }
 
 fn store_whole(
