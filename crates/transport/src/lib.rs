@@ -8,9 +8,16 @@
 //! **Invariant:** no answer is given to a request whose signature has not been checked, but for the few endpoints that the
 //! specification leaves open.
 
+pub mod client;
 pub mod error;
 pub mod exchange;
+pub mod health;
+pub mod path;
 pub mod questions;
+pub mod x_matrix;
 
+pub use client::{CallError, CallLimits, Client, Rest};
 pub use error::ApiError;
 pub use exchange::{Exchange, ExchangeError, Request, Response};
+pub use health::Health;
+pub use path::PathBuilder;
