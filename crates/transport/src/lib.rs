@@ -12,12 +12,16 @@ pub mod client;
 pub mod error;
 pub mod exchange;
 pub mod health;
+pub mod key_ring;
 pub mod path;
 pub mod questions;
+pub mod server;
 pub mod x_matrix;
 
 pub use client::{CallError, CallLimits, Client, Rest};
 pub use error::ApiError;
 pub use exchange::{Exchange, ExchangeError, Request, Response};
 pub use health::Health;
+pub use key_ring::{KeyError, KeyRing, Keys, OldKey, OwnKeys};
 pub use path::PathBuilder;
+pub use server::{ServerContext, router, routes, well_known_server};
