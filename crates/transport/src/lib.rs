@@ -12,6 +12,8 @@ pub mod client;
 pub mod error;
 pub mod exchange;
 pub mod health;
+#[cfg(test)]
+mod in_process;
 pub mod key_ring;
 pub mod path;
 pub mod questions;
