@@ -9,6 +9,7 @@ mod rooms;
 mod server_keys;
 mod staging;
 mod streams;
+mod subscriptions;
 
 /// The schema, in the order in which it is made. One line a concern.
 #[rustfmt::skip]
@@ -22,4 +23,5 @@ pub(crate) const ALL: &[&str] = &[
     server_keys::SCHEMA,
     staging::SCHEMA,
     streams::SCHEMA,
+    subscriptions::SCHEMA,
 ];

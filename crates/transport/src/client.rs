@@ -109,6 +109,11 @@ impl Client {
         &self.server_name
     }
 
+    /// What carries the requests.
+    pub(crate) fn exchange(&self) -> &Arc<dyn Exchange> {
+        &self.exchange
+    }
+
     /// The health of the servers that are asked.
     pub fn health(&self) -> &Arc<Health> {
         &self.health

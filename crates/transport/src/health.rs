@@ -15,6 +15,8 @@ use persistence::transactions::destination_health as rows;
 use persistence::{Database, StoreError};
 use tokio::sync::broadcast;
 
+use crate::server::HeardFrom;
+
 pub use destination::Destination;
 
 /// Servers that we keep in memory, and in the database.
@@ -24,11 +26,13 @@ const HEARD_MAX: usize = 1024;
 /// One in so many writes removes what is too much.
 const PRUNE_ONE_IN: u64 = 256;
 
+type Destinations = BTreeMap<ServerName, Destination>;
+
 /// The health of every destination.
 pub struct Health {
     database: Database,
     handles: Handles,
-    destinations: Mutex<BTreeMap<ServerName, Destination>>,
+    destinations: Arc<Mutex<Destinations>>,
     heard: broadcast::Sender<ServerName>,
 }
 
@@ -38,7 +42,7 @@ impl Health {
         let rows = database.read(|tx| rows::latest(tx, DESTINATIONS_MAX)).await?;
         let destinations = rows.into_iter().map(|(server, row)| (server, Destination::from(row))).collect();
         let (heard, _) = broadcast::channel(HEARD_MAX);
-        Ok(Arc::new(Self { database, handles, destinations: Mutex::new(destinations), heard }))
+        Ok(Arc::new(Self { database, handles, destinations: Arc::new(Mutex::new(destinations)), heard }))
     }
 
     /// How it goes with `server`; the default if we never sent to it.
@@ -58,24 +62,24 @@ impl Health {
     }
 
     /// Takes note that `server` answered.
-    pub fn succeeded(self: &Arc<Self>, server: &ServerName) {
+    pub fn succeeded(&self, server: &ServerName) {
         self.update(server, Destination::handle_success);
     }
 
     /// Takes note that a request of ours, begun at `began`, failed because of `reason`.
-    pub fn failed(self: &Arc<Self>, server: &ServerName, began: Timestamp, reason: &str) {
+    pub fn failed(&self, server: &ServerName, began: Timestamp, reason: &str) {
         let jitter = self.handles.random.fraction();
         self.update(server, |destination, now| destination.handle_failure(began, now, reason, jitter));
     }
 
     /// Takes note that `server` asked us to leave it alone for a while.
-    pub fn asked_to_rest(self: &Arc<Self>, server: &ServerName, rest: Duration, reason: &str) {
+    pub fn asked_to_rest(&self, server: &ServerName, rest: Duration, reason: &str) {
         self.update(server, |destination, now| destination.handle_rest(now, rest, reason));
     }
 
     /// Takes note that `server` asked something of us, and tells those who [listen](Health::listen). It may have been down; it
     /// is up.
-    pub fn heard_from(self: &Arc<Self>, server: &ServerName) {
+    pub fn heard_from(&self, server: &ServerName) {
         if self.lock().contains_key(server) {
             self.update(server, Destination::handle_heard);
         }
@@ -88,11 +92,7 @@ impl Health {
         self.heard.subscribe()
     }
 
-    fn update(
-        self: &Arc<Self>,
-        server: &ServerName,
-        change: impl FnOnce(&mut Destination, Timestamp) -> destination::Store,
-    ) {
+    fn update(&self, server: &ServerName, change: impl FnOnce(&mut Destination, Timestamp) -> destination::Store) {
         let now = self.handles.clock.now();
         let mut destinations = self.lock();
         make_room(&mut destinations, server);
@@ -105,14 +105,14 @@ impl Health {
     }
 
     /// Stores in the background: a request need not wait for that, and a lost row costs one attempt.
-    fn store(self: &Arc<Self>, server: ServerName) {
-        let health = Arc::clone(self);
-        let prune = self.handles.random.below(PRUNE_ONE_IN) == 0;
+    fn store(&self, server: ServerName) {
+        let (database, destinations) = (self.database.clone(), Arc::clone(&self.destinations));
+        let (now, prune) = (self.handles.clock.now(), self.handles.random.below(PRUNE_ONE_IN) == 0);
         self.handles.tasks.spawn("store the health of a destination", async move {
-            let (now, inner) = (health.handles.clock.now(), Arc::clone(&health));
-            let stored = health.database.write(move |tx| {
+            let stored = database.write(move |tx| {
                 // Read here, so that of two writes that overtake each other the last one has the last word.
-                rows::put(tx, &server, &inner.status(&server).into(), now)?;
+                let health = lock(&destinations).get(&server).cloned().unwrap_or_default();
+                rows::put(tx, &server, &health.into(), now)?;
                 if prune { rows::prune(tx, DESTINATIONS_MAX) } else { Ok(()) }
             });
             if let Err::<(), StoreError>(error) = stored.await {
@@ -121,13 +121,23 @@ impl Health {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ServerName, Destination>> {
-        self.destinations.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Destinations> {
+        lock(&self.destinations)
     }
 }
 
+impl HeardFrom for Health {
+    fn heard_from(&self, server: &ServerName) {
+        Self::heard_from(self, server);
+    }
+}
+
+fn lock(destinations: &Mutex<Destinations>) -> MutexGuard<'_, Destinations> {
+    destinations.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Forgets the server that we tried longest ago, if there are too many.
-fn make_room(destinations: &mut BTreeMap<ServerName, Destination>, newcomer: &ServerName) {
+fn make_room(destinations: &mut Destinations, newcomer: &ServerName) {
     if destinations.len() < DESTINATIONS_MAX as usize || destinations.contains_key(newcomer) {
         return;
     }

@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::error::ApiError;
 use crate::exchange::{BoxFuture, Exchange, ExchangeError, Request, Response};
 use crate::health::Health;
-use crate::key_ring::{KeyRing, OldKey, OwnKeys};
+use crate::key_ring::{KeyRing, OldKey};
 use crate::questions::*;
 use crate::server::{ServerContext, router};
 
@@ -77,21 +77,20 @@ impl Network {
         let (server, handles) = (name(server), self.handles.clone());
         let health = Health::open(database.clone(), handles.clone()).await.unwrap();
         let signing = Arc::new(signing);
-        let own = OwnKeys { server_name: server.clone(), signing: Arc::clone(&signing), old };
         let exchange = Arc::clone(self) as Arc<dyn Exchange>;
         let notaries = notaries.iter().copied().map(name).collect();
-        let key_ring = KeyRing::new(own, Arc::clone(&exchange), database.clone(), handles.clone(), notaries);
-        let client = Client::new(server.clone(), signing, exchange, handles.clone(), Arc::clone(&health));
+        let client = Client::new(server.clone(), Arc::clone(&signing), exchange, handles.clone(), Arc::clone(&health));
+        let key_ring = KeyRing::new(signing, old, client.clone(), database.clone(), handles, notaries);
         let calls = Arc::new(Calls::default());
         let context = ServerContext {
+            server_name: server.clone(),
             key_ring: key_ring.clone(),
-            health: Arc::clone(&health),
-            handles,
             inbox: Arc::clone(&calls) as _,
             events: Arc::clone(&calls) as _,
             membership: Arc::clone(&calls) as _,
             directory: Arc::clone(&calls) as _,
             users: Arc::clone(&calls) as _,
+            heard_from: Arc::clone(&health) as _,
         };
         let router = router(context);
         self.routers.lock().unwrap().insert(server.clone(), router.clone());

@@ -20,7 +20,7 @@ use persistence::{Database, StoreError};
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 
-use crate::exchange::Exchange;
+use crate::client::Client;
 use document::{Document, ServerKeys};
 use fetch::{Attempt, Flight, Purpose};
 
@@ -32,17 +32,6 @@ const CACHED_SERVERS_MAX: usize = 10_000;
 const REQUESTS_MAX: usize = 64;
 /// How long a request or an event waits for a key. Other servers give us a minute to answer.
 const KEY_WAIT: Duration = Duration::from_secs(15);
-
-/// Our own keys.
-#[derive(Debug, Clone)]
-pub struct OwnKeys {
-    /// Who we are.
-    pub server_name: ServerName,
-    /// What we sign with.
-    pub signing: Arc<SigningKey>,
-    /// What we signed with before.
-    pub old: Vec<OldKey>,
-}
 
 /// Why there is no key for a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,9 +67,11 @@ pub enum KeyError {
 pub struct KeyRing(Arc<Inner>);
 
 struct Inner {
-    own: OwnKeys,
+    server_name: ServerName,
+    key: Arc<SigningKey>,
+    old_keys: Vec<OldKey>,
     own_keys: Arc<ServerKeys>,
-    exchange: Arc<dyn Exchange>,
+    client: Client,
     database: Database,
     handles: Handles,
     notaries: Vec<ServerName>,
@@ -101,19 +92,23 @@ pub struct Keys {
 type Wanted = BTreeMap<ServerName, BTreeMap<KeyId, Timestamp>>;
 
 impl KeyRing {
-    /// A key ring that asks `notaries`, in this order, for what a server itself does not give.
+    /// Keeps keys in `database` and fetches them as `client` would, but unsigned. `notaries` are asked, in this order, for what
+    /// a server itself does not give.
     pub fn new(
-        own: OwnKeys,
-        exchange: Arc<dyn Exchange>,
+        key: Arc<SigningKey>,
+        old_keys: Vec<OldKey>,
+        client: Client,
         database: Database,
         handles: Handles,
         notaries: Vec<ServerName>,
     ) -> Self {
-        let own_keys = Arc::new(ServerKeys::own(&own.signing, &own.old));
+        let own_keys = Arc::new(ServerKeys::own(&key, &old_keys));
         Self(Arc::new(Inner {
-            own,
+            server_name: client.server_name().clone(),
+            key,
+            old_keys,
             own_keys,
-            exchange,
+            client,
             database,
             handles,
             notaries,
@@ -124,15 +119,13 @@ impl KeyRing {
         }))
     }
 
-    /// Our name and keys.
-    pub fn own(&self) -> &OwnKeys {
-        &self.0.own
+    pub(crate) fn handles(&self) -> &Handles {
+        &self.0.handles
     }
 
     /// The document that we publish, signed.
     pub fn own_document(&self) -> Object {
-        let own = &self.0.own;
-        Document::own(&own.server_name, &own.signing, &own.old, self.0.handles.clock.now())
+        Document::own(&self.0.server_name, &self.0.key, &self.0.old_keys, self.0.handles.clock.now())
     }
 
     /// Returns a key that `server` signs requests with today. Waits at most 15 seconds.
@@ -195,7 +188,7 @@ impl KeyRing {
         let mut found = BTreeMap::new();
         let mut unread = Vec::new();
         for server in servers {
-            if *server == self.0.own.server_name {
+            if *server == self.0.server_name {
                 found.insert(server.clone(), Arc::clone(&self.0.own_keys));
             } else if let Some(keys) = self.0.cache.get(server) {
                 found.insert(server.clone(), keys);

@@ -21,29 +21,25 @@ mod version;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use ::events::Value;
+use ::events::{ServerName, Value};
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use futures_util::FutureExt;
-use handles::Handles;
 
 use crate::error::ApiError;
-use crate::health::Health;
 use crate::key_ring::KeyRing;
 use crate::questions::{DirectoryQuestions, EventQuestions, Inbox, MembershipQuestions, UserQuestions};
 
 /// What the endpoints need. Cheap to clone.
 #[derive(Clone)]
 pub struct ServerContext {
-    /// Who we are, and the keys of those who ask.
+    /// Our name: whom requests must be meant for.
+    pub server_name: ServerName,
+    /// The keys of those who ask.
     pub key_ring: KeyRing,
-    /// Told of everybody who asks.
-    pub health: Arc<Health>,
-    /// Time and computation.
-    pub handles: Handles,
     /// Takes transactions.
     pub inbox: Arc<dyn Inbox>,
     /// Answers about events.
@@ -54,6 +50,14 @@ pub struct ServerContext {
     pub directory: Arc<dyn DirectoryQuestions>,
     /// Answers about our users.
     pub users: Arc<dyn UserQuestions>,
+    /// Told of everybody who has proved who it is: it is awake. [`Health`](crate::Health) is such a one.
+    pub heard_from: Arc<dyn HeardFrom>,
+}
+
+/// Told of every server that has proved who it is.
+pub trait HeardFrom: Send + Sync {
+    /// `server` has just asked us something.
+    fn heard_from(&self, server: &ServerName);
 }
 
 /// What a handler returns.

@@ -61,8 +61,8 @@ pub struct OldKey {
     /// Its name.
     pub id: KeyId,
     /// The public half.
-    pub key: PublicKey,
-    /// When we stopped to use it.
+    pub public: PublicKey,
+    /// When we stopped to use it, in milliseconds since 1970.
     pub expired: Timestamp,
 }
 
@@ -95,7 +95,7 @@ impl Document {
     pub(super) fn own(server: &ServerName, key: &SigningKey, old: &[OldKey], now: Timestamp) -> Object {
         let old: Object = old
             .iter()
-            .map(|old| (old.id.to_string(), json!({ "key": old.key.to_base64(), "expired_ts": old.expired })))
+            .map(|old| (old.id.to_string(), json!({ "key": old.public.to_base64(), "expired_ts": old.expired })))
             .collect();
         let mut object = Object::new();
         object.insert("server_name".to_owned(), json!(server));
@@ -112,7 +112,7 @@ impl ServerKeys {
     pub(super) fn own(key: &SigningKey, old: &[OldKey]) -> Self {
         let current = Known { key: key.public(), valid_until: Timestamp::MAX, expired: None };
         let old = old.iter().map(|old| {
-            (old.id.clone(), Known { key: old.key.clone(), valid_until: old.expired, expired: Some(old.expired) })
+            (old.id.clone(), Known { key: old.public.clone(), valid_until: old.expired, expired: Some(old.expired) })
         });
         Self(old.chain([(key.id().clone(), current)]).collect())
     }
@@ -214,7 +214,7 @@ mod tests {
     }
 
     fn old(version: &str, expired: Timestamp) -> OldKey {
-        OldKey { id: key(version).id().clone(), key: key(version).public(), expired }
+        OldKey { id: key(version).id().clone(), public: key(version).public(), expired }
     }
 
     fn parse(object: Object) -> Result<Document, DocumentError> {

@@ -77,7 +77,7 @@ impl KeyRing {
 
     /// Says whether `server` itself answered since the instant `began`.
     pub(super) fn answered_since(&self, server: &ServerName, began: Duration) -> bool {
-        *server == self.0.own.server_name
+        *server == self.0.server_name
             || self.0.attempts.get(server).is_some_and(|attempt| attempt.error.is_none() && attempt.ended >= began)
     }
 
@@ -86,7 +86,7 @@ impl KeyRing {
         if let Some(flight) = flights.get(server) {
             return Some(flight.clone());
         }
-        if *server == self.0.own.server_name || flights.len() >= FLIGHTS_MAX || !self.is_due(server, purpose) {
+        if *server == self.0.server_name || flights.len() >= FLIGHTS_MAX || !self.is_due(server, purpose) {
             return None;
         }
         let (end, flight) = watch::channel(());
@@ -136,7 +136,7 @@ impl KeyRing {
         };
         // The semaphore is never closed.
         let turn = self.0.requests.acquire().await;
-        let response = self.0.exchange.send(request).await.map_err(|error| error.to_string())?;
+        let response = self.0.client.exchange().send(request).await.map_err(|error| error.to_string())?;
         drop(turn);
         if response.status != 200 {
             return Err(format!("{server} answered {path} with status {}", response.status));

@@ -32,7 +32,7 @@ impl KeyRing {
         let now = self.0.handles.clock.now();
         let mut keys = self.known(server).await;
         for notary in &self.0.notaries {
-            if notary == server || *notary == self.0.own.server_name || wanted.is_empty() {
+            if notary == server || *notary == self.0.server_name || wanted.is_empty() {
                 continue;
             }
             match self.ask_notary(notary, server, &wanted).await {
@@ -97,7 +97,7 @@ impl KeyRing {
         let mut stored = self.documents(questions.keys().cloned().collect()).await?;
         let stale: Vec<_> = questions
             .iter()
-            .filter(|(server, until)| **server != self.0.own.server_name && is_stale(stored.get(*server), **until, now))
+            .filter(|(server, until)| **server != self.0.server_name && is_stale(stored.get(*server), **until, now))
             .map(|(server, _)| server.clone())
             .take(FETCHES_PER_QUESTION_MAX)
             .collect();
@@ -106,7 +106,7 @@ impl KeyRing {
             futures_util::future::join_all(fetches).await;
             stored.extend(self.documents(stale.clone()).await?);
         }
-        let own = questions.contains_key(&self.0.own.server_name).then(|| Value::Object(self.own_document()));
+        let own = questions.contains_key(&self.0.server_name).then(|| Value::Object(self.own_document()));
         Ok(stored.into_values().filter_map(|document| self.countersign(&document)).chain(own).collect())
     }
 
@@ -122,7 +122,7 @@ impl KeyRing {
 
     fn countersign(&self, document: &StoredDocument) -> Option<Value> {
         let mut object: Object = serde_json::from_str(&document.document).ok()?;
-        signature::sign_json(&mut object, &self.0.own.server_name, &self.0.own.signing);
+        signature::sign_json(&mut object, &self.0.server_name, &self.0.key);
         Some(Value::Object(object))
     }
 }

@@ -10,7 +10,7 @@ use crate::in_process::{Network, Peer, key, key_id, name};
 const DAY: Timestamp = 24 * 60 * 60 * 1000;
 
 fn old(version: &str, expired: Timestamp) -> OldKey {
-    OldKey { id: key_id(version), key: key(version).public(), expired }
+    OldKey { id: key_id(version), public: key(version).public(), expired }
 }
 
 async fn pass(network: &Network, seconds: u64) {

@@ -9,12 +9,9 @@ use super::parameters::missing;
 use super::signed::Signed;
 use super::{Answered, ServerContext};
 use crate::error::ApiError;
+use crate::limits::{BACKFILL_LIMIT_MAX, MISSING_EVENTS_LIMIT_MAX};
 use crate::questions::MissingEvents;
 
-/// Events in an answer to `/backfill`.
-const BACKFILL_EVENTS_MAX: usize = 100;
-/// Events in an answer to `/get_missing_events`.
-const MISSING_EVENTS_MAX: usize = 20;
 /// What `/get_missing_events` gives to those who do not say.
 const MISSING_EVENTS_DEFAULT: usize = 10;
 /// Events that a question may name. Further ones are not looked at: the answer then holds more than was asked for.
@@ -28,7 +25,7 @@ pub(super) async fn backfill(State(context): State<ServerContext>, signed: Signe
         return Err(missing("v"));
     }
     let limit = signed.parameters.query_number("limit")?.ok_or_else(|| missing("limit"))?;
-    let limit = bounded("limit", limit, BACKFILL_EVENTS_MAX)?;
+    let limit = bounded("limit", limit, BACKFILL_LIMIT_MAX)?;
     context.events.backfill(&signed.origin, &room_id, from, limit).await.map(Json)
 }
 
@@ -39,7 +36,7 @@ pub(super) async fn get_missing_events(State(context): State<ServerContext>, sig
         earliest_events: events(&signed.body, "earliest_events")?,
         latest_events: events(&signed.body, "latest_events")?,
         limit: match integer(&signed.body, "limit")? {
-            Some(limit) => bounded("limit", limit, MISSING_EVENTS_MAX)?,
+            Some(limit) => bounded("limit", limit, MISSING_EVENTS_LIMIT_MAX)?,
             None => MISSING_EVENTS_DEFAULT,
         },
         min_depth: integer(&signed.body, "min_depth")?.unwrap_or(0),

@@ -13,23 +13,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::ApiError;
+use crate::limits::{TRANSACTION_EDUS_MAX, TRANSACTION_PDUS_MAX};
 use crate::questions::{Edu, TransactionBody};
 
-/// Bytes of any body: 50 full PDUs and 100 full EDUs fit.
-pub(super) const BODY_BYTES_MAX: usize = 200 * events::limits::PDU_SIZE_BYTES_MAX;
-/// PDUs in one transaction. S2S API, "Transactions".
-pub(super) const TRANSACTION_PDUS_MAX: usize = 50;
-/// EDUs in one transaction. S2S API, "Transactions".
-pub(super) const TRANSACTION_EDUS_MAX: usize = 100;
 /// Between two pieces of a body.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
 /// For a whole body. The largest needs 90 kB a second.
 const WHOLE_TIMEOUT: Duration = Duration::from_secs(150);
-
-const _: () = assert!(
-    (TRANSACTION_PDUS_MAX + TRANSACTION_EDUS_MAX) * events::limits::PDU_SIZE_BYTES_MAX <= BODY_BYTES_MAX,
-    "a full transaction is not too large"
-);
 
 /// What an endpoint wants of the body.
 pub(super) trait FromBody: Sized + Send + 'static {

@@ -29,14 +29,14 @@ pub(super) async fn query(State(context): State<ServerContext>, request: Request
     let parameters = Parameters::read(&mut parts).await?;
     let server = parameters.path_id("serverName")?;
     let until = parameters.query_number("minimum_valid_until_ts")?;
-    let until = until.unwrap_or_else(|| context.handles.clock.now());
+    let until = until.unwrap_or_else(|| context.key_ring.handles().clock.now());
     answer(&context, BTreeMap::from([(server, until)])).await
 }
 
 /// `POST /_matrix/key/v2/query`
 pub(super) async fn query_batch(State(context): State<ServerContext>, request: Request) -> Answered {
     let (parts, body) = request.into_parts();
-    let bytes = body::read(&parts.headers, body, QUESTION_BYTES_MAX, &context.handles).await?;
+    let bytes = body::read(&parts.headers, body, QUESTION_BYTES_MAX, context.key_ring.handles()).await?;
     let question = Object::from_json(body::check_json(&bytes)?)?;
     let servers = question
         .get("server_keys")
@@ -45,7 +45,7 @@ pub(super) async fn query_batch(State(context): State<ServerContext>, request: R
     if servers.len() > QUESTION_SERVERS_MAX {
         return Err(ApiError::invalid_param(format!("at most {QUESTION_SERVERS_MAX} servers in one question")));
     }
-    let now = context.handles.clock.now();
+    let now = context.key_ring.handles().clock.now();
     let questions = servers
         .iter()
         .map(|(server, criteria)| Ok((parse_id("server_keys", server)?, latest(criteria).unwrap_or(now))))

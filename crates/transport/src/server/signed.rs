@@ -6,9 +6,10 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 use super::ServerContext;
-use super::body::{self, BODY_BYTES_MAX, FromBody, Wanted};
+use super::body::{self, FromBody, Wanted};
 use super::parameters::{Parameters, raw_target};
 use crate::error::ApiError;
+use crate::limits::REQUEST_BYTES_MAX;
 use crate::x_matrix::{Malformed, SignedRequest, XMatrix};
 
 /// `Authorization` headers that are looked at: one for each key of a server that changes its key.
@@ -27,18 +28,17 @@ impl<B: FromBody> FromRequest<ServerContext> for Signed<B> {
 
     async fn from_request(request: Request, context: &ServerContext) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
-        let us = &context.key_ring.own().server_name;
+        let (us, handles) = (&context.server_name, context.key_ring.handles());
         let headers = headers(&parts.headers, us)?;
         let origin = headers[0].origin.clone();
         let keys = keys(context, headers).await?;
         let bytes = match B::WANTED {
             Wanted::Nothing => None,
-            Wanted::Json => Some(body::read(&parts.headers, body, BODY_BYTES_MAX, &context.handles).await?),
+            Wanted::Json => Some(body::read(&parts.headers, body, REQUEST_BYTES_MAX, handles).await?),
         };
         let (method, target) = (parts.method.to_string(), raw_target(&parts));
         let (destination, asker) = (us.clone(), origin.clone());
-        let body = context
-            .handles
+        let body = handles
             .compute
             .run(move || {
                 let json = bytes.as_deref().map(body::check_json).transpose()?;
@@ -50,7 +50,7 @@ impl<B: FromBody> FromRequest<ServerContext> for Signed<B> {
                 B::from_json(json.unwrap_or_default())
             })
             .await?;
-        context.health.heard_from(&origin);
+        context.heard_from.heard_from(&origin);
         let parameters = Parameters::read(&mut parts).await?;
         Ok(Self { origin, parameters, body })
     }

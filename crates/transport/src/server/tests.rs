@@ -8,10 +8,10 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
-use super::body::BODY_BYTES_MAX;
 use super::*;
 use crate::client::{CallError, CallLimits};
 use crate::in_process::{Network, Peer, key, name, serve};
+use crate::limits::REQUEST_BYTES_MAX;
 use crate::path::PathBuilder;
 use crate::x_matrix::SignedRequest;
 
@@ -272,9 +272,9 @@ async fn what_is_not_json_is_not_verified() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_too_large_is_not_read_to_its_end() {
     let (_network, a, b) = two().await;
-    let (status, body) = send(&a, &b, unread(0), Some(BODY_BYTES_MAX + 1)).await;
+    let (status, body) = send(&a, &b, unread(0), Some(REQUEST_BYTES_MAX + 1)).await;
     assert_eq!((status, body["errcode"].as_str()), (413, Some("M_TOO_LARGE")));
-    let (status, body) = send(&a, &b, unread(BODY_BYTES_MAX / 65_536 + 1), None).await;
+    let (status, body) = send(&a, &b, unread(REQUEST_BYTES_MAX / 65_536 + 1), None).await;
     assert_eq!((status, body["errcode"].as_str()), (413, Some("M_TOO_LARGE")));
 }
 
