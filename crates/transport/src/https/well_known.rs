@@ -72,12 +72,10 @@ impl Https {
 
     async fn fetch_well_known(&self, host: &str) -> Result<(ServerName, Lifetime), NoDelegation> {
         let not_there = |reason: String| NoDelegation::NotThere(reason);
-        let port = self.well_known_port;
-        let authority = if port == 443 { host.to_owned() } else { format!("{host}:{port}") };
-        let uri = format!("https://{authority}/.well-known/matrix/server");
+        let uri = format!("https://{host}/.well-known/matrix/server");
         let mut uri = uri.parse::<Uri>().map_err(|error| not_there(error.to_string()))?;
         for _ in 0..=REDIRECTS_MAX {
-            self.well_known_connector.learn(&destination_of(&uri).map_err(not_there)?);
+            self.well_known_connector.learn(&destination_of(&uri, self.well_known_port).map_err(not_there)?);
             let request = http::Request::get(uri.clone())
                 .header(http::header::USER_AGENT, USER_AGENT)
                 .body(Full::<Bytes>::default())
@@ -112,12 +110,12 @@ impl Https {
     }
 }
 
-/// An ordinary HTTPS request: port 443 unless the URI says otherwise.
-fn destination_of(uri: &Uri) -> Result<Destination, String> {
+/// An ordinary HTTPS request, to `default_port` unless the URI says otherwise.
+fn destination_of(uri: &Uri, default_port: u16) -> Result<Destination, String> {
     let authority = uri.authority().ok_or("a redirect leads nowhere")?;
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
     Ok(Destination {
-        candidates: vec![(host.clone(), authority.port_u16().unwrap_or(443))],
+        candidates: vec![(host.clone(), authority.port_u16().unwrap_or(default_port))],
         authority: authority.as_str().to_owned(),
         certificate_name: host,
     })
