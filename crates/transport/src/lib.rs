@@ -22,6 +22,8 @@ mod in_process;
 pub mod key_ring;
 pub mod limits;
 pub mod listener;
+#[cfg(test)]
+mod loopback;
 pub mod path;
 pub mod questions;
 pub mod server;
