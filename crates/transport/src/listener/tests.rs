@@ -90,8 +90,12 @@ async fn handlers_see_the_address_of_the_client() {
 async fn who_does_not_begin_or_does_not_end_its_request_is_let_go() {
     let server = plain(echo("plain")).await;
     for beginning in ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: a.test\r\nX: "] {
+        let began = server.handles.clock.monotonic();
         let answer = converse_with(server.address, beginning).await;
         assert!(!answer.contains("200"), "{beginning:?}: {answer}");
+        // The deadline for idle connections would end it too, but much later.
+        let lasted = server.handles.clock.monotonic() - began;
+        assert!(lasted < 2 * HEAD_TIMEOUT, "{beginning:?} was waited for: {lasted:?} of virtual time");
     }
     // Also those that said something before.
     let answer = converse_with(server.address, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
