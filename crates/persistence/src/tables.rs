@@ -8,6 +8,7 @@ mod receipts;
 mod rooms;
 mod server_keys;
 mod staging;
+mod state;
 mod streams;
 mod subscriptions;
 
@@ -22,6 +23,7 @@ pub(crate) const ALL: &[&str] = &[
     rooms::SCHEMA,
     server_keys::SCHEMA,
     staging::SCHEMA,
+    state::SCHEMA,
     streams::SCHEMA,
     subscriptions::SCHEMA,
 ];

@@ -50,6 +50,17 @@ impl Row<'_> {
         T::from_value(value).ok_or_else(|| self.unreadable(index))
     }
 
+    /// The bytes in the column with number `index`, from 0, where they lie.
+    pub fn bytes(&self, index: usize) -> Result<&[u8], StoreError> {
+        match self.inner.get_ref(index).map_err(|error| StoreError::engine(&error))? {
+            rusqlite::types::ValueRef::Blob(bytes) => Ok(bytes),
+            rusqlite::types::ValueRef::Null
+            | rusqlite::types::ValueRef::Integer(_)
+            | rusqlite::types::ValueRef::Real(_)
+            | rusqlite::types::ValueRef::Text(_) => Err(self.unreadable(index)),
+        }
+    }
+
     fn unreadable(&self, index: usize) -> StoreError {
         let column = self.inner.as_ref().column_name(index).unwrap_or("?").to_owned();
         StoreError::Inconsistent(format!("the column {column} holds a value that cannot be there"))
