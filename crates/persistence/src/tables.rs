@@ -3,7 +3,9 @@
 mod aliases;
 mod events;
 mod graph;
+mod outbound;
 mod receipts;
+mod received_transactions;
 mod rooms;
 mod staging;
 mod streams;
@@ -14,7 +16,9 @@ pub(crate) const ALL: &[&str] = &[
     aliases::SCHEMA,
     events::SCHEMA,
     graph::SCHEMA,
+    outbound::SCHEMA,
     receipts::SCHEMA,
+    received_transactions::SCHEMA,
     rooms::SCHEMA,
     staging::SCHEMA,
     streams::SCHEMA,
