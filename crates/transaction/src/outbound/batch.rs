@@ -25,16 +25,12 @@ pub(super) struct Waiting<'a> {
 }
 
 /// Chooses a batch of at most `items_max` items, 50 PDUs, 100 EDUs and [`TRANSACTION_BYTES_MAX`]; but the first of each list
-/// goes however large it is, or it would wait for ever. EDUs leave bytes for PDUs, so that neither holds up the other.
+/// goes however large it is, or it would wait for ever. PDUs leave bytes for EDUs, so that neither holds up the other.
 pub(super) fn choose(waiting: Waiting<'_>, items_max: usize) -> Batch {
     let mut room = Room { items: items_max, bytes: TRANSACTION_BYTES_MAX };
-    // The first PDU before any EDU: when only one item may go, it is the one that carries the room on.
-    let (first_pdu, further_pdus) = waiting.pdus.split_at(waiting.pdus.len().min(1));
-    let mut pdus = room.take(first_pdu, 1, TRANSACTION_BYTES_MAX);
-    let edus = room.take(waiting.edus, TRANSACTION_EDUS_MAX, TRANSACTION_EDUS_BYTES_MAX);
-    if pdus > 0 {
-        pdus += room.take(further_pdus, TRANSACTION_PDUS_MAX - pdus, TRANSACTION_BYTES_MAX);
-    }
+    let for_edus = waiting.edus.iter().sum::<usize>().min(TRANSACTION_EDUS_BYTES_MAX);
+    let pdus = room.take(waiting.pdus, TRANSACTION_PDUS_MAX, TRANSACTION_BYTES_MAX - for_edus);
+    let edus = room.take(waiting.edus, TRANSACTION_EDUS_MAX, TRANSACTION_BYTES_MAX);
     let ephemeral = room.take(waiting.ephemeral, TRANSACTION_EDUS_MAX - edus, TRANSACTION_BYTES_MAX);
     Batch { pdus, edus, ephemeral }
 }

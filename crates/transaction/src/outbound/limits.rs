@@ -13,7 +13,7 @@ pub const TRANSACTION_ITEMS_MAX: usize = TRANSACTION_PDUS_MAX + TRANSACTION_EDUS
 /// Bytes of PDUs and EDUs in one transaction, unless the first of them alone has more. Reverse proxies refuse bodies of over
 /// 1 MiB unless told otherwise, and on a slow line a small transaction arrives where a large one times out.
 pub const TRANSACTION_BYTES_MAX: usize = 768 * 1024;
-/// Of these, bytes that EDUs may take before PDUs get their share.
+/// Of these, bytes that PDUs leave to EDUs if any wait.
 pub const TRANSACTION_EDUS_BYTES_MAX: usize = TRANSACTION_BYTES_MAX / 2;
 
 /// How long the receiver may take to answer a transaction.

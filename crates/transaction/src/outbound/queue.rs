@@ -204,6 +204,13 @@ impl DestinationQueue {
         self.state = State::Resting { since: now, until: now + rest };
     }
 
+    /// It asked us to leave it alone until then.
+    pub(super) fn handle_asked_to_rest(&mut self, now: Duration, until: Duration) {
+        self.land();
+        self.work.rows = Perhaps::Waiting;
+        self.state = State::Resting { since: now, until: until.min(now + REST_MAX) };
+    }
+
     /// It answered that it does not take this content. The destination is well, so the rests are short.
     pub(super) fn handle_refused(&mut self, now: Duration, fraction: f64, refused: Refused) {
         let items = match (self.trial, refused) {
