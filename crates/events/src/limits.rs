@@ -12,5 +12,9 @@ pub const AUTH_EVENTS_MAX: usize = 10;
 pub const OWN_PREV_EVENTS_MAX: usize = 10;
 /// The largest integer of canonical JSON.
 pub const INTEGER_MAX: i64 = (1 << 53) - 1;
+/// Steps from event to event in one state resolution: about a tenth of a second.
+pub const RESOLUTION_VISITS_MAX: usize = 10_000_000;
+/// Authorisation checks in one state resolution, those of power levels counting one for each entry: about a second.
+pub const RESOLUTION_CHECK_COST_MAX: usize = 2_000_000;
 
 const _: () = assert!(OWN_PREV_EVENTS_MAX <= PREV_EVENTS_MAX);

@@ -1,0 +1,192 @@
+//! The state events of one room and what they cite, under small numbers.
+//!
+//! State resolution walks thousands of events, so it compares numbers where the wire has texts. The numbers are a graph's own:
+//! another graph, or the same after a restart, numbers the same events differently, and no result depends on them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::auth::AuthEvent;
+use crate::id::EventId;
+use crate::room_version::{RoomIdFormat, RoomVersion};
+
+pub use state_map::{Difference, StateMap};
+
+mod state_map;
+
+/// The number of an event in an [`AuthGraph`]. An event's number is above those of all the events that it cites.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventIndex(u32);
+
+/// The number of a (type, state key) in an [`AuthGraph`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StateKeyIndex(u32);
+
+/// State events of one room with the events that they cite, and so on back to the create event.
+#[derive(Debug)]
+pub struct AuthGraph {
+    version: RoomVersion,
+    nodes: Vec<Node>,
+    by_id: HashMap<EventId, EventIndex>,
+    keys: Vec<(Arc<str>, Arc<str>)>,
+    by_key: HashMap<Arc<str>, HashMap<Arc<str>, StateKeyIndex>>,
+}
+
+/// Whether an event was refused when it was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It passed.
+    Accepted,
+    /// It was rejected, and gives no permission to anything.
+    Rejected,
+}
+
+/// An event cannot be added to the graph.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// Events come after those that they cite.
+    #[error("the event {event} cites {cited}, which is not in the graph yet")]
+    MissingAuthEvent {
+        /// The event to add.
+        event: EventId,
+        /// What it cites.
+        cited: EventId,
+    },
+    /// A message is cited by nobody and is in no state.
+    #[error("the event {0} is no state event")]
+    NoStateEvent(EventId),
+    /// The graph is of another room version.
+    #[error("the event {0} is of another room version")]
+    OtherVersion(EventId),
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) event: AuthEvent,
+    pub(crate) standing: Standing,
+    pub(crate) key: StateKeyIndex,
+    /// What it cites, in its own order.
+    pub(crate) cited: Box<[EventIndex]>,
+    /// The keys of the state that it is judged by.
+    pub(crate) judged_by: Box<[StateKeyIndex]>,
+    /// The power levels that it cites.
+    pub(crate) power_levels: Option<EventIndex>,
+    /// The create event: cited, or in version 12 named by the room id.
+    pub(crate) create: Option<EventIndex>,
+}
+
+impl AuthGraph {
+    /// An empty graph for a room of `version`.
+    pub fn new(version: RoomVersion) -> Self {
+        Self { version, nodes: Vec::new(), by_id: HashMap::new(), keys: Vec::new(), by_key: HashMap::new() }
+    }
+
+    /// Adds an event. Those that it cites (and in version 12 the create event) must be in the graph already; so must not the
+    /// event, else its number is returned and its standing kept.
+    pub fn append(&mut self, event: AuthEvent, standing: Standing) -> Result<EventIndex, AppendError> {
+        if let Some(index) = self.index_of(event.event_id()) {
+            return Ok(index);
+        }
+        if event.version() != self.version {
+            return Err(AppendError::OtherVersion(event.event_id().clone()));
+        }
+        let Some(state_key) = event.state_key() else {
+            return Err(AppendError::NoStateEvent(event.event_id().clone()));
+        };
+        let missing =
+            |cited: &EventId| AppendError::MissingAuthEvent { event: event.event_id().clone(), cited: cited.clone() };
+        let index_of = |cited: &EventId| self.index_of(cited).ok_or_else(|| missing(cited));
+        let cited = event.auth_events().iter().map(index_of).collect::<Result<Box<[EventIndex]>, _>>()?;
+        let is_create = event.event_type() == "m.room.create";
+        let create = match self.version.rules().room_id {
+            RoomIdFormat::CreateEvent if !is_create => Some(index_of(&event.room_id().create_event())?),
+            RoomIdFormat::CreateEvent | RoomIdFormat::Chosen => self.find(&cited, "m.room.create"),
+        };
+        let power_levels = self.find(&cited, "m.room.power_levels");
+        let key = self.intern(event.event_type(), state_key);
+        let judged_by = event.auth_types().iter().map(|(kind, key)| self.intern(kind, key)).collect();
+        let index = EventIndex(u32::try_from(self.nodes.len()).expect("no room has 2^32 state events"));
+        self.by_id.insert(event.event_id().clone(), index);
+        self.nodes.push(Node { event, standing, key, cited, judged_by, power_levels, create });
+        Ok(index)
+    }
+
+    /// The version of the graph's room.
+    pub fn version(&self) -> RoomVersion {
+        self.version
+    }
+
+    /// How many events there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Says whether there is no event.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The number of the event of this id, if it is in the graph.
+    pub fn index_of(&self, id: &EventId) -> Option<EventIndex> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The event of a number that this graph gave.
+    pub fn event(&self, index: EventIndex) -> &AuthEvent {
+        &self.node(index).event
+    }
+
+    /// All events, each after those that it cites.
+    pub fn events(&self) -> impl Iterator<Item = &AuthEvent> {
+        self.nodes.iter().map(|node| &node.event)
+    }
+
+    /// Whether the event was rejected.
+    pub fn standing(&self, index: EventIndex) -> Standing {
+        self.node(index).standing
+    }
+
+    /// The (type, state key) that the event sets.
+    pub fn state_key_of(&self, index: EventIndex) -> StateKeyIndex {
+        self.node(index).key
+    }
+
+    /// The number of a type and state key, if any event of the graph has or cites it.
+    pub fn state_key_index(&self, event_type: &str, state_key: &str) -> Option<StateKeyIndex> {
+        self.by_key.get(event_type)?.get(state_key).copied()
+    }
+
+    /// The type and state key of a number that this graph gave.
+    pub fn state_key(&self, index: StateKeyIndex) -> (&str, &str) {
+        let (event_type, state_key) = &self.keys[index.0 as usize];
+        (event_type, state_key)
+    }
+
+    pub(crate) fn node(&self, index: EventIndex) -> &Node {
+        &self.nodes[index.at()]
+    }
+
+    /// Returns the first of `cited` that is of this type and has an empty state key.
+    fn find(&self, cited: &[EventIndex], event_type: &str) -> Option<EventIndex> {
+        cited.iter().copied().find(|index| self.event(*index).is_state(event_type, ""))
+    }
+
+    fn intern(&mut self, event_type: &str, state_key: &str) -> StateKeyIndex {
+        if let Some(index) = self.state_key_index(event_type, state_key) {
+            return index;
+        }
+        let index = StateKeyIndex(u32::try_from(self.keys.len()).expect("no room has 2^32 state keys"));
+        let known_type = self.by_key.get_key_value(event_type).map(|(known, _)| Arc::clone(known));
+        let event_type = known_type.unwrap_or_else(|| event_type.into());
+        let state_key: Arc<str> = state_key.into();
+        self.by_key.entry(Arc::clone(&event_type)).or_default().insert(Arc::clone(&state_key), index);
+        self.keys.push((event_type, state_key));
+        index
+    }
+}
+
+impl EventIndex {
+    pub(crate) fn at(self) -> usize {
+        self.0 as usize
+    }
+}
