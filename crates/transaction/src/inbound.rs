@@ -97,7 +97,7 @@ impl Shared {
             tracing::debug!(server.name = %origin, "{origin} repeated the transaction {id}");
             return parse(origin, id, &before);
         }
-        let checked = self.pdus.check(origin, body.pdus).await;
+        let checked = self.pdus.check(origin, body.pdus).await?;
         let answer = answer_for(&checked);
         let (shared, origin, id) = (Arc::clone(self), origin.clone(), id.to_owned());
         let stored = self

@@ -11,8 +11,13 @@ use transport::questions::Edu;
 /// Takes the PDUs of transactions. The PDU layer implements it.
 pub trait PduIntake: Send + Sync {
     /// Parses and checks everything that can be checked outside of a database transaction: format, room version, event id,
-    /// ACL, hash, signatures. Waits for missing keys, but not long: the origin waits for the answer.
-    fn check<'a>(&'a self, origin: &'a ServerName, pdus: Vec<Box<RawValue>>) -> BoxFuture<'a, CheckedPdus>;
+    /// ACL, hash, signatures. Waits for missing keys, but not long: the origin waits for the answer. An
+    /// error is one of our database; what is wrong with a PDU is in its result.
+    fn check<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        pdus: Vec<Box<RawValue>>,
+    ) -> BoxFuture<'a, Result<CheckedPdus, StoreError>>;
 }
 
 /// PDUs that are ready to be staged, and what to say about each.

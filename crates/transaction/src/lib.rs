@@ -9,7 +9,6 @@
 //! **Invariant:** an answer is stored before it is sent, together with all that it acknowledges.
 //! **Invariant:** a transaction id is never used again with other content.
 
-mod client;
 pub mod inbound;
 pub mod intake;
 pub mod outbound;

@@ -20,9 +20,10 @@ use persistence::transactions::outbound::{self as rows, KnownDestination, Lane, 
 use persistence::transactions::received_transactions;
 use persistence::{Database, EventNumber, RoomNumber, StoreError, WriteTx};
 use tokio::sync::{Notify, Semaphore};
+use transport::Client;
 use transport::questions::Edu;
+use transport::server::HeardFrom;
 
-use crate::client::Client;
 use crate::intake::EventBodies;
 use delivery::Report;
 use ephemeral::{EphemeralEdu, EphemeralEdus};
@@ -164,15 +165,6 @@ impl Outbound {
         }
     }
 
-    /// Tells that `server` sent us an authenticated request, so that a rest ends early.
-    pub fn heard_from(&self, server: &ServerName) {
-        let now = self.0.handles.clock.monotonic();
-        let known = self.0.destinations().contains_key(server);
-        if known {
-            self.0.wake(server, |destination| destination.queue.handle_heard_from(now));
-        }
-    }
-
     fn without_us(&self, destinations: &BTreeSet<ServerName>) -> BTreeSet<ServerName> {
         destinations.iter().filter(|name| **name != self.0.server_name).cloned().collect()
     }
@@ -184,6 +176,17 @@ impl Outbound {
                 shared.wake(name, |destination| destination.queue.handle_rows());
             }
         });
+    }
+}
+
+impl HeardFrom for Outbound {
+    /// A rest of `server` ends early.
+    fn heard_from(&self, server: &ServerName) {
+        let now = self.0.handles.clock.monotonic();
+        let is_known = self.0.destinations().contains_key(server);
+        if is_known {
+            self.0.wake(server, |destination| destination.queue.handle_heard_from(now));
+        }
     }
 }
 
@@ -259,6 +262,7 @@ impl Shared {
             }
             Report::GivenUp => destination.queue.handle_given_up(),
             Report::Nothing => destination.queue.handle_nothing(),
+            Report::AskedToRest { until } => destination.queue.handle_asked_to_rest(now, until),
             Report::Refused(refused) => destination.queue.handle_refused(now, fraction, refused),
             Report::Failed => {
                 destination.pace = Pace::Slow;

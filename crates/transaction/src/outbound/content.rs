@@ -1,6 +1,6 @@
 //! What is in a transaction: read from the database, stored before it is sent, written as JSON.
 
-use events::ServerName;
+use events::{Object, ServerName};
 use handles::Timestamp;
 use persistence::transactions::outbound::{self, StoredTransaction, WaitingEdu, WaitingPdu};
 use persistence::{Position, ReadTx, StoreError};
@@ -186,7 +186,7 @@ impl Transaction {
     }
 
     /// The body of `PUT /send/{txnId}`. What cannot be read is left out: it must not hold up the rest.
-    pub(super) fn body(&self, origin: &ServerName) -> Value {
+    pub(super) fn body(&self, origin: &ServerName) -> Object {
         let pdus: Vec<Value> = self.pdus.iter().filter_map(|pdu| self.parse(pdu.get())).collect();
         let mut edus: Vec<Value> = self
             .edus
@@ -196,7 +196,12 @@ impl Transaction {
         if let Some(Value::Array(ephemeral)) = self.parse(&self.stored.ephemeral) {
             edus.extend(ephemeral);
         }
-        json!({ "origin": origin, "origin_server_ts": self.stored.started_at, "pdus": pdus, "edus": edus })
+        Object::from_iter([
+            ("origin".to_owned(), origin.as_str().into()),
+            ("origin_server_ts".to_owned(), self.stored.started_at.into()),
+            ("pdus".to_owned(), pdus.into()),
+            ("edus".to_owned(), edus.into()),
+        ])
     }
 
     fn parse(&self, text: &str) -> Option<Value> {

@@ -1,12 +1,14 @@
 //! Carries out what a queue has decided: one transaction, from the database to the destination and back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use events::ServerName;
 use handles::Timestamp;
 use persistence::StoreError;
 use persistence::transactions::outbound as rows;
 use serde_json::Value;
+use transport::{CallError, CallLimits};
 
 use super::content::{Found, Page, Transaction, find};
 use super::ephemeral::EphemeralEdu;
@@ -16,7 +18,6 @@ use super::limits::{
 };
 use super::queue::{Order, Refused, Rows, WhenEmpty};
 use super::{Pace, Shared};
-use crate::client::{CallError, CallLimits};
 
 /// How an attempt went.
 #[derive(Debug)]
@@ -34,6 +35,11 @@ pub(super) enum Report {
     Nothing,
     /// It does not take this content.
     Refused(Refused),
+    /// It failed lately, says the transport layer, and was not asked.
+    AskedToRest {
+        /// Until then, on the monotonic clock.
+        until: Duration,
+    },
     /// It did not answer, or we could not ask. The log says why.
     Failed,
 }
@@ -171,6 +177,11 @@ impl Shared {
 
     async fn failed(&self, name: &ServerName, transaction: &Transaction, error: &CallError) -> Report {
         let id = &transaction.stored.id;
+        if let CallError::Resting { until, .. } = error {
+            let rest = u64::try_from(until.saturating_sub(self.handles.clock.now())).unwrap_or(0);
+            let until = self.handles.clock.monotonic() + Duration::from_millis(rest.saturating_add(1));
+            return Report::AskedToRest { until };
+        }
         if refuses_content(error) {
             tracing::warn!(server.name = %name, "{name} does not take the transaction {id}: {error}");
             return Report::Refused(match transaction.items() {
@@ -218,7 +229,7 @@ impl Shared {
         tracing::error!(
             server.name = %name,
             "gave up sending to {name} what it refuses again and again, while it takes transactions without it: {}",
-            transaction.body(&self.server_name)
+            serde_json::Value::Object(transaction.body(&self.server_name))
         );
         let destination = name.clone();
         self.database.write(move |tx| rows::remove(tx, &destination, &transaction.stored)).await?;
@@ -249,8 +260,12 @@ impl Shared {
 fn refuses_content(error: &CallError) -> bool {
     match error {
         CallError::Refused { status: 413, .. } => true,
-        CallError::Refused { status: 400, errcode, .. } => errcode.starts_with("M_"),
-        CallError::Refused { .. } | CallError::Exchange(_) | CallError::Garbage(_) | CallError::Resting(_) => false,
+        CallError::Refused { status: 400, body, .. } => body.get("errcode").is_some(),
+        CallError::Refused { .. }
+        | CallError::Exchange(_)
+        | CallError::Garbage { .. }
+        | CallError::Resting { .. }
+        | CallError::Ourselves => false,
     }
 }
 

@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use events::limits::PDU_SIZE_BYTES_MAX;
+pub use transport::limits::{TRANSACTION_EDUS_MAX, TRANSACTION_PDUS_MAX};
 
-/// PDUs in one transaction. S2S API, "Transactions".
-pub const TRANSACTION_PDUS_MAX: usize = 50;
-/// EDUs in one transaction. S2S API, "Transactions".
-pub const TRANSACTION_EDUS_MAX: usize = 100;
 /// PDUs and EDUs in one transaction.
 pub const TRANSACTION_ITEMS_MAX: usize = TRANSACTION_PDUS_MAX + TRANSACTION_EDUS_MAX;
 /// Bytes of PDUs and EDUs in one transaction, unless the first of them alone has more. Reverse proxies refuse bodies of over
