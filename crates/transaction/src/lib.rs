@@ -1,6 +1,7 @@
 //! Layer 2: each transaction is processed once and sent once.
 //!
-//! [`Inbound`] answers a repeated transaction with its first answer. [`Outbound`] keeps one ordered queue per destination and
+//! [`Inbound`] answers a repeated transaction with its first answer. [`Outbound`] keeps one ordered queue per destination and at
+//! most one transaction in flight. [`Requests`] asks a destination everything else that a server can be asked.
 //!
 //! [`intake`] says what this layer asks of those above: the PDU layer takes PDUs and gives their bodies, `messaging` and
 //! `users` take EDUs.
@@ -12,7 +13,9 @@
 pub mod inbound;
 pub mod intake;
 pub mod outbound;
+pub mod requests;
 
 pub use inbound::Inbound;
 pub use intake::{CheckedPdus, EduIntake, EventBodies, PduIntake, Staging};
 pub use outbound::Outbound;
+pub use requests::{RequestError, Requests};
