@@ -79,3 +79,8 @@ pub fn purge(tx: &mut WriteTx<'_>, horizon: i64, limit: i64) -> Result<usize, St
         &[&horizon, &limit],
     )
 }
+
+/// Returns how many answers are kept.
+pub fn count(tx: &ReadTx<'_>) -> Result<i64, StoreError> {
+    tx.query_one("SELECT COUNT(*) FROM received_transactions", &[], |row| row.get(0))
+}
