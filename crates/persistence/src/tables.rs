@@ -4,7 +4,9 @@ mod aliases;
 mod destination_health;
 mod events;
 mod graph;
+mod outbound;
 mod receipts;
+mod received_transactions;
 mod rooms;
 mod server_keys;
 mod staging;
@@ -19,7 +21,9 @@ pub(crate) const ALL: &[&str] = &[
     destination_health::SCHEMA,
     events::SCHEMA,
     graph::SCHEMA,
+    outbound::SCHEMA,
     receipts::SCHEMA,
+    received_transactions::SCHEMA,
     rooms::SCHEMA,
     server_keys::SCHEMA,
     staging::SCHEMA,

@@ -4,6 +4,8 @@ pub mod aliases;
 pub mod destination_health;
 pub mod events;
 pub mod graph;
+pub mod outbound;
+pub mod received_transactions;
 pub mod receipts;
 pub mod rooms;
 pub mod server_keys;
