@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::auth::AuthEvent;
+use crate::auth::grounds::Place;
 use crate::id::EventId;
+use crate::power::{Level, Levels};
 use crate::room_version::{RoomIdFormat, RoomVersion};
 
 pub use state_map::{Difference, StateMap};
@@ -67,12 +69,14 @@ pub(crate) struct Node {
     pub(crate) key: StateKeyIndex,
     /// What it cites, in its own order.
     pub(crate) cited: Box<[EventIndex]>,
-    /// The keys of the state that it is judged by.
-    pub(crate) judged_by: Box<[StateKeyIndex]>,
+    /// The keys of the state events that it is judged by. In version 12 without the create event, which is in no doubt.
+    pub(crate) judged_by: Box<[(Place, StateKeyIndex)]>,
     /// The power levels that it cites.
     pub(crate) power_levels: Option<EventIndex>,
     /// The create event: cited, or in version 12 named by the room id.
     pub(crate) create: Option<EventIndex>,
+    /// The sender's level by the events that it cites.
+    pub(crate) sender_level: Level,
 }
 
 impl AuthGraph {
@@ -104,10 +108,13 @@ impl AuthGraph {
         };
         let power_levels = self.find(&cited, "m.room.power_levels");
         let key = self.intern(event.event_type(), state_key);
-        let judged_by = event.auth_types().iter().map(|(kind, key)| self.intern(kind, key)).collect();
+        let names_create = self.version.rules().room_id == RoomIdFormat::CreateEvent;
+        let places = event.places().into_iter().filter(|(place, _, _)| !(names_create && *place == Place::Create));
+        let judged_by = places.map(|(place, kind, key)| (place, self.intern(kind, key))).collect();
+        let sender_level = self.sender_level(&event, create, power_levels);
         let index = EventIndex(u32::try_from(self.nodes.len()).expect("no room has 2^32 state events"));
         self.by_id.insert(event.event_id().clone(), index);
-        self.nodes.push(Node { event, standing, key, cited, judged_by, power_levels, create });
+        self.nodes.push(Node { event, standing, key, cited, judged_by, power_levels, create, sender_level });
         Ok(index)
     }
 
@@ -164,6 +171,13 @@ impl AuthGraph {
 
     pub(crate) fn node(&self, index: EventIndex) -> &Node {
         &self.nodes[index.at()]
+    }
+
+    /// Returns the sender's level "when looking at their respective `auth_event`s".
+    fn sender_level(&self, event: &AuthEvent, create: Option<EventIndex>, power_levels: Option<EventIndex>) -> Level {
+        let Some(create) = create else { return Level::Points(0) };
+        let power_levels = power_levels.map(|index| self.event(index));
+        Levels::new(self.event(create), power_levels).user_level(event.sender())
     }
 
     /// Returns the first of `cited` that is of this type and has an empty state key.

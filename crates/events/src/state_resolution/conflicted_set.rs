@@ -50,25 +50,26 @@ fn auth_difference(
     budget: &mut Budget,
 ) -> Result<Vec<EventIndex>, TooCostly> {
     let common = unconflicted_chain(graph, base, conflicts, budget)?;
-    // For each event, the forks that have it in their state or its auth chain, and those that have it in the auth chain.
-    let mut held: IndexMap<EventIndex, ForkSet> = IndexMap::default();
+    let candidates = conflicts.candidates().map(|(event, _)| *event);
+    let walked = walk(graph, candidates, |event| !common.contains(event), budget)?;
+    let place: IndexMap<EventIndex, usize> = walked.iter().copied().zip(0..).collect();
+    // The forks that have an event in their state, and those that have it in their auth chain.
+    let mut held = vec![ForkSet::default(); walked.len()];
+    let mut chained = held.clone();
     for (event, forks) in conflicts.candidates() {
-        held.insert(*event, forks.clone());
+        held[place[event]].add_all(forks);
     }
-    let walked = walk(graph, held.keys().copied(), |event| !common.contains(event), budget)?;
-    let mut chained: IndexMap<EventIndex, ForkSet> = IndexMap::default();
-    for event in walked.iter().rev() {
-        let mut forks = held.get(event).cloned().unwrap_or_else(|| ForkSet::none(conflicts.forks));
-        if let Some(above) = chained.get(event) {
-            forks.add_all(above);
-        }
-        for cited in graph.node(*event).cited.iter().filter(|cited| !common.contains(**cited)) {
+    for (at, event) in walked.iter().enumerate().rev() {
+        let mut forks = std::mem::take(&mut held[at]);
+        forks.add_all(&chained[at]);
+        for cited in graph.node(*event).cited.iter().filter_map(|cited| place.get(cited)) {
             budget.visit(forks.words())?;
-            chained.entry(*cited).and_modify(|set| set.add_all(&forks)).or_insert_with(|| forks.clone());
+            chained[*cited].add_all(&forks);
         }
     }
     let everywhere = ForkSet::all(conflicts.forks);
-    Ok(chained.into_iter().filter(|(_, forks)| *forks != everywhere).map(|(event, _)| event).collect())
+    let is_in_some = |forks: &ForkSet| *forks != ForkSet::default() && *forks != everywhere;
+    Ok(walked.into_iter().zip(chained).filter(|(_, forks)| is_in_some(forks)).map(|(event, _)| event).collect())
 }
 
 /// Returns the auth chain of the events that all forks agree on.
