@@ -38,6 +38,7 @@ pub struct Candidate {
     /// The states that have it, by their place among those given.
     pub states: Vec<usize>,
     /// What became of it.
+    #[serde(flatten)]
     pub outcome: Outcome,
 }
 
