@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::auth::AuthEvent;
 use crate::auth::grounds::Place;
 use crate::id::EventId;
+use crate::membership::Membership;
 use crate::power::{Level, Levels};
 use crate::room_version::{RoomIdFormat, RoomVersion};
 
@@ -75,6 +76,8 @@ pub(crate) struct Node {
     pub(crate) power_levels: Option<EventIndex>,
     /// The create event: cited, or in version 12 named by the room id.
     pub(crate) create: Option<EventIndex>,
+    /// It "might remove someone's ability to do something in the room": state resolution takes such events first.
+    pub(crate) is_power_event: bool,
     /// The sender's level by the events that it cites.
     pub(crate) sender_level: Level,
 }
@@ -114,7 +117,18 @@ impl AuthGraph {
         let sender_level = self.sender_level(&event, create, power_levels);
         let index = EventIndex(u32::try_from(self.nodes.len()).expect("no room has 2^32 state events"));
         self.by_id.insert(event.event_id().clone(), index);
-        self.nodes.push(Node { event, standing, key, cited, judged_by, power_levels, create, sender_level });
+        let is_power_event = is_power_event(&event);
+        self.nodes.push(Node {
+            is_power_event,
+            event,
+            standing,
+            key,
+            cited,
+            judged_by,
+            power_levels,
+            create,
+            sender_level,
+        });
         Ok(index)
     }
 
@@ -202,5 +216,19 @@ impl AuthGraph {
 impl EventIndex {
     pub(crate) fn at(self) -> usize {
         self.0 as usize
+    }
+}
+
+/// Says whether the event "might remove someone's ability to do something in the room".
+///
+/// Power levels and join rules count with an empty state key only, and a create event counts too, as Synapse has it.
+fn is_power_event(event: &AuthEvent) -> bool {
+    match event.event_type() {
+        "m.room.power_levels" | "m.room.join_rules" | "m.room.create" => event.state_key() == Some(""),
+        "m.room.member" => {
+            let removes = matches!(event.membership(), Some(Membership::Leave | Membership::Ban));
+            removes && event.state_key() != Some(event.sender().as_str())
+        }
+        _ => false,
     }
 }

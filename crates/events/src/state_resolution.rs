@@ -10,6 +10,7 @@ use crate::room_version::StateResolution;
 use budget::Budget;
 use conflicts::Conflicts;
 use decision::Record;
+use index_map::EventSet;
 use iterative_checks::PartialState;
 
 pub use base::Base;
@@ -94,7 +95,9 @@ pub fn resolve_forks(graph: &AuthGraph, base: &Base, forks: &[Difference]) -> Re
     partial.apply(&power_events, &mut budget)?;
 
     // 3. The rest, by mainline ordering of the power levels so far.
-    let rest = full_conflicted_set.without(&power_events);
+    let mut taken = EventSet::new(graph.len());
+    power_events.iter().for_each(|event| _ = taken.insert(*event));
+    let rest = full_conflicted_set.as_slice().iter().copied().filter(|event| !taken.contains(*event)).collect();
     let rest = mainline::sort(graph, rest, partial.power_levels(), &mut budget)?;
 
     // 4. Checked likewise.
