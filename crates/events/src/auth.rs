@@ -130,12 +130,12 @@ pub fn check_state(event: &AuthEvent, state: &dyn StateView) -> Result<(), Rejec
 
 /// Judges `event` by the state events that matter to it.
 pub(crate) fn judge(event: &AuthEvent, grounds: &Grounds<'_>) -> Result<(), Rejection> {
-    if event.event_type() == "m.room.create" {
+    if let Content::Create(_) = event.content() {
         return Ok(());
     }
     let create = grounds.create.ok_or(Rejection::NoCreateEvent)?;
     check_federation(event, create)?;
-    if event.event_type() == "m.room.aliases" && event.rules().auth.aliases_rule {
+    if event.rules().auth.aliases_rule && event.event_type() == "m.room.aliases" {
         return check_aliases(event);
     }
     let levels = Levels::new(create, grounds.power_levels);

@@ -10,7 +10,7 @@ use crate::auth::AuthEvent;
 use crate::auth::grounds::Place;
 use crate::id::EventId;
 use crate::membership::Membership;
-use crate::power::{Level, Levels};
+use crate::power::{Level, Levels, PowerContent};
 use crate::room_version::{RoomIdFormat, RoomVersion};
 
 pub use state_map::{Difference, StateMap};
@@ -78,6 +78,8 @@ pub(crate) struct Node {
     pub(crate) create: Option<EventIndex>,
     /// It "might remove someone's ability to do something in the room": state resolution takes such events first.
     pub(crate) is_power_event: bool,
+    /// What judging it costs: one, and for power levels one for each entry that is compared.
+    pub(crate) check_cost: usize,
     /// The sender's level by the events that it cites.
     pub(crate) sender_level: Level,
 }
@@ -118,8 +120,10 @@ impl AuthGraph {
         let index = EventIndex(u32::try_from(self.nodes.len()).expect("no room has 2^32 state events"));
         self.by_id.insert(event.event_id().clone(), index);
         let is_power_event = is_power_event(&event);
+        let check_cost = 1 + event.power_content().map_or(0, PowerContent::len);
         self.nodes.push(Node {
             is_power_event,
+            check_cost,
             event,
             standing,
             key,

@@ -56,8 +56,8 @@ pub(super) fn require_joined(user: &UserId, member: Option<&AuthEvent>) -> Resul
 impl Change<'_> {
     fn check_join(&self, create: &AuthEvent) -> Result<(), Rejection> {
         self.check_authoriser_signed()?;
-        let follows_create = *self.event.prev_events() == [create.event_id().clone()];
-        if follows_create && create.creators().next() == Some(self.target) {
+        let is_creator = create.creators().next() == Some(self.target);
+        if is_creator && matches!(self.event.prev_events(), [only] if only == create.event_id()) {
             return Ok(());
         }
         self.require_own()?;

@@ -45,7 +45,7 @@ impl<'a> PartialState<'a> {
     pub(super) fn apply(&mut self, events: &[EventIndex], budget: &mut Budget) -> Result<(), TooCostly> {
         for event in events {
             let node = self.graph.node(*event);
-            budget.check(cost(node))?;
+            budget.check(node.check_cost)?;
             match self.check(node) {
                 Ok(()) => {
                     self.holds.insert(node.key, Held { event: Some(*event), is_applied: true });
@@ -108,9 +108,4 @@ impl<'a> PartialState<'a> {
         let changes: Difference = lost.chain(conflicts.agreed.iter().copied()).chain(won).collect();
         (changes.iter().filter(|(key, event)| base.state().get(*key) != *event).collect(), self.refused)
     }
-}
-
-/// What a check costs: one, and for power levels one for each entry that is compared.
-fn cost(node: &Node) -> usize {
-    1 + node.event.power_content().map_or(0, crate::power::PowerContent::len)
 }
