@@ -23,6 +23,7 @@ def pytest_addoption(parser):
     group.addoption("--left", choices=KINDS, default="althing", help="kind of the left server")
     group.addoption("--right", choices=KINDS, default="synapse", help="kind of the right server")
     group.addoption("--third", choices=KINDS, help="kind of the third server; as the left one if not given")
+    group.addoption("--broken-anyway", action="store_true", help="run the tests in broken/ also against Synapse")
 
 
 def pytest_configure(config):
