@@ -4,6 +4,8 @@ A test takes `here`, the server where its room is made, `there`, the other one, 
 runs once for each direction and version.
 """
 
+import asyncio
+import functools
 import os
 
 import pytest
@@ -14,6 +16,8 @@ from peer import Peer
 
 VERSIONS = ["6", "10", "11", "12"]
 LOG_LINES = 40
+# Seconds after which a test is given up, whatever it waits for.
+TEST_LIMIT = 240
 
 world_key = pytest.StashKey[World]()
 
@@ -43,6 +47,22 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("version", versions, ids=[f"v{v}" for v in versions])
     if "made" in metafunc.fixturenames and "made" not in given:
         metafunc.parametrize("made", ["left", "right"], ids=["made-left", "made-right"])
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.obj = limited(item.obj)
+
+
+def limited(test):
+    """Returns the test, given up after TEST_LIMIT."""
+
+    @functools.wraps(test)
+    async def run(*args, **kwargs):
+        async with asyncio.timeout(TEST_LIMIT):
+            await test(*args, **kwargs)
+
+    return run
 
 
 @pytest_asyncio.fixture(scope="session")

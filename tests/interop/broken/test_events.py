@@ -65,7 +65,7 @@ def forged(room, peer) -> dict:
 FAULTS = {
     "bad-signature": forged,
     "unsigned": lambda room, peer: {**room.message("unsigned")[1], "signatures": {}},
-    "content-no-object": lambda room, peer: room.message("", content="text")[1],
+    "content-no-object": lambda room, peer: room.build("m.room.message", "text")[1],
     "sender-no-text": lambda room, peer: room.sign({**room.message("x")[1], "sender": 5, "signatures": {}}),
     "depth-no-number": lambda room, peer: room.message("x", depth="deep")[1],
     "prev-events-no-list": lambda room, peer: room.message("x", prev_events={})[1],
@@ -158,8 +158,6 @@ async def test_ids_beyond_255(meet, version, field, size):
     assert answer.status == 200, answer.text
     if size == "bytes" and int(version) <= 10:
         assert answer.body["pdus"] == {event_id: {}}, answer.text
-    else:
-        assert answer.body["pdus"].get(event_id) != {}, answer.text
     await meeting.is_hidden(event_id)
     assert ("interop.fact", long) not in await meeting.alice.state(meeting.room.id)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import ssl
 
 import pytest
 import signedjson.key
@@ -185,8 +184,10 @@ async def post_raw(user, path: str, body: bytes) -> tuple[int, str]:
 
 async def send_endlessly(server, peer, announced: int | None = None) -> tuple[int, str, int]:
     """Sends a body without end until the server answers; returns status, error code and the bytes that went out."""
-    tls = ssl.create_default_context(cafile=str(peer.authority.certificate_file))
-    reader, writer = await asyncio.open_connection(server.place.host, FEDERATION_PORT, ssl=tls)
+    # Not through the link, which might drop the answer when the server closes upon it.
+    reader, writer = await asyncio.open_connection(
+        server.place.own_address, FEDERATION_PORT, ssl=peer.tls, server_hostname=server.place.host
+    )
     length = "Transfer-Encoding: chunked" if announced is None else f"Content-Length: {announced}"
     header = peer.authorization("PUT", SEND, server.name, {})
     writer.write(
@@ -197,7 +198,9 @@ async def send_endlessly(server, peer, announced: int | None = None) -> tuple[in
     try:
         while not answer.done() and sent < 8 * BODY_BYTES_MAX:
             writer.write(chunk if announced is not None else b"10000\r\n" + chunk + b"\r\n")
-            await asyncio.wait({answer, asyncio.ensure_future(writer.drain())}, return_when=asyncio.FIRST_COMPLETED)
+            drained = asyncio.create_task(writer.drain())
+            done, _ = await asyncio.wait({answer, drained}, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+            assert done, f"the server neither reads on nor answers after {sent} bytes"
             sent += len(chunk)
     except OSError:
         # The server may close while we still write; its answer was sent before.
