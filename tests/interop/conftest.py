@@ -83,7 +83,11 @@ def names():
 
 @pytest_asyncio.fixture
 async def pair(world, names):
-    pair = await world.pair(names)
+    try:
+        pair = await world.pair(names)
+    except Exception as failure:
+        # Nothing can be tested without servers; hundreds of further errors would hide the reason.
+        pytest.exit(f"the servers do not start: {failure}", returncode=1)
     yield pair
     await pair.heal()
 
