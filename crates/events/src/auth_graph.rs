@@ -136,6 +136,11 @@ impl AuthGraph {
         &self.node(index).event
     }
 
+    /// All events, each after those that it cites.
+    pub fn events(&self) -> impl Iterator<Item = &AuthEvent> {
+        self.nodes.iter().map(|node| &node.event)
+    }
+
     /// Whether the event was rejected.
     pub fn standing(&self, index: EventIndex) -> Standing {
         self.node(index).standing

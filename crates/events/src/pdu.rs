@@ -6,13 +6,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::hash::{content_hash_matches, event_id};
-use crate::id::{EventId, InvalidId, KeyId, RoomId, ServerName, UserId};
-use crate::json::{self, NotCanonical, Object, Value};
-use crate::limits::{FIELD_BYTES_MAX, INTEGER_MAX, PDU_SIZE_BYTES_MAX};
+use crate::hash::content_hash_matches;
+use crate::id::{EventId, KeyId, RoomId, ServerName, UserId};
+use crate::json::{self, Object, Value};
+use crate::limits::PDU_SIZE_BYTES_MAX;
 use crate::redaction::redact;
-use crate::room_version::{EventIdFormat, RoomIdFormat, RoomVersion};
+use crate::room_version::{EventIdFormat, RoomVersion};
 use crate::signature::{self, PublicKey, SignatureError, SigningKey};
+use fields::Fields;
+
+pub use fields::FormatError;
+
+mod fields;
 
 /// An event whose format and size are right for its room version. Its signatures have not been looked at.
 #[derive(Debug, Clone)]
@@ -36,55 +41,14 @@ struct Checked {
     signed_by: BTreeSet<ServerName>,
 }
 
-#[derive(Debug, Clone)]
-struct Fields {
-    version: RoomVersion,
-    event_id: EventId,
-    room_id: RoomId,
-    sender: UserId,
-    event_type: String,
-    state_key: Option<String>,
-    depth: i64,
-    origin_server_ts: i64,
-    prev_events: Vec<EventId>,
-    auth_events: Vec<EventId>,
-    oversized: Option<&'static str>,
-}
-
-/// What is wrong with the format of an event.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FormatError {
-    /// A field that every event has is not there.
-    #[error("the event has no `{0}`")]
-    Missing(&'static str),
-    /// A field is there with a value of the wrong type, or outside of its range.
-    #[error("the event's `{field}` must be {expected}")]
-    Wrong {
-        /// Which field.
-        field: &'static str,
-        /// What it should be.
-        expected: &'static str,
-    },
-    /// An identifier does not follow its grammar.
-    #[error(transparent)]
-    Id(#[from] InvalidId),
-    /// A number that canonical JSON cannot express.
-    #[error(transparent)]
-    NotCanonical(#[from] NotCanonical),
-    /// More than [`PDU_SIZE_BYTES_MAX`] bytes.
-    #[error("the event has {0} bytes as canonical JSON, more than {PDU_SIZE_BYTES_MAX}")]
-    TooLarge(usize),
-    /// A field with more than [`FIELD_BYTES_MAX`] code points (or bytes, from room version 11 on).
-    #[error("the event's `{0}` is longer than {FIELD_BYTES_MAX}")]
-    FieldTooLong(&'static str),
-}
-
 impl ParsedPdu {
     /// Checks the format of `object` for a room of `version` and computes its id.
     ///
     /// `unsigned` is dropped: nothing in it is signed, and nothing of a peer's is believed.
     pub fn parse(mut object: Object, version: RoomVersion) -> Result<Self, FormatError> {
-        object.remove("unsigned");
+        if object.remove("unsigned").is_some_and(|unsigned| !unsigned.is_object()) {
+            return Err(FormatError::Wrong { field: "unsigned", expected: "an object" });
+        }
         let rules = version.rules();
         if rules.strict_json {
             json::check_strict(&object)?;
@@ -168,6 +132,19 @@ impl ParsedPdu {
         let mangled = !content_hash_matches(&self.object);
         let object = if mangled { redacted } else { self.object };
         Ok(Pdu(Arc::new(Checked { fields: self.fields, object, mangled, signed_by })))
+    }
+
+    /// Adds our signature to a restricted join that a user of ours authorises, before its signatures are checked: ours is
+    /// among those that it needs. The caller has checked that it may join.
+    pub fn authorised(mut self, server: &ServerName, key: &SigningKey) -> Self {
+        let signature = key.signature_of(&redact(&self.object, self.fields.version));
+        signature::insert_signature(&mut self.object, server, key.id(), signature);
+        self
+    }
+
+    /// The event as it came, without `unsigned`.
+    pub fn object(&self) -> &Object {
+        &self.object
     }
 
     /// For [`crate::NewEvent`] only, which has just signed it in the name of `server`.
@@ -324,71 +301,6 @@ impl Pdu {
     }
 }
 
-impl Fields {
-    fn parse(object: &Object, version: RoomVersion) -> Result<Self, FormatError> {
-        let rules = version.rules();
-        let event_type = text(object, "type")?.to_owned();
-        let state_key = match object.get("state_key") {
-            None => None,
-            Some(Value::String(key)) => Some(key.clone()),
-            Some(_) => return Err(FormatError::Wrong { field: "state_key", expected: "a string" }),
-        };
-        let sender = UserId::parse(text(object, "sender")?)?;
-        if !object.get("content").ok_or(FormatError::Missing("content"))?.is_object() {
-            return Err(FormatError::Wrong { field: "content", expected: "an object" });
-        }
-        if !object.get("hashes").is_none_or(Value::is_object) {
-            return Err(FormatError::Wrong { field: "hashes", expected: "an object" });
-        }
-        if !object.get("signatures").ok_or(FormatError::Missing("signatures"))?.is_object() {
-            return Err(FormatError::Wrong { field: "signatures", expected: "an object" });
-        }
-        let event_id = event_id(object, version).ok_or(FormatError::Missing("event_id"))?;
-        let is_nameless_create = rules.room_id == RoomIdFormat::CreateEvent
-            && event_type == "m.room.create"
-            && !object.contains_key("room_id");
-        let room_id = if is_nameless_create {
-            RoomId::of_create_event(&event_id)
-        } else {
-            RoomId::parse(text(object, "room_id")?)?
-        };
-        let mut fields = Self {
-            version,
-            event_id,
-            room_id,
-            sender,
-            event_type,
-            state_key,
-            depth: integer(object, "depth", if rules.strict_json { INTEGER_MAX } else { i64::MAX })?,
-            origin_server_ts: integer(object, "origin_server_ts", i64::MAX)?,
-            prev_events: references(object, "prev_events", rules.event_id)?,
-            auth_events: references(object, "auth_events", rules.event_id)?,
-            oversized: None,
-        };
-        fields.oversized = fields.check_sizes(rules.lenient_sizes)?;
-        Ok(fields)
-    }
-
-    /// Returns the field that is too long in bytes but not in code points, where the version tells the two apart.
-    fn check_sizes(&self, lenient: bool) -> Result<Option<&'static str>, FormatError> {
-        let fields = [
-            ("event_id", self.event_id.as_str()),
-            ("room_id", self.room_id.as_str()),
-            ("sender", self.sender.as_str()),
-            ("type", &self.event_type),
-            ("state_key", self.state_key.as_deref().unwrap_or_default()),
-        ];
-        let mut oversized = None;
-        for (name, value) in fields.into_iter().filter(|(_, value)| value.len() > FIELD_BYTES_MAX) {
-            if !lenient || value.chars().count() > FIELD_BYTES_MAX {
-                return Err(FormatError::FieldTooLong(name));
-            }
-            oversized.get_or_insert(name);
-        }
-        Ok(oversized)
-    }
-}
-
 /// Returns the server that authorised a restricted join, if the event is a join that names one.
 fn join_authorised_by(event_type: &str, object: &Object) -> Option<ServerName> {
     let content = object.get("content").filter(|_| event_type == "m.room.member")?;
@@ -397,29 +309,4 @@ fn join_authorised_by(event_type: &str, object: &Object) -> Option<ServerName> {
     }
     let user = content.get("join_authorised_via_users_server").and_then(Value::as_str)?;
     UserId::parse(user).ok().map(|user| user.server())
-}
-
-fn text<'a>(object: &'a Object, field: &'static str) -> Result<&'a str, FormatError> {
-    let value = object.get(field).ok_or(FormatError::Missing(field))?;
-    value.as_str().ok_or(FormatError::Wrong { field, expected: "a string" })
-}
-
-fn integer(object: &Object, field: &'static str, max: i64) -> Result<i64, FormatError> {
-    let value = object.get(field).ok_or(FormatError::Missing(field))?;
-    let expected = "an integer, not negative and in range";
-    value.as_i64().filter(|number| (0..=max).contains(number)).ok_or(FormatError::Wrong { field, expected })
-}
-
-/// Reads `prev_events` or `auth_events`: ids, or pairs of id and hashes in room versions 1 and 2.
-fn references(object: &Object, field: &'static str, format: EventIdFormat) -> Result<Vec<EventId>, FormatError> {
-    let wrong = || FormatError::Wrong { field, expected: "an array of event ids" };
-    let items = object.get(field).ok_or(FormatError::Missing(field))?.as_array().ok_or_else(wrong)?;
-    let id_of = |item: &Value| -> Result<EventId, FormatError> {
-        let id = match format {
-            EventIdFormat::Chosen => item.get(0).and_then(Value::as_str),
-            EventIdFormat::ReferenceHash | EventIdFormat::UrlSafeReferenceHash => item.as_str(),
-        };
-        Ok(EventId::parse(id.ok_or_else(wrong)?)?)
-    };
-    items.iter().map(id_of).collect()
 }

@@ -45,7 +45,8 @@ pub struct Levels {
 ///
 /// Before version 10 levels may be texts or fractions, and unreadable ones may stand beside the `users`, which are checked.
 /// An unreadable level is as one that nobody reaches, and an unreadable `users_default` leaves no power at all: Synapse
-/// fails to judge the events that would need it, which therefore never enter a room there.
+/// fails to judge the events that would need it, which therefore never enter a room there. `events` or `notifications` that
+/// are no object say nothing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PowerContent {
     named: BTreeMap<Named, Level>,

@@ -55,10 +55,9 @@ fn redact_content(event_type: &str, content: &Object, rules: RedactionRules) -> 
                 kept.append(&mut keep(&["join_authorised_via_users_server"]));
             }
             if rules.keeps_third_party_signed
-                && let Some(signed) = content.get("third_party_invite").and_then(|invite| invite.get("signed"))
+                && let Some(Value::Object(invite)) = content.get("third_party_invite")
             {
-                let invite = Object::from_iter([("signed".to_owned(), signed.clone())]);
-                kept.insert("third_party_invite".to_owned(), Value::Object(invite));
+                kept.insert("third_party_invite".to_owned(), Value::Object(only_signed(invite)));
             }
             kept
         }
@@ -79,4 +78,12 @@ fn redact_content(event_type: &str, content: &Object, rules: RedactionRules) -> 
         "m.room.redaction" if rules.redacts_in_content => keep(&["redacts"]),
         _ => Object::new(),
     }
+}
+
+/// "Additionally, it allows the `signed` key of the `third_party_invite` key."
+///
+/// An invite without that key stays as an empty object, one that is no object goes: so does Synapse, and the ids of events
+/// depend on it.
+fn only_signed(invite: &Object) -> Object {
+    invite.iter().filter(|(key, _)| *key == "signed").map(|(key, value)| (key.clone(), value.clone())).collect()
 }

@@ -79,8 +79,12 @@ impl SigningKey {
 
     /// Returns the signature of `object`, without its `signatures` and `unsigned`, in base64.
     pub fn signature_of(&self, object: &Object) -> String {
-        let message = json::canonical_without(object, &["signatures", "unsigned"]);
-        encode_base64(self.secret.sign(message.as_bytes()).to_bytes())
+        self.sign(json::canonical_without(object, &["signatures", "unsigned"]).as_bytes())
+    }
+
+    /// Returns the signature of bytes of our own making, in base64.
+    pub fn sign(&self, message: &[u8]) -> String {
+        encode_base64(self.secret.sign(message).to_bytes())
     }
 }
 

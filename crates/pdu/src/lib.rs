@@ -1,1 +1,40 @@
-//! Layer 3: the event graph of each room
+//! Layer 3: the event graph of each room.
+//!
+//! [`Graph`] receives events, judges each by the steps of the specification, fetches what is missing, and makes events of our
+//! own, all of which advance a room by the same path: [`room`] has a room in memory, [`judge`] decides about events without
+//! touching the world, [`commit`] writes what was decided in one transaction.
+//!
+//! Read in this order: [`verdict`], [`room`], [`judge`], [`commit`], [`send`], [`intake`], [`receive`], [`fetch`], [`outliers`],
+//! [`handshake`], [`join`], [`serve`].
+//!
+//! **Invariant:** a room's state changes only through [`commit`], on the turn that the decision was made on.
+//! **Invariant:** an outlier is shown to nobody: it has no place in the graph.
+
+mod acl;
+mod backfill;
+mod commit;
+mod fetch;
+mod gates;
+mod graph;
+mod handshake;
+mod intake;
+mod invite;
+mod join;
+mod judge;
+pub mod limits;
+mod outliers;
+mod receive;
+mod room;
+mod send;
+mod serve;
+mod verdict;
+
+pub use acl::ServerAcl;
+pub use gates::{Sight, may_see};
+pub use graph::{Graph, Parts};
+pub use handshake::STRIPPED_TYPES;
+pub use intake::server_acl;
+pub use invite::InviteError;
+pub use join::{JoinError, Joined, LeaveError, refused};
+pub use send::{Beside, Draft, SendError, Sent};
+pub use verdict::{Step, Verdict};

@@ -1,7 +1,13 @@
 //! The queries, one concern a file.
 
+pub mod aliases;
+pub mod destination_health;
 pub mod events;
 pub mod graph;
+pub mod receipts;
 pub mod rooms;
+pub mod server_keys;
 pub mod staging;
+pub mod state;
 pub mod streams;
+pub mod subscriptions;

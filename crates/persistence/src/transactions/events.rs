@@ -197,3 +197,13 @@ pub fn set_redacted(tx: &mut WriteTx<'_>, target: EventNumber, redaction: EventN
     )?;
     Ok(changed == 1)
 }
+
+/// Returns `membership` of an event's content.
+pub fn membership(tx: &ReadTx<'_>, event: EventNumber) -> Result<Option<String>, StoreError> {
+    let json = tx.query_optional("SELECT json FROM bodies WHERE event = ?1", &[&event], |row| row.get::<String>(0))?;
+    let Some(json) = json else { return Ok(None) };
+    let object: Object = serde_json::from_str(&json)
+        .map_err(|error| StoreError::Inconsistent(format!("event {} in table bodies: {error}", event.0)))?;
+    let membership = object.get("content").and_then(|content| content.get("membership"));
+    Ok(membership.and_then(events::Value::as_str).map(str::to_owned))
+}

@@ -1,0 +1,50 @@
+//! What other servers ask of us about membership, handed down to the event graph.
+
+use events::{EventId, Object, RoomId, ServerName, UserId, Value};
+use transport::ApiError;
+use transport::questions::{Answer, Handshake, MembershipQuestions};
+
+use crate::Messaging;
+
+impl MembershipQuestions for Messaging {
+    fn make<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        handshake: Handshake,
+        room_id: &'a RoomId,
+        user_id: &'a UserId,
+        versions: Vec<String>,
+    ) -> Answer<'a> {
+        Box::pin(async move { self.graph().make(origin, handshake, room_id, user_id, &versions).await })
+    }
+
+    fn send<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        handshake: Handshake,
+        room_id: &'a RoomId,
+        event_id: &'a EventId,
+        event: Object,
+    ) -> Answer<'a> {
+        Box::pin(self.graph().accept(origin, handshake, room_id, event_id, event))
+    }
+
+    fn invite<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        room_id: &'a RoomId,
+        event_id: &'a EventId,
+        body: Object,
+    ) -> Answer<'a> {
+        Box::pin(async move {
+            let invited = body.get("event").and_then(|event| event.get("state_key")).and_then(Value::as_str);
+            if let Some(invited) = invited.and_then(|user| UserId::parse(user).ok())
+                && self.is_ours(&invited)
+                && !self.users().exists(&invited).await?
+            {
+                return Err(ApiError::not_found(format!("{invited} has no account on this server")));
+            }
+            self.graph().accept_invite(origin, room_id, event_id, body).await
+        })
+    }
+}

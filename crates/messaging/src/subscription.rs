@@ -1,0 +1,80 @@
+//! Following what happens: a position in the events stream, and a wake-up when there is more.
+
+use events::{Pdu, RoomId};
+use persistence::transactions::{events as event_rows, graph as graph_rows, rooms as room_rows, subscriptions};
+use persistence::{Position, StoreError};
+use tokio::sync::watch;
+
+use crate::Messaging;
+use crate::limits::SUBSCRIPTION_PAGE;
+
+/// Follows the events of all rooms, in the order of their arrival, from a position that outlives restarts.
+///
+/// Every accepted event comes at least once, and again after a crash if it was not [acknowledged](Subscription::acknowledge).
+pub struct Subscription {
+    messaging: Messaging,
+    name: String,
+    position: Position,
+    newest: watch::Receiver<u64>,
+}
+
+/// An event that happened.
+#[derive(Debug, Clone)]
+pub struct Happened {
+    /// Its position: acknowledge it when everything up to it is done.
+    pub position: Position,
+    /// Where.
+    pub room_id: RoomId,
+    /// What.
+    pub pdu: Pdu,
+}
+
+impl Messaging {
+    /// Takes up the subscription called `name` where it was, or starts it at what happens next.
+    pub async fn subscribe(&self, name: &str) -> Result<Subscription, StoreError> {
+        let newest = self.graph().newest().subscribe();
+        let key = name.to_owned();
+        let position = self.database().write(move |tx| subscriptions::take_up(tx, &key)).await?;
+        Ok(Subscription { messaging: self.clone(), name: name.to_owned(), position, newest })
+    }
+}
+
+impl Subscription {
+    /// Waits for events after those returned before, and returns some of them, oldest first.
+    pub async fn next(&mut self) -> Result<Vec<Happened>, StoreError> {
+        loop {
+            // Marked as seen before looking: what comes after the look wakes the wait.
+            self.newest.borrow_and_update();
+            let from = self.position;
+            let page = self
+                .messaging
+                .database()
+                .read(move |tx| {
+                    let mut page = Vec::new();
+                    for (room, place) in graph_rows::stream(tx, from, SUBSCRIPTION_PAGE)? {
+                        let row = room_rows::by_number(tx, room)?;
+                        if let (Some(position), Some(stored)) =
+                            (place.arrival, event_rows::load(tx, row.version, place.event)?)
+                        {
+                            page.push(Happened { position, room_id: row.room_id, pdu: stored.visible() });
+                        }
+                    }
+                    Ok::<_, StoreError>(page)
+                })
+                .await?;
+            if let Some(last) = page.last() {
+                self.position = last.position;
+                return Ok(page);
+            }
+            if self.newest.changed().await.is_err() {
+                return Err(StoreError::Closed);
+            }
+        }
+    }
+
+    /// Everything up to `position` is done, and does not come again.
+    pub async fn acknowledge(&self, position: Position) -> Result<(), StoreError> {
+        let name = self.name.clone();
+        self.messaging.database().write(move |tx| subscriptions::acknowledge(tx, &name, position)).await
+    }
+}

@@ -1,0 +1,407 @@
+//! Writes what was decided about a batch: one transaction for events, verdicts, states, extremities, current state and queues.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use events::auth_graph::{EventIndex, StateMap};
+use events::{EventId, Pdu, ServerName, UserId};
+use persistence::transactions::graph::{self as graph_rows, Outcome, Place};
+use persistence::transactions::streams::{self, Stream};
+use persistence::transactions::{events as event_rows, rooms as room_rows, staging, state as state_rows};
+use persistence::{EventNumber, Position, RoomNumber, SnapshotNumber, StoreError, WriteTx};
+
+use crate::graph::Graph;
+use crate::judge::{Advance, Judged, NewHead};
+use crate::room::{Head, Origin, Room, State};
+use crate::send::Beside;
+
+/// Why a batch was not committed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommitError {
+    /// Somebody else took the room's turn; judge on what it left.
+    #[error("the room advanced meanwhile")]
+    Overtaken,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How a batch is committed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// Our own events, and those that enter the room through us: sent on to the servers in the room.
+    ThroughUs,
+    /// Events that others send on.
+    FromOthers,
+}
+
+/// An event that was committed.
+#[derive(Debug, Clone)]
+pub(crate) struct Committed {
+    pub(crate) number: EventNumber,
+    pub(crate) arrival: Position,
+}
+
+/// A new state, as changes to its parent in terms that outlive the room in memory.
+struct StateRecord {
+    state: Arc<State>,
+    parent: ParentState,
+    changes: Vec<Change>,
+}
+
+enum ParentState {
+    Empty,
+    Stored(SnapshotNumber),
+    /// An earlier record of the same batch.
+    Record(usize),
+}
+
+/// An entry of a state that changes: type, state key, the event that is there afterwards.
+#[derive(Clone)]
+struct Change {
+    event_type: String,
+    state_key: String,
+    event: Option<EventId>,
+}
+
+/// One judged event, ready to be written.
+struct EventRecord {
+    pdu: Pdu,
+    verdict: String,
+    outcome: Outcome,
+    topological: i64,
+    before: Option<ParentState>,
+    after: ParentState,
+    destinations: BTreeSet<ServerName>,
+}
+
+/// A whole batch, ready to be written.
+pub(crate) struct Batch {
+    room: RoomNumber,
+    turn: i64,
+    states: Vec<StateRecord>,
+    events: Vec<EventRecord>,
+    current: ParentState,
+    current_changes: Vec<Change>,
+    removed_heads: Vec<EventNumber>,
+    added_heads: Vec<EventId>,
+    us: ServerName,
+}
+
+/// What the transaction returns, to bring the room in memory up to date.
+struct Written {
+    snapshots: Vec<SnapshotNumber>,
+    events: Vec<Committed>,
+}
+
+impl Graph {
+    /// Commits `advance` and brings `room` up to date. On any error the room is to be dropped from memory.
+    pub(crate) async fn commit(
+        &self,
+        room: &mut Room,
+        advance: Advance,
+        entry: Entry,
+        beside: Option<Beside>,
+    ) -> Result<Vec<Committed>, CommitError> {
+        let batch = Batch::new(room, &advance, entry, self.server_name());
+        let this = self.clone();
+        let (written, batch) = self
+            .database()
+            .write(move |tx| {
+                if let Some(beside) = beside {
+                    let ids: Vec<EventId> = batch.events.iter().map(|record| record.pdu.event_id().clone()).collect();
+                    beside(tx, &ids)?;
+                }
+                this.write_batch(tx, batch)
+            })
+            .await?;
+        for (record, snapshot) in batch.states.iter().zip(&written.snapshots) {
+            record.state.set_stored(*snapshot);
+            room.keep_state(*snapshot, &record.state);
+        }
+        for (record, committed) in batch.events.iter().zip(&written.events) {
+            if let Some(index) = room.graph.index_of(record.pdu.event_id()) {
+                room.set_number(index, committed.number);
+            }
+        }
+        let numbers =
+            batch.events.iter().zip(&written.events).map(|(record, committed)| (record.pdu.event_id(), committed));
+        let numbers: BTreeMap<&EventId, &Committed> = numbers.collect();
+        room.heads = advance
+            .heads
+            .into_iter()
+            .filter_map(|head| {
+                let number = head.number.or_else(|| numbers.get(&head.event_id).map(|committed| committed.number))?;
+                let NewHead { event_id, depth, topological, after, .. } = head;
+                Some(Head { number, event_id, depth, topological, after })
+            })
+            .collect();
+        room.current = Some(advance.current);
+        room.stale_heads.clear();
+        room.turn += 1;
+        Ok(written.events)
+    }
+
+    fn write_batch(&self, tx: &mut WriteTx<'_>, batch: Batch) -> Result<(Written, Batch), CommitError> {
+        let mut written = Written { snapshots: Vec::new(), events: Vec::new() };
+        for record in &batch.states {
+            let parent = written.resolve(&record.parent);
+            let mut changes = Vec::with_capacity(record.changes.len());
+            for change in &record.changes {
+                let key = state_rows::intern_key(tx, &change.event_type, &change.state_key)?;
+                let event = match &change.event {
+                    Some(id) => Some(event_rows::intern(tx, batch.room, id)?),
+                    None => None,
+                };
+                changes.push((key, event));
+            }
+            written.snapshots.push(state_rows::store(tx, batch.room, parent, &changes)?);
+        }
+        if !room_rows::advance(tx, batch.room, batch.turn, written.resolve(&batch.current))? {
+            return Err(CommitError::Overtaken);
+        }
+        for record in &batch.events {
+            let committed = self.write_event(tx, &batch, record, &written)?;
+            written.events.push(committed);
+        }
+        let mut added = Vec::new();
+        for id in &batch.added_heads {
+            added.push(event_rows::intern(tx, batch.room, id)?);
+        }
+        graph_rows::set_extremities(tx, batch.room, &batch.removed_heads, &added)?;
+        let position = written.events.last().map(|last| last.arrival).unwrap_or_default();
+        write_current_state(tx, &batch, position)?;
+        self.wake_users(tx, &batch)?;
+        Ok((written, batch))
+    }
+
+    fn write_event(
+        &self,
+        tx: &mut WriteTx<'_>,
+        batch: &Batch,
+        record: &EventRecord,
+        written: &Written,
+    ) -> Result<Committed, StoreError> {
+        let rejected = record.outcome == Outcome::Rejected;
+        let number = event_rows::store(tx, batch.room, &record.pdu, rejected)?;
+        event_rows::set_rejected(tx, number, rejected)?;
+        event_rows::store_verdict(tx, batch.room, number, &record.verdict)?;
+        let arrival = streams::next(tx, Stream::Events)?;
+        let place = Place {
+            event: number,
+            arrival: Some(arrival),
+            topological: record.topological,
+            state_before: record.before.as_ref().and_then(|before| written.resolve(before)),
+            state_after: written.resolve(&record.after),
+            outcome: record.outcome,
+        };
+        let mut parents = Vec::new();
+        for id in record.pdu.prev_events() {
+            parents.push(event_rows::intern(tx, batch.room, id)?);
+        }
+        graph_rows::insert(tx, batch.room, &place, &parents)?;
+        staging::remove(tx, batch.room, record.pdu.event_id())?;
+        if record.outcome == Outcome::Accepted {
+            self.apply_redactions(tx, batch.room, number, &record.pdu)?;
+            self.outbound().enqueue_pdu(tx, &record.destinations, batch.room, number)?;
+        }
+        Ok(Committed { number, arrival })
+    }
+
+    /// Redactions that concern an event: its own effect if it is one, and those that came before it.
+    fn apply_redactions(
+        &self,
+        tx: &mut WriteTx<'_>,
+        room: RoomNumber,
+        number: EventNumber,
+        pdu: &Pdu,
+    ) -> Result<(), StoreError> {
+        if let Some(target) = pdu.redacts() {
+            let target = event_rows::intern(tx, room, &target)?;
+            event_rows::store_redaction(tx, room, number, target)?;
+            crate::serve::apply_redaction(tx, pdu.version(), number, target)?;
+        }
+        for redaction in event_rows::redactions_of(tx, number)? {
+            crate::serve::apply_redaction(tx, pdu.version(), redaction, number)?;
+        }
+        Ok(())
+    }
+
+    /// After the commit, wakes the users of ours who follow the room or whose membership changed.
+    fn wake_users(&self, tx: &mut WriteTx<'_>, batch: &Batch) -> Result<(), StoreError> {
+        let mut users: BTreeSet<UserId> = BTreeSet::new();
+        for membership in ["join", "invite"] {
+            users.extend(room_rows::members_of_server(tx, batch.room, membership, &batch.us)?);
+        }
+        let targets = batch.events.iter().filter(|record| record.pdu.membership().is_some());
+        users.extend(targets.filter_map(|record| UserId::parse(record.pdu.state_key()?).ok()));
+        let notifier = self.notifier().clone();
+        let newest = self.newest().clone();
+        tx.after_commit(move || {
+            newest.send_modify(|commits| *commits += 1);
+            for user in &users {
+                notifier.wake(user);
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Written {
+    fn resolve(&self, state: &ParentState) -> Option<SnapshotNumber> {
+        match state {
+            ParentState::Empty => None,
+            ParentState::Stored(snapshot) => Some(*snapshot),
+            ParentState::Record(index) => self.snapshots.get(*index).copied(),
+        }
+    }
+}
+
+impl Batch {
+    fn new(room: &Room, advance: &Advance, entry: Entry, us: &ServerName) -> Self {
+        let mut states: Vec<StateRecord> = Vec::new();
+        for state in &advance.new_states {
+            let parent = match state.origin() {
+                Origin::Derived(parent) => parent,
+                Origin::Stored(_) => continue,
+            };
+            let empty = StateMap::default();
+            let from = parent.as_ref().map_or(&empty, |parent| &parent.map);
+            let record = StateRecord {
+                state: Arc::clone(state),
+                parent: parent.as_ref().map_or(ParentState::Empty, |parent| reference(&states, parent)),
+                changes: changes(room, from, &state.map),
+            };
+            states.push(record);
+        }
+        let events = advance.judged.iter().map(|judged| EventRecord::new(room, judged, &states, entry, us)).collect();
+        let empty = StateMap::default();
+        let current_before = room.current.as_ref().map_or(&empty, |current| &current.map);
+        let current_changes = changes(room, current_before, &advance.current.map);
+        let gone = |head: &&Head| !advance.heads.iter().any(|new| new.number == Some(head.number));
+        Self {
+            room: room.number,
+            turn: room.turn,
+            current: reference(&states, &advance.current),
+            states,
+            events,
+            current_changes,
+            removed_heads: room
+                .heads
+                .iter()
+                .filter(gone)
+                .map(|head| head.number)
+                .chain(room.stale_heads.clone())
+                .collect(),
+            added_heads: advance
+                .heads
+                .iter()
+                .filter(|head| head.number.is_none())
+                .map(|head| head.event_id.clone())
+                .collect(),
+            us: us.clone(),
+        }
+    }
+}
+
+impl EventRecord {
+    fn new(room: &Room, judged: &Judged, states: &[StateRecord], entry: Entry, us: &ServerName) -> Self {
+        let outcome = judged.verdict.outcome();
+        let destinations = match entry {
+            Entry::ThroughUs if outcome == Outcome::Accepted => destinations(room, judged, us),
+            Entry::ThroughUs | Entry::FromOthers => BTreeSet::new(),
+        };
+        Self {
+            pdu: judged.pdu.clone(),
+            verdict: serde_json::to_string(&judged.verdict).expect("a verdict is plain data"),
+            outcome,
+            topological: judged.topological,
+            before: judged.before.as_ref().map(|before| reference(states, before)),
+            after: reference(states, &judged.after),
+            destinations,
+        }
+    }
+}
+
+/// Who gets an event: the servers with a joined user in the state before it, and the target's for membership events.
+fn destinations(room: &Room, judged: &Judged, us: &ServerName) -> BTreeSet<ServerName> {
+    let mut servers = judged.before.as_ref().map(|before| joined_servers(room, &before.map)).unwrap_or_default();
+    if judged.pdu.membership().is_some()
+        && let Some(target) = judged.pdu.state_key().and_then(|user| UserId::parse(user).ok())
+    {
+        servers.insert(target.server());
+    }
+    // Whoever it came through has it already.
+    if let Some(origin) = &judged.verdict.origin {
+        servers.remove(origin);
+    }
+    servers.remove(us);
+    servers
+}
+
+/// The servers with a joined user in a state.
+pub(crate) fn joined_servers(room: &Room, map: &StateMap) -> BTreeSet<ServerName> {
+    let joined = |index: EventIndex| {
+        let event = room.graph.event(index);
+        let is_joined = event.membership() == Some(events::membership::Membership::Join);
+        event.state_key().filter(|_| is_joined).and_then(|user| UserId::parse(user).ok()).map(|user| user.server())
+    };
+    map.iter().filter_map(|(_, index)| joined(index)).collect()
+}
+
+fn reference(states: &[StateRecord], state: &Arc<State>) -> ParentState {
+    if let Origin::Stored(snapshot) = state.origin() {
+        return ParentState::Stored(snapshot);
+    }
+    let record = states.iter().position(|record| Arc::ptr_eq(&record.state, state));
+    record.map_or(ParentState::Empty, ParentState::Record)
+}
+
+fn changes(room: &Room, from: &StateMap, to: &StateMap) -> Vec<Change> {
+    let difference = from.diff(to);
+    let change = |(key, event): (_, Option<EventIndex>)| {
+        let (event_type, state_key) = room.graph.state_key(key);
+        Change {
+            event_type: event_type.to_owned(),
+            state_key: state_key.to_owned(),
+            event: event.map(|index| room.graph.event(index).event_id().clone()),
+        }
+    };
+    difference.iter().map(change).collect()
+}
+
+/// Brings the tables of the current state up to date.
+fn write_current_state(tx: &mut WriteTx<'_>, batch: &Batch, position: Position) -> Result<(), StoreError> {
+    for change in &batch.current_changes {
+        let event = match &change.event {
+            Some(id) => Some(event_rows::intern(tx, batch.room, id)?),
+            None => None,
+        };
+        room_rows::set_current(tx, batch.room, position, &change.event_type, &change.state_key, event)?;
+        if change.event_type == "m.room.member"
+            && let Ok(user) = UserId::parse(&change.state_key)
+        {
+            write_member(tx, batch, position, &user, event)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_member(
+    tx: &mut WriteTx<'_>,
+    batch: &Batch,
+    position: Position,
+    user: &UserId,
+    event: Option<EventNumber>,
+) -> Result<(), StoreError> {
+    let membership = match event {
+        Some(event) => event_rows::membership(tx, event)?.map(|membership| (membership, event)),
+        None => None,
+    };
+    room_rows::set_member(tx, batch.room, user, membership.as_ref().map(|(text, event)| (text.as_str(), *event)))?;
+    if user.server() == batch.us
+        && let Some((membership, event)) = membership
+    {
+        room_rows::set_standing(tx, user, batch.room, &membership, event, position, None)?;
+    }
+    Ok(())
+}

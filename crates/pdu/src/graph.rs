@@ -1,0 +1,182 @@
+//! The handle of this layer, and the rooms that it keeps in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use events::{RoomId, ServerName, SigningKey};
+use handles::{Handles, Notifier};
+use persistence::transactions::rooms::{self as room_rows, RoomRow};
+use persistence::{Database, RoomNumber, StoreError};
+use tokio::sync::{OwnedMutexGuard, watch};
+use transaction::{Outbound, Requests};
+use transport::key_ring::KeyRing;
+
+use crate::limits::{EVENTS_LOADED_MAX, ROOMS_LOADED_MAX};
+use crate::receive::Workers;
+use crate::room::Room;
+
+/// The event graphs of all rooms. Cheap to clone.
+#[derive(Clone)]
+pub struct Graph(Arc<Inner>);
+
+/// What a [`Graph`] is made of.
+pub struct Parts {
+    /// Our name.
+    pub server_name: ServerName,
+    /// Our key.
+    pub signing_key: Arc<SigningKey>,
+    /// Where everything is kept.
+    pub database: Database,
+    /// The outside world.
+    pub handles: Handles,
+    /// The keys of other servers.
+    pub key_ring: Arc<KeyRing>,
+    /// Questions to other servers.
+    pub requests: Requests,
+    /// Queues to other servers.
+    pub outbound: Outbound,
+    /// Wakes the users of ours for whom there is news.
+    pub notifier: Notifier,
+}
+
+struct Inner {
+    parts: Parts,
+    loaded: Mutex<BTreeMap<RoomNumber, Loaded>>,
+    workers: Workers,
+    newest: watch::Sender<u64>,
+}
+
+/// A room's turn: whoever holds the lock advances the room.
+type Turn = Arc<tokio::sync::Mutex<Option<Room>>>;
+
+struct Loaded {
+    turn: Turn,
+    /// Greater is more recent.
+    used: u64,
+    weight: usize,
+}
+
+/// The right to advance a room.
+pub(crate) struct RoomTurn {
+    pub(crate) row: RoomRow,
+    guard: OwnedMutexGuard<Option<Room>>,
+}
+
+impl Graph {
+    /// Puts the parts together. Nothing runs before [`Graph::start`].
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(Inner {
+            parts,
+            loaded: Mutex::new(BTreeMap::new()),
+            workers: Workers::default(),
+            newest: watch::Sender::new(0),
+        }))
+    }
+
+    /// Our name.
+    pub fn server_name(&self) -> &ServerName {
+        &self.0.parts.server_name
+    }
+
+    /// The database.
+    pub fn database(&self) -> &Database {
+        &self.0.parts.database
+    }
+
+    /// The outside world.
+    pub fn handles(&self) -> &Handles {
+        &self.0.parts.handles
+    }
+
+    /// Queues to other servers.
+    pub fn outbound(&self) -> &Outbound {
+        &self.0.parts.outbound
+    }
+
+    /// Questions to other servers.
+    pub fn requests(&self) -> &Requests {
+        &self.0.parts.requests
+    }
+
+    /// Wakes the users of ours for whom there is news.
+    pub fn notifier(&self) -> &Notifier {
+        &self.0.parts.notifier
+    }
+
+    /// Changes with every commit to any room.
+    pub fn newest(&self) -> &watch::Sender<u64> {
+        &self.0.newest
+    }
+
+    pub(crate) fn signing_key(&self) -> &SigningKey {
+        &self.0.parts.signing_key
+    }
+
+    pub(crate) fn key_ring(&self) -> &KeyRing {
+        &self.0.parts.key_ring
+    }
+
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.0.workers
+    }
+
+    /// Waits for the turn of a room. `None` if there is no such room.
+    pub(crate) async fn turn(&self, room_id: &RoomId) -> Result<Option<RoomTurn>, StoreError> {
+        let id = room_id.clone();
+        let Some(row) = self.database().read(move |tx| room_rows::by_id(tx, &id)).await? else { return Ok(None) };
+        self.turn_of(row.number).await.map(Some)
+    }
+
+    /// Waits for the turn of a room that exists, and loads it.
+    pub(crate) async fn turn_of(&self, number: RoomNumber) -> Result<RoomTurn, StoreError> {
+        let mut guard = self.lock_of(number).lock_owned().await;
+        let row = self.database().read(move |tx| room_rows::by_number(tx, number)).await?;
+        if guard.as_ref().is_none_or(|room| room.turn != row.turn) {
+            let load = row.clone();
+            *guard = Some(self.database().read(move |tx| Room::load(tx, &load)).await?);
+        }
+        self.make_space(number, guard.as_ref().map_or(0, Room::weight));
+        Ok(RoomTurn { row, guard })
+    }
+
+    fn lock_of(&self, number: RoomNumber) -> Turn {
+        let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = loaded.values().map(|other| other.used).max().unwrap_or(0) + 1;
+        let entry = loaded.entry(number).or_insert_with(|| Loaded { turn: Turn::default(), used: 0, weight: 0 });
+        entry.used = newest;
+        Arc::clone(&entry.turn)
+    }
+
+    /// Drops rooms from memory that have not been used for longest, until the limits hold.
+    fn make_space(&self, current: RoomNumber, weight: usize) {
+        let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = loaded.get_mut(&current) {
+            entry.weight = weight;
+        }
+        while loaded.len() > ROOMS_LOADED_MAX
+            || loaded.values().map(|room| room.weight).sum::<usize>() > EVENTS_LOADED_MAX
+        {
+            // A room whose turn somebody has or waits for stays: its lock is what orders them.
+            let idle = loaded.iter().filter(|(number, room)| **number != current && Arc::strong_count(&room.turn) == 1);
+            let Some(oldest) = idle.min_by_key(|(_, room)| room.used).map(|(number, _)| *number) else { return };
+            loaded.remove(&oldest);
+        }
+    }
+}
+
+impl RoomTurn {
+    /// Takes the room out, to work on it. What is not [put back](RoomTurn::put_back) is loaded again at the next turn.
+    pub(crate) fn take(&mut self) -> Option<Room> {
+        self.guard.take()
+    }
+
+    /// Puts the room back: what is in memory is what is in the database.
+    pub(crate) fn put_back(&mut self, room: Room) {
+        *self.guard = Some(room);
+    }
+
+    /// The room, if nobody took it out.
+    pub(crate) fn room(&self) -> Option<&Room> {
+        self.guard.as_ref()
+    }
+}

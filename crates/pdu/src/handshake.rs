@@ -1,0 +1,366 @@
+//! The resident's side of joins, leaves and knocks: templates for others, and their events' way into the room.
+//!
+//! S2S API, "Joining Rooms", "Restricted rooms", "Knocking upon a room", "Leaving Rooms".
+
+use events::auth::{AuthEvent, check_state};
+use events::membership::{JoinRule, Membership};
+use events::power::Levels;
+use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
+use persistence::transactions::graph::Outcome;
+use persistence::transactions::{events as event_rows, rooms as room_rows};
+use persistence::{ReadTx, RoomNumber, StoreError};
+use serde_json::json;
+use transport::ApiError;
+use transport::questions::Handshake;
+
+use crate::commit::Entry;
+use crate::graph::Graph;
+use crate::intake::{References, server_acl};
+use crate::judge::{Candidate, judge};
+use crate::room::{Room, View};
+use crate::send::{Draft, select_auth_events};
+
+/// Types of the state events that tell somebody outside what a room is. C-S API, "Stripped state".
+pub const STRIPPED_TYPES: [&str; 8] = [
+    "m.room.create",
+    "m.room.name",
+    "m.room.avatar",
+    "m.room.topic",
+    "m.room.join_rules",
+    "m.room.canonical_alias",
+    "m.room.encryption",
+    "m.room.member",
+];
+
+/// The membership that a handshake is about.
+pub(crate) fn membership_of(handshake: Handshake) -> &'static str {
+    match handshake {
+        Handshake::Join => "join",
+        Handshake::Leave => "leave",
+        Handshake::Knock => "knock",
+    }
+}
+
+impl Graph {
+    /// `GET /make_join`, `/make_leave`, `/make_knock`
+    pub async fn make(
+        &self,
+        origin: &ServerName,
+        handshake: Handshake,
+        room_id: &RoomId,
+        user: &UserId,
+        versions: &[String],
+    ) -> Result<Value, ApiError> {
+        if user.server() != *origin {
+            return Err(ApiError::forbidden(format!("{user} is not a user of {origin}")));
+        }
+        let turn = self.resident_turn(origin, room_id).await?;
+        let version = turn.row.version;
+        if handshake != Handshake::Leave && !versions.iter().any(|known| known == version.as_str()) {
+            let error =
+                ApiError::new(400, "M_INCOMPATIBLE_ROOM_VERSION", format!("the room {room_id} has version {version}"));
+            return Err(error.with("room_version", version.as_str()));
+        }
+        let unknown = || unknown_room(room_id);
+        let room = turn.room().ok_or_else(unknown)?;
+        let mut content = Object::from_iter([("membership".to_owned(), json!(membership_of(handshake)))]);
+        if handshake == Handshake::Join
+            && let Some(authoriser) = self.authoriser(room, user).await?
+        {
+            content.insert("join_authorised_via_users_server".to_owned(), json!(authoriser));
+        }
+        let draft = Draft {
+            sender: user.clone(),
+            event_type: "m.room.member".to_owned(),
+            state_key: Some(user.to_string()),
+            content,
+            redacts: None,
+        };
+        let event = self.template(room, &draft).ok_or_else(unknown)?;
+        may_enter(room, &draft, &event)?;
+        Ok(json!({ "room_version": version.as_str(), "event": event }))
+    }
+
+    /// Waits for the turn of a room that we are resident in, and that `origin` may take part in.
+    async fn resident_turn(&self, origin: &ServerName, room_id: &RoomId) -> Result<crate::graph::RoomTurn, ApiError> {
+        let turn = self.turn(room_id).await?.ok_or_else(|| unknown_room(room_id))?;
+        let (number, version, us) = (turn.row.number, turn.row.version, self.server_name().clone());
+        let (resident, acl) = self
+            .database()
+            .read(move |tx| {
+                let resident = room_rows::is_server_joined(tx, number, &us)?;
+                Ok::<_, StoreError>((resident, server_acl(tx, number, version)?))
+            })
+            .await?;
+        if !resident {
+            return Err(unknown_room(room_id));
+        }
+        if acl.is_some_and(|acl| !acl.allows(origin)) {
+            return Err(ApiError::forbidden(format!("the server ACL of {room_id} denies {origin}")));
+        }
+        Ok(turn)
+    }
+
+    fn template(&self, room: &Room, draft: &Draft) -> Option<Object> {
+        let map = &room.current.as_ref()?.map;
+        let mut heads: Vec<_> = room.heads.iter().collect();
+        heads.sort_by_key(|head| std::cmp::Reverse(head.depth));
+        heads.truncate(events::limits::OWN_PREV_EVENTS_MAX);
+        let depth = heads.iter().map(|head| head.depth).max()? + 1;
+        let event = json!({
+            "room_id": room.room_id,
+            "sender": draft.sender,
+            "type": draft.event_type,
+            "state_key": draft.state_key,
+            "content": draft.content,
+            "prev_events": heads.iter().map(|head| &head.event_id).collect::<Vec<_>>(),
+            "auth_events": select_auth_events(room, draft, map),
+            "depth": depth,
+            "origin": self.server_name(),
+            "origin_server_ts": self.handles().clock.now(),
+        });
+        event.as_object().cloned()
+    }
+
+    /// Like the resident's side of a restricted join, for a user of ours in a room that we are in.
+    pub async fn authoriser_of(&self, room_id: &RoomId, user: &UserId) -> Result<Option<UserId>, ApiError> {
+        let turn = self.turn(room_id).await?.ok_or_else(|| unknown_room(room_id))?;
+        match turn.room() {
+            Some(room) => self.authoriser(room, user).await,
+            None => Err(unknown_room(room_id)),
+        }
+    }
+
+    /// Finds who of our users can authorise a restricted join of `user`. `None` if the join needs no authorisation.
+    ///
+    /// S2S API, "Restricted rooms", with the errors named there.
+    pub(crate) async fn authoriser(&self, room: &Room, user: &UserId) -> Result<Option<UserId>, ApiError> {
+        let join_rules = room.current_event("m.room.join_rules", "").and_then(AuthEvent::join_rule);
+        let Some(allowed) = join_rules.and_then(JoinRule::allowed_rooms) else { return Ok(None) };
+        let membership = room.current_event("m.room.member", user.as_str()).and_then(AuthEvent::membership);
+        if matches!(membership, Some(Membership::Join | Membership::Invite)) {
+            return Ok(None);
+        }
+        let (allowed, us, who) = (allowed.to_vec(), self.server_name().clone(), user.clone());
+        let (in_one, unknown) = self.database().read(move |tx| is_in_one_of(tx, &allowed, &us, &who)).await?;
+        if !in_one && unknown {
+            let text = format!("this server is not in the rooms whose members may join {}", room.room_id);
+            return Err(ApiError::new(400, "M_UNABLE_TO_AUTHORISE_JOIN", text));
+        }
+        if !in_one {
+            return Err(ApiError::forbidden(format!(
+                "{user} is in none of the rooms whose members may join {}",
+                room.room_id
+            )));
+        }
+        let text = format!("nobody on this server may invite to {}", room.room_id);
+        self.inviter(room).await?.map(Some).ok_or_else(|| ApiError::new(400, "M_UNABLE_TO_GRANT_JOIN", text))
+    }
+
+    /// One of our users who is in the room and may invite.
+    async fn inviter(&self, room: &Room) -> Result<Option<UserId>, StoreError> {
+        let (number, us) = (room.number, self.server_name().clone());
+        let ours = self.database().read(move |tx| room_rows::members_of_server(tx, number, "join", &us)).await?;
+        let Some(create) = room.current_event("m.room.create", "") else { return Ok(None) };
+        let levels = Levels::new(create, room.current_event("m.room.power_levels", ""));
+        Ok(ours.into_iter().find(|user| levels.user_level(user) >= levels.invite()))
+    }
+
+    /// `PUT /send_join`, `/send_leave`, `/send_knock`
+    pub async fn accept(
+        &self,
+        origin: &ServerName,
+        handshake: Handshake,
+        room_id: &RoomId,
+        event_id: &EventId,
+        event: Object,
+    ) -> Result<Value, ApiError> {
+        let mut turn = self.resident_turn(origin, room_id).await?;
+        let version = turn.row.version;
+        let parsed = ParsedPdu::parse(event, version).map_err(|error| ApiError::invalid_param(error.to_string()))?;
+        check_handshake_event(&parsed, origin, handshake, room_id, event_id)?;
+        let parsed = match turn.room() {
+            Some(room) => self.authorise(room, parsed).await?,
+            None => return Err(unknown_room(room_id)),
+        };
+        let checked = self.check_events(room_id, version, vec![parsed.object().clone()], References::Limited).await;
+        let pdu = match checked.into_iter().next() {
+            Some(Ok(pdu)) => pdu,
+            Some(Err(refusal)) => return Err(ApiError::invalid_param(format!("{event_id}: {refusal}"))),
+            None => return Err(ApiError::internal()),
+        };
+        let Some(mut room) = turn.take() else { return Err(unknown_room(room_id)) };
+        let around = self.surroundings(&mut room, std::slice::from_ref(&pdu)).await?;
+        if pdu.prev_events().iter().any(|id| !around.parents.contains_key(id)) || pdu.prev_events().is_empty() {
+            turn.put_back(room);
+            return Err(ApiError::invalid_param(format!("{event_id} names parents that are not known here")));
+        }
+        let already = room.graph.index_of(pdu.event_id()).is_some();
+        if !already {
+            let candidate = Candidate { pdu: pdu.clone(), origin: Some(origin.clone()) };
+            let advance = judge(&mut room, vec![candidate], &around).map_err(|error| {
+                tracing::error!(room.id = %room_id, "cannot judge {event_id}: {error}");
+                ApiError::invalid_param(format!("{event_id}: {error}"))
+            })?;
+            let refused = advance.judged.iter().find_map(|judged| {
+                (judged.verdict.outcome() != Outcome::Accepted).then(|| judged.verdict.rejection.clone()).flatten()
+            });
+            if let Some(rejection) = refused {
+                return Err(ApiError::forbidden(rejection.to_string()));
+            }
+            self.commit(&mut room, advance, Entry::ThroughUs, None).await.map_err(|error| {
+                tracing::error!(room.id = %room_id, "cannot commit {event_id}: {error}");
+                ApiError::internal()
+            })?;
+        }
+        let number = room.number;
+        turn.put_back(room);
+        drop(turn);
+        self.handshake_answer(handshake, number, version, &pdu).await
+    }
+
+    /// Signs a restricted join that names one of our users, if it may be authorised.
+    async fn authorise(&self, room: &Room, parsed: ParsedPdu) -> Result<ParsedPdu, ApiError> {
+        let named = parsed.object().get("content").and_then(|content| content.get("join_authorised_via_users_server"));
+        let named = named.and_then(Value::as_str).and_then(|user| UserId::parse(user).ok());
+        if named.is_none_or(|user| user.server() != *self.server_name()) || !room.version.rules().auth.restricted_joins
+        {
+            return Ok(parsed);
+        }
+        self.authoriser(room, parsed.sender()).await?;
+        Ok(parsed.authorised(self.server_name(), self.signing_key()))
+    }
+
+    async fn handshake_answer(
+        &self,
+        handshake: Handshake,
+        room: RoomNumber,
+        version: RoomVersion,
+        pdu: &Pdu,
+    ) -> Result<Value, ApiError> {
+        let event = pdu.clone();
+        let us = self.server_name().clone();
+        self.database()
+            .read(move |tx| match handshake {
+                Handshake::Join => join_answer(tx, room, version, &event, &us),
+                Handshake::Leave => Ok(json!({})),
+                Handshake::Knock => Ok(json!({ "knock_room_state": stripped_state(tx, room, version, None)? })),
+            })
+            .await
+            .map_err(|error: StoreError| error.into())
+    }
+}
+
+fn join_answer(
+    tx: &ReadTx<'_>,
+    room: RoomNumber,
+    version: RoomVersion,
+    event: &Pdu,
+    us: &ServerName,
+) -> Result<Value, StoreError> {
+    let number = event_rows::number(tx, room, event.event_id())?;
+    let place = match number {
+        Some(number) => persistence::transactions::graph::place(tx, number)?,
+        None => None,
+    };
+    let mut state = Vec::new();
+    if let Some(snapshot) = place.and_then(|place| place.state_before) {
+        let map = persistence::transactions::state::load(tx, snapshot)?;
+        state.extend(map.iter().map(|(_, event)| event));
+    }
+    let mut cited = state.clone();
+    cited.extend(number);
+    let chain = crate::serve::auth_chain(tx, &cited)?;
+    let objects = |pdus: Vec<Pdu>| pdus.into_iter().map(|pdu| Value::Object(pdu.object().clone())).collect::<Vec<_>>();
+    Ok(json!({
+        "origin": us,
+        "members_omitted": false,
+        "event": event.object(),
+        "state": objects(crate::serve::load_all(tx, version, state)?),
+        "auth_chain": objects(crate::serve::load_all(tx, version, chain)?),
+        "servers_in_room": room_rows::servers(tx, room)?,
+    }))
+}
+
+/// What tells somebody outside what the room is: full events, as room version 12 wants and every version allows.
+pub(crate) fn stripped_state(
+    tx: &ReadTx<'_>,
+    room: RoomNumber,
+    version: RoomVersion,
+    inviter: Option<&UserId>,
+) -> Result<Vec<Value>, StoreError> {
+    let mut stripped = Vec::new();
+    for event_type in STRIPPED_TYPES {
+        let state_key = if event_type == "m.room.member" { inviter.map(UserId::as_str) } else { Some("") };
+        let Some(state_key) = state_key else { continue };
+        if let Some(event) = room_rows::current(tx, room, event_type, state_key)?
+            && let Some(stored) = event_rows::load(tx, version, event)?
+        {
+            stripped.push(Value::Object(stored.visible().object().clone()));
+        }
+    }
+    Ok(stripped)
+}
+
+fn unknown_room(room_id: &RoomId) -> ApiError {
+    ApiError::not_found(format!("the room {room_id} is not known here"))
+}
+
+/// Says whether `user` is joined to one of the rooms, and whether there are some that we cannot tell about.
+fn is_in_one_of(tx: &ReadTx<'_>, rooms: &[RoomId], us: &ServerName, user: &UserId) -> Result<(bool, bool), StoreError> {
+    let mut unknown = rooms.is_empty();
+    for room_id in rooms {
+        match room_rows::by_id(tx, room_id)? {
+            Some(room) if room_rows::is_server_joined(tx, room.number, us)? => {
+                if room_rows::membership(tx, room.number, user)?.as_deref() == Some("join") {
+                    return Ok((true, false));
+                }
+            }
+            Some(_) | None => unknown = true,
+        }
+    }
+    Ok((false, unknown))
+}
+
+/// Checks what S2S API, `PUT /send_join` and its siblings, demand of the event before anything else.
+fn check_handshake_event(
+    parsed: &ParsedPdu,
+    origin: &ServerName,
+    handshake: Handshake,
+    room_id: &RoomId,
+    event_id: &EventId,
+) -> Result<(), ApiError> {
+    let object = parsed.object();
+    let text = |key: &str| object.get(key).and_then(Value::as_str);
+    let membership = object.get("content").and_then(|content| content.get("membership")).and_then(Value::as_str);
+    let wrong = if parsed.event_id() != event_id {
+        Some(format!("the path names the event {event_id}, the body is {}", parsed.event_id()))
+    } else if parsed.room_id() != room_id {
+        Some(format!("the path names the room {room_id}, the event {}", parsed.room_id()))
+    } else if text("type") != Some("m.room.member") || membership != Some(membership_of(handshake)) {
+        Some(format!("the event is no m.room.member with membership {}", membership_of(handshake)))
+    } else if parsed.sender().server() != *origin {
+        Some(format!("the sender {} is not a user of {origin}", parsed.sender()))
+    } else if text("state_key") != Some(parsed.sender().as_str()) {
+        Some("the event's state_key is not its sender".to_owned())
+    } else {
+        None
+    };
+    wrong.map_or(Ok(()), |wrong| Err(ApiError::invalid_param(wrong)))
+}
+
+/// Refuses a template for an event that the room's rules would refuse.
+fn may_enter(room: &Room, draft: &Draft, event: &Object) -> Result<(), ApiError> {
+    let Some(current) = &room.current else { return Err(unknown_room(&room.room_id)) };
+    let mut object = event.clone();
+    object.insert("hashes".to_owned(), json!({}));
+    object.insert("signatures".to_owned(), json!({}));
+    object.remove("origin");
+    let id = events::hash::event_id(&object, room.version).ok_or_else(ApiError::internal)?;
+    // The authoriser's signature comes with send_join; the rule asks for it, so that the check counts ours as given.
+    let pdu =
+        Pdu::from_store(object, room.version, id, false).map_err(|error| ApiError::invalid_param(error.to_string()))?;
+    let view = View { graph: &room.graph, map: &current.map };
+    check_state(&AuthEvent::new(&pdu), &view)
+        .map_err(|rejection| ApiError::forbidden(format!("{} may not: {rejection}", draft.sender)))
+}

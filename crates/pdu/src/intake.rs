@@ -1,0 +1,297 @@
+//! Checks PDUs as they arrive, before they are acknowledged: steps 1 to 3 of S2S API, "Checks performed on receipt of a PDU".
+
+use std::collections::BTreeMap;
+
+use events::limits::{AUTH_EVENTS_MAX, PREV_EVENTS_MAX};
+use events::pdu::FormatError;
+use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, Value};
+use persistence::transactions::{events as event_rows, rooms as room_rows, staging};
+use persistence::{ReadTx, RoomNumber, StoreError, WriteTx};
+use serde_json::value::RawValue;
+use transaction::{CheckedPdus, EventBodies, PduIntake, Staging};
+use transport::exchange::BoxFuture;
+
+use crate::acl::ServerAcl;
+use crate::graph::Graph;
+
+/// What we know of the room that a PDU claims to be in.
+#[derive(Clone)]
+pub(crate) struct KnownRoom {
+    pub(crate) number: RoomNumber,
+    pub(crate) version: RoomVersion,
+    acl: Option<ServerAcl>,
+    joined: bool,
+}
+
+/// Why an event is not taken.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("{0}")]
+    Format(#[from] FormatError),
+    #[error("it names {0} events in `{1}`, which is too many")]
+    TooManyReferences(usize, &'static str),
+    #[error("{0}")]
+    Signature(#[from] events::signature::SignatureError),
+    #[error("the keys of {0} cannot be had to check its signature")]
+    NoKeys(String),
+    #[error("it is in the room {0}, not in the one asked about")]
+    OtherRoom(RoomId),
+    #[error("the room's server ACL denies {0}")]
+    DeniedByAcl(ServerName),
+}
+
+/// Whether the limits of references apply: they do in transactions, not in backfilled history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum References {
+    Limited,
+    Unlimited,
+}
+
+impl Graph {
+    /// Checks events that a peer says are in the room: format, signatures, hash. Each gets its own answer.
+    pub(crate) async fn check_events(
+        &self,
+        room_id: &RoomId,
+        version: RoomVersion,
+        objects: Vec<Object>,
+        references: References,
+    ) -> Vec<Result<Pdu, Refusal>> {
+        let parsed: Vec<Result<ParsedPdu, Refusal>> = objects
+            .into_iter()
+            .map(|object| {
+                let parsed = ParsedPdu::parse(object, version)?;
+                if parsed.room_id() != room_id {
+                    return Err(Refusal::OtherRoom(parsed.room_id().clone()));
+                }
+                check_references(&parsed, references)?;
+                Ok(parsed)
+            })
+            .collect();
+        self.verify(version, parsed).await
+    }
+
+    /// Verifies signatures, on all cores.
+    async fn verify(&self, version: RoomVersion, parsed: Vec<Result<ParsedPdu, Refusal>>) -> Vec<Result<Pdu, Refusal>> {
+        let wanted: Vec<_> = parsed
+            .iter()
+            .flatten()
+            .flat_map(|pdu| {
+                let at = pdu.origin_server_ts();
+                pdu.claimed_keys().into_iter().map(move |(server, key)| (server, key, at))
+            })
+            .collect();
+        let keys = std::sync::Arc::new(self.key_ring().for_events(&wanted).await);
+        let enforce = version.rules().enforce_key_validity;
+        let chunk = parsed.len().div_ceil(VERIFY_CHUNKS).max(1);
+        let mut chunks: Vec<Vec<Result<ParsedPdu, Refusal>>> = Vec::new();
+        let mut rest = parsed;
+        while !rest.is_empty() {
+            let tail = rest.split_off(chunk.min(rest.len()));
+            chunks.push(std::mem::replace(&mut rest, tail));
+        }
+        let verified = chunks.into_iter().map(|chunk| {
+            let keys = std::sync::Arc::clone(&keys);
+            self.handles().compute.run(move || {
+                let verify = |pdu: Result<ParsedPdu, Refusal>| {
+                    let pdu = pdu?;
+                    let at = pdu.origin_server_ts();
+                    let no_keys =
+                        pdu.required_signatures().iter().find(|server| keys.missing().contains(*server)).cloned();
+                    let verified = pdu.verify(|server, key| keys.get(server, key, at, enforce));
+                    match (verified, no_keys) {
+                        (Err(events::signature::SignatureError::Missing(_)), Some(server)) => {
+                            Err(Refusal::NoKeys(server.to_string()))
+                        }
+                        (verified, _) => Ok(verified?),
+                    }
+                };
+                chunk.into_iter().map(verify).collect::<Vec<_>>()
+            })
+        });
+        futures_util::future::join_all(verified).await.into_iter().flatten().collect()
+    }
+
+    /// Looks up what is known of the rooms that PDUs claim to be in.
+    async fn known_rooms(&self, room_ids: Vec<RoomId>) -> Result<BTreeMap<RoomId, KnownRoom>, StoreError> {
+        let us = self.server_name().clone();
+        self.database()
+            .read(move |tx| {
+                let mut known = BTreeMap::new();
+                for room_id in room_ids {
+                    if known.contains_key(&room_id) {
+                        continue;
+                    }
+                    if let Some(row) = room_rows::by_id(tx, &room_id)? {
+                        let room = KnownRoom {
+                            number: row.number,
+                            version: row.version,
+                            acl: server_acl(tx, row.number, row.version)?,
+                            joined: room_rows::is_server_joined(tx, row.number, &us)?,
+                        };
+                        known.insert(room_id, room);
+                    }
+                }
+                Ok(known)
+            })
+            .await
+    }
+
+    async fn check_transaction(&self, origin: &ServerName, raw: Vec<Box<RawValue>>) -> Result<CheckedPdus, StoreError> {
+        let objects: Vec<(RoomId, Object)> = raw.iter().filter_map(|raw| claimed_room(origin, raw)).collect();
+        let rooms = self.known_rooms(objects.iter().map(|(room, _)| room.clone()).collect()).await?;
+        let mut results: BTreeMap<EventId, Option<String>> = BTreeMap::new();
+        let mut by_room: BTreeMap<RoomId, Vec<Object>> = BTreeMap::new();
+        for (room_id, object) in objects {
+            let Some(room) = rooms.get(&room_id) else {
+                tracing::info!(server.name = %origin, room.id = %room_id, "Skipped an event of a room that is not known here");
+                continue;
+            };
+            // Without an id there is nothing to answer about.
+            let Some(event_id) = events::hash::event_id(&object, room.version) else { continue };
+            if room.acl.as_ref().is_some_and(|acl| !acl.allows(origin)) {
+                results.insert(event_id, Some(Refusal::DeniedByAcl(origin.clone()).to_string()));
+            } else {
+                results.insert(event_id, None);
+                by_room.entry(room_id).or_default().push(object);
+            }
+        }
+        let mut staged = Vec::new();
+        for (room_id, objects) in by_room {
+            let Some(room) = rooms.get(&room_id) else { continue };
+            let ids: Vec<_> = objects.iter().map(|object| events::hash::event_id(object, room.version)).collect();
+            let checked = self.check_events(&room_id, room.version, objects, References::Limited).await;
+            for (id, checked) in ids.into_iter().zip(checked) {
+                match (id, checked) {
+                    (_, Ok(pdu)) if room.joined => staged.push((room.number, pdu)),
+                    (id, Ok(_)) => {
+                        tracing::info!(server.name = %origin, room.id = %room_id, "Ignored {id:?}: nobody here is in the room")
+                    }
+                    (Some(id), Err(refusal)) => {
+                        tracing::info!(server.name = %origin, room.id = %room_id, event.id = %id, "Refused {id} from {origin}: {refusal}");
+                        results.insert(id, Some(refusal.to_string()));
+                    }
+                    (None, Err(_)) => {}
+                }
+            }
+        }
+        let staging =
+            StagedPdus { graph: self.clone(), origin: origin.clone(), staged, now: self.handles().clock.now() };
+        Ok(CheckedPdus { results, staging: Box::new(staging) })
+    }
+}
+
+/// Pieces that one list of signatures is cut into for the cores.
+const VERIFY_CHUNKS: usize = 8;
+
+impl PduIntake for Graph {
+    fn check<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        pdus: Vec<Box<RawValue>>,
+    ) -> BoxFuture<'a, Result<CheckedPdus, StoreError>> {
+        Box::pin(self.check_transaction(origin, pdus))
+    }
+}
+
+/// Checked PDUs on their way into the staging table.
+struct StagedPdus {
+    graph: Graph,
+    origin: ServerName,
+    staged: Vec<(RoomNumber, Pdu)>,
+    now: i64,
+}
+
+impl Staging for StagedPdus {
+    fn stage(self: Box<Self>, tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+        let Self { graph, origin, staged, now } = *self;
+        let mut rooms = std::collections::BTreeSet::new();
+        for (room, pdu) in &staged {
+            if is_placed(tx, *room, pdu.event_id())? {
+                continue;
+            }
+            staging::insert(tx, *room, &origin, pdu, now)?;
+            rooms.insert(*room);
+        }
+        tx.after_commit(move || rooms.into_iter().for_each(|room| graph.wake_room(room)));
+        Ok(())
+    }
+}
+
+/// Says whether the event has its place in the graph.
+pub(crate) fn is_placed(tx: &ReadTx<'_>, room: RoomNumber, event_id: &EventId) -> Result<bool, StoreError> {
+    let Some(number) = event_rows::number(tx, room, event_id)? else { return Ok(false) };
+    Ok(persistence::transactions::graph::place(tx, number)?.is_some())
+}
+
+impl EventBodies for Graph {
+    fn body(
+        &self,
+        tx: &ReadTx<'_>,
+        room: RoomNumber,
+        event: persistence::EventNumber,
+    ) -> Result<Option<Box<RawValue>>, StoreError> {
+        let version = room_rows::by_number(tx, room)?.version;
+        let Some(stored) = event_rows::load(tx, version, event)? else { return Ok(None) };
+        let json = stored.visible().to_json();
+        Ok(RawValue::from_string(json).ok())
+    }
+}
+
+/// Returns the room's ACL, if it has one.
+pub fn server_acl(tx: &ReadTx<'_>, room: RoomNumber, version: RoomVersion) -> Result<Option<ServerAcl>, StoreError> {
+    let Some(event) = room_rows::current(tx, room, "m.room.server_acl", "")? else { return Ok(None) };
+    let stored = event_rows::load(tx, version, event)?;
+    Ok(stored.map(|stored| ServerAcl::parse(stored.visible().content())))
+}
+
+/// Returns the room that a raw PDU claims to be in. The create event of a room of version 12 names itself.
+fn claimed_room(origin: &ServerName, raw: &RawValue) -> Option<(RoomId, Object)> {
+    let object: Object = serde_json::from_str(raw.get())
+        .inspect_err(|error| tracing::info!(server.name = %origin, "Skipped a PDU that is no object: {error}"))
+        .ok()?;
+    let room_id = match object.get("room_id") {
+        Some(room_id) => room_id.as_str().and_then(|id| RoomId::parse(id).ok()),
+        None if object.get("type").and_then(Value::as_str) == Some("m.room.create") => {
+            let version = object.get("content").and_then(|content| content.get("room_version")).and_then(Value::as_str);
+            let version = version.and_then(RoomVersion::parse)?;
+            events::hash::event_id(&object, version).map(|id| RoomId::of_create_event(&id))
+        }
+        None => None,
+    };
+    if room_id.is_none() {
+        tracing::info!(server.name = %origin, "Skipped a PDU without a room id");
+    }
+    room_id.map(|room_id| (room_id, object))
+}
+
+fn check_references(pdu: &ParsedPdu, references: References) -> Result<(), Refusal> {
+    if references == References::Unlimited {
+        return Ok(());
+    }
+    if pdu.prev_events().len() > PREV_EVENTS_MAX {
+        return Err(Refusal::TooManyReferences(pdu.prev_events().len(), "prev_events"));
+    }
+    if pdu.auth_events().len() > AUTH_EVENTS_MAX {
+        return Err(Refusal::TooManyReferences(pdu.auth_events().len(), "auth_events"));
+    }
+    Ok(())
+}
+
+/// Reads raw PDUs of an answer as objects; what is none is dropped.
+pub(crate) fn objects(raw: &[Box<RawValue>]) -> Vec<Object> {
+    raw.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect()
+}
+
+/// Splits checked events into the good ones and, for the log, the others.
+pub(crate) fn keep_good(server: &ServerName, room_id: &RoomId, checked: Vec<Result<Pdu, Refusal>>) -> Vec<Pdu> {
+    let mut good = Vec::with_capacity(checked.len());
+    for checked in checked {
+        match checked {
+            Ok(pdu) => good.push(pdu),
+            Err(refusal) => {
+                tracing::info!(server.name = %server, room.id = %room_id, "Dropped an event in an answer of {server}: {refusal}");
+            }
+        }
+    }
+    good
+}

@@ -1,0 +1,266 @@
+//! Events of our own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use events::auth::{AuthEvent, Rejection, auth_types, check_state};
+use events::auth_graph::StateMap;
+use events::limits::OWN_PREV_EVENTS_MAX;
+use events::pdu::FormatError;
+use events::{EventId, NewEvent, Object, Pdu, RoomId, RoomVersion, UserId};
+use persistence::transactions::rooms as room_rows;
+use persistence::{Position, StoreError, WriteTx};
+
+use crate::commit::{CommitError, Entry};
+use crate::graph::Graph;
+use crate::judge::{Advance, Candidate, JudgeError, Surroundings, judge};
+use crate::room::{Head, Parent, Room, View};
+
+/// An event that a user of ours wants to send.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Who sends it.
+    pub sender: UserId,
+    /// Its type.
+    pub event_type: String,
+    /// The state key of a state event.
+    pub state_key: Option<String>,
+    /// Its content.
+    pub content: Object,
+    /// The event that a redaction is for.
+    pub redacts: Option<EventId>,
+}
+
+/// An event that was sent: it is in the room, and on its way to the other servers.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// The event.
+    pub pdu: Pdu,
+    /// Its position in the events stream.
+    pub position: Position,
+}
+
+/// An event cannot be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// We do not know the room.
+    #[error("the room {0} is not known here")]
+    UnknownRoom(RoomId),
+    /// Nobody here is in the room.
+    #[error("nobody on this server is in the room {0}")]
+    NotInRoom(RoomId),
+    /// The rules of the room forbid it.
+    #[error("{0}")]
+    Forbidden(Rejection),
+    /// It is too large, or a field of it is not what it must be.
+    #[error("{0}")]
+    Format(#[from] FormatError),
+    /// The room is in a condition in which nothing can be sent.
+    #[error("the room {room} cannot advance: {reason}")]
+    Stuck {
+        /// Which room.
+        room: RoomId,
+        /// Why.
+        reason: String,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How often a step is computed again because somebody else took the room's turn. There is one process, so hardly ever.
+const OVERTAKEN_MAX: usize = 5;
+
+/// What is written in the same transaction as the events: gets their ids.
+pub type Beside = Arc<dyn Fn(&mut WriteTx<'_>, &[EventId]) -> Result<(), StoreError> + Send + Sync>;
+
+impl Graph {
+    /// Makes a room: its create event and the events that follow, in one transaction.
+    ///
+    /// `room_id` is `None` in room versions whose rooms are named after their create event.
+    pub async fn create_room(
+        &self,
+        version: RoomVersion,
+        room_id: Option<RoomId>,
+        create: Draft,
+    ) -> Result<(RoomId, Sent), SendError> {
+        let event = NewEvent {
+            room_id,
+            sender: create.sender,
+            event_type: create.event_type,
+            state_key: create.state_key,
+            content: create.content,
+            redacts: None,
+            prev_events: Vec::new(),
+            auth_events: Vec::new(),
+            depth: 1,
+            origin_server_ts: self.handles().clock.now(),
+        };
+        let pdu = event.sign(version, self.server_name(), self.signing_key())?;
+        let room_id = pdu.room_id().clone();
+        let id = room_id.clone();
+        let number = self.database().write(move |tx| room_rows::intern(tx, &id, version)).await?;
+        let mut turn = self.turn_of(number).await?;
+        let stuck = || SendError::Stuck { room: room_id.clone(), reason: "it is not loaded".to_owned() };
+        let mut room = turn.take().ok_or_else(stuck)?;
+        let candidate = Candidate { pdu: pdu.clone(), origin: None };
+        let around = Surroundings { now: self.handles().clock.now(), ..Surroundings::default() };
+        let advance = judge(&mut room, vec![candidate], &around).map_err(|error| failed(&room_id, &error))?;
+        refuse_rejected(&advance)?;
+        let committed = self
+            .commit(&mut room, advance, Entry::ThroughUs, None)
+            .await
+            .map_err(|error| overtaken(&room_id, error))?;
+        turn.put_back(room);
+        let position = committed.last().map(|last| last.arrival).unwrap_or_default();
+        Ok((room_id.clone(), Sent { pdu, position }))
+    }
+
+    /// Sends events of our users, all of them or none, in one transaction, with what `beside` writes.
+    pub async fn send(
+        &self,
+        room_id: &RoomId,
+        drafts: Vec<Draft>,
+        beside: Option<Beside>,
+    ) -> Result<Vec<Sent>, SendError> {
+        for _ in 0..OVERTAKEN_MAX {
+            let mut turn = self.turn(room_id).await?.ok_or_else(|| SendError::UnknownRoom(room_id.clone()))?;
+            let Some(mut room) = turn.take() else { continue };
+            if room.heads.is_empty() {
+                turn.put_back(room);
+                return Err(SendError::NotInRoom(room_id.clone()));
+            }
+            let advance = match self.build(&mut room, &drafts) {
+                Ok(advance) => advance,
+                Err(error) => {
+                    // After several drafts, some may be in the auth graph in memory: then the room is loaded again.
+                    if drafts.len() == 1 {
+                        turn.put_back(room);
+                    }
+                    return Err(error);
+                }
+            };
+            let pdus: Vec<Pdu> = advance.judged.iter().map(|judged| judged.pdu.clone()).collect();
+            match self.commit(&mut room, advance, Entry::ThroughUs, beside.clone()).await {
+                Ok(committed) => {
+                    let many = room.heads.len();
+                    turn.put_back(room);
+                    tracing::debug!(room.id = %room_id, extremities = many, "Sent {} events", pdus.len());
+                    let sent = pdus.into_iter().zip(committed);
+                    return Ok(sent.map(|(pdu, committed)| Sent { pdu, position: committed.arrival }).collect());
+                }
+                Err(CommitError::Overtaken) => {}
+                Err(CommitError::Store(error)) => return Err(error.into()),
+            }
+        }
+        Err(SendError::Stuck { room: room_id.clone(), reason: "it advanced faster than we could follow".to_owned() })
+    }
+
+    /// Builds and judges drafts one after the other.
+    fn build(&self, room: &mut Room, drafts: &[Draft]) -> Result<Advance, SendError> {
+        let room_id = room.room_id.clone();
+        let mut heads = room.heads.clone();
+        let around =
+            Surroundings { parents: parents(&heads), now: self.handles().clock.now(), ..Surroundings::default() };
+        // The deepest extremities, if there are too many; the others are joined by the events that follow.
+        heads.sort_by_key(|head| std::cmp::Reverse(head.depth));
+        heads.truncate(OWN_PREV_EVENTS_MAX);
+        let mut prev_events: Vec<EventId> = heads.iter().map(|head| head.event_id.clone()).collect();
+        let mut depth = heads.iter().map(|head| head.depth).max().unwrap_or(0);
+        let mut whole: Option<Advance> = None;
+        let mut candidates: Vec<Candidate> = Vec::new();
+        for draft in drafts {
+            // Each draft is judged after those before it, whose state it needs for its auth events.
+            let map = match &whole {
+                Some(advance) => advance.current.map.clone(),
+                None => self.state_of_heads(room, &heads, &around)?,
+            };
+            depth += 1;
+            let pdu = self.sign(room, draft, &map, prev_events, depth)?;
+            check_state(&AuthEvent::new(&pdu), &View { graph: &room.graph, map: &map })
+                .map_err(SendError::Forbidden)?;
+            prev_events = vec![pdu.event_id().clone()];
+            candidates.push(Candidate { pdu, origin: None });
+            let again = candidates.iter().map(|one| Candidate { pdu: one.pdu.clone(), origin: None }).collect();
+            let advance = judge(room, again, &around).map_err(|error| failed(&room_id, &error))?;
+            refuse_rejected(&advance)?;
+            whole = Some(advance);
+        }
+        whole.ok_or(SendError::Stuck { room: room_id, reason: "there was nothing to send".to_owned() })
+    }
+
+    /// The state that an event on `heads` will be judged by.
+    fn state_of_heads(&self, room: &mut Room, heads: &[Head], around: &Surroundings) -> Result<StateMap, SendError> {
+        if heads.len() == room.heads.len()
+            && let Some(current) = &room.current
+        {
+            return Ok(current.map.clone());
+        }
+        let room_id = room.room_id.clone();
+        let maps: Vec<&StateMap> = heads.iter().map(|head| &head.after.map).collect();
+        let resolved = events::state_resolution::resolve(&room.graph, &maps);
+        debug_assert!(around.parents.len() >= heads.len(), "every extremity is a known parent");
+        resolved.map(|resolution| resolution.state).map_err(|error| failed(&room_id, &JudgeError::from(error)))
+    }
+
+    fn sign(
+        &self,
+        room: &Room,
+        draft: &Draft,
+        map: &StateMap,
+        prev_events: Vec<EventId>,
+        depth: i64,
+    ) -> Result<Pdu, SendError> {
+        let event = NewEvent {
+            room_id: Some(room.room_id.clone()),
+            sender: draft.sender.clone(),
+            event_type: draft.event_type.clone(),
+            state_key: draft.state_key.clone(),
+            content: draft.content.clone(),
+            redacts: draft.redacts.clone(),
+            prev_events,
+            auth_events: select_auth_events(room, draft, map),
+            depth,
+            origin_server_ts: self.handles().clock.now(),
+        };
+        Ok(event.sign(room.version, self.server_name(), self.signing_key())?)
+    }
+}
+
+/// S2S API, "Auth events selection".
+pub(crate) fn select_auth_events(room: &Room, draft: &Draft, map: &StateMap) -> Vec<EventId> {
+    let types =
+        auth_types(room.version.rules(), &draft.event_type, &draft.sender, draft.state_key.as_deref(), &draft.content);
+    let event_of = |(event_type, state_key): &(String, String)| {
+        let index = map.get(room.graph.state_key_index(event_type, state_key)?)?;
+        Some(room.graph.event(index).event_id().clone())
+    };
+    types.iter().filter_map(event_of).collect()
+}
+
+/// The extremities as parents.
+pub(crate) fn parents(heads: &[Head]) -> BTreeMap<EventId, Parent> {
+    let parent = |head: &Head| {
+        let parent =
+            Parent { topological: head.topological, after: Arc::clone(&head.after), accepted_ancestors: Vec::new() };
+        (head.event_id.clone(), parent)
+    };
+    heads.iter().map(parent).collect()
+}
+
+/// Our own events are not sent if they would not be accepted: by nobody else either.
+fn refuse_rejected(advance: &Advance) -> Result<(), SendError> {
+    let refused = advance.judged.iter().find_map(|judged| judged.verdict.rejection.clone());
+    refused.map_or(Ok(()), |rejection| Err(SendError::Forbidden(rejection)))
+}
+
+pub(crate) fn failed(room: &RoomId, error: &JudgeError) -> SendError {
+    SendError::Stuck { room: room.clone(), reason: error.to_string() }
+}
+
+fn overtaken(room: &RoomId, error: CommitError) -> SendError {
+    match error {
+        CommitError::Overtaken => SendError::Stuck { room: room.clone(), reason: error.to_string() },
+        CommitError::Store(error) => error.into(),
+    }
+}

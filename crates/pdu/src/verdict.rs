@@ -1,0 +1,46 @@
+//! What was decided about an event, and why.
+
+use events::auth::Rejection;
+use events::{EventId, ServerName};
+use persistence::transactions::graph::Outcome;
+use serde::{Deserialize, Serialize};
+
+/// The step that decided. S2S API, "Checks performed on receipt of a PDU".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Step 4: by the events that it cites.
+    AuthEvents,
+    /// Step 5: by the state before it.
+    StateBefore,
+    /// Step 6: by the current state.
+    CurrentState,
+    /// All steps were passed. The policy server's step says "none": rooms with one are not looked at.
+    Passed,
+}
+
+/// What was decided about an event. Stored with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The step that decided.
+    pub step: Step,
+    /// The rule that refused the event; `None` if it was accepted.
+    pub rejection: Option<Rejection>,
+    /// Who sent it to us; `None` for our own.
+    pub origin: Option<ServerName>,
+    /// When we decided, in milliseconds since 1970.
+    pub decided_at: i64,
+    /// The forward extremities that its state before was resolved from, if they were several.
+    pub resolved_from: Vec<EventId>,
+}
+
+impl Verdict {
+    /// What becomes of the event.
+    pub fn outcome(&self) -> Outcome {
+        match (&self.rejection, self.step) {
+            (None, _) => Outcome::Accepted,
+            (Some(_), Step::CurrentState) => Outcome::SoftFailed,
+            (Some(_), Step::AuthEvents | Step::StateBefore | Step::Passed) => Outcome::Rejected,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+"""The options and fixtures of the interop tests.
+
+A test takes `here`, the server where its room is made, `there`, the other one, and `version`, the room's version; it
+runs once for each direction and version.
+"""
+
+import os
+
+import pytest
+import pytest_asyncio
+
+from harness.pair import KINDS, World
+from peer import Peer
+
+VERSIONS = ["6", "10", "11", "12"]
+LOG_LINES = 40
+
+world_key = pytest.StashKey[World]()
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("interop")
+    group.addoption("--left", choices=KINDS, default="althing", help="kind of the left server")
+    group.addoption("--right", choices=KINDS, default="synapse", help="kind of the right server")
+    group.addoption("--third", choices=KINDS, help="kind of the third server; as the left one if not given")
+
+
+def pytest_configure(config):
+    if "INTEROP_NAMESPACE" not in os.environ and not config.option.collectonly:
+        raise pytest.UsageError("start these tests with tests/interop/run, which sets up their network")
+    config.addinivalue_line("markers", "since(version): the room version that the scenario needs")
+    config.addinivalue_line("markers", "versions(*names): the only room versions that the scenario runs for")
+
+
+def pytest_generate_tests(metafunc):
+    given = {name for mark in metafunc.definition.iter_markers("parametrize") for name in str(mark.args[0]).split(", ")}
+    if "version" in metafunc.fixturenames and "version" not in given:
+        since = metafunc.definition.get_closest_marker("since")
+        only = metafunc.definition.get_closest_marker("versions")
+        versions = list(only.args) if only else VERSIONS
+        versions = [v for v in versions if not since or int(v) >= since.args[0]]
+        metafunc.parametrize("version", versions, ids=[f"v{v}" for v in versions])
+    if "made" in metafunc.fixturenames and "made" not in given:
+        metafunc.parametrize("made", ["left", "right"], ids=["made-left", "made-right"])
+
+
+@pytest_asyncio.fixture(scope="session")
+async def world(request, tmp_path_factory):
+    options = request.config.option
+    kinds = {"left": options.left, "right": options.right, "third": options.third or options.left}
+    world = World(kinds, tmp_path_factory.mktemp("interop"))
+    request.config.stash[world_key] = world
+    yield world
+    await world.stop()
+
+
+@pytest.fixture
+def names():
+    """How the servers are known. A module that wants IP literals overrides this."""
+    return "host"
+
+
+@pytest_asyncio.fixture
+async def pair(world, names):
+    pair = await world.pair(names)
+    yield pair
+    await pair.heal()
+
+
+@pytest.fixture
+def here(pair, made):
+    """The server where the room is made."""
+    return getattr(pair, made)
+
+
+@pytest.fixture
+def there(pair, here):
+    """The server that is not `here`."""
+    return pair.other(here)
+
+
+@pytest_asyncio.fixture
+async def peer(world):
+    """A scripted peer with a fresh name, so that no server remembers keys or back-off of an earlier test."""
+    place = world.fresh_peer_place()
+    peer = Peer(place, world.authority)
+    await peer.start()
+    yield peer
+    await peer.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed and (world := item.config.stash.get(world_key, None)):
+        for server in world.servers:
+            title = f"log of {server.name} ({server.kind}), {server.log}"
+            report.sections.append((title, server.log_tail(LOG_LINES)))
+    return report
