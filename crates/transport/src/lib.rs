@@ -8,11 +8,15 @@
 //! **Invariant:** no answer is given to a request whose signature has not been checked, but for the few endpoints that the
 //! specification leaves open.
 
+pub mod address;
 pub mod client;
+pub mod discovery;
 pub mod error;
 pub mod exchange;
+pub mod https;
 pub mod key_ring;
 pub mod limits;
+pub mod listener;
 pub mod path;
 pub mod questions;
 pub mod server;

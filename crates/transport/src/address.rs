@@ -1,0 +1,113 @@
+//! Which addresses outbound requests may reach: public ones, and those that the configuration allows.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+/// The configured exceptions.
+#[derive(Debug, Clone, Default)]
+pub struct AllowedAddresses(Vec<IpNet>);
+
+impl AllowedAddresses {
+    /// Public addresses, and those in `ranges`.
+    pub fn new(ranges: Vec<IpNet>) -> Self {
+        Self(ranges)
+    }
+
+    /// Says whether a request may go there. IPv4 addresses inside of IPv6 ones are looked at as what they are.
+    pub fn allows(&self, address: IpAddr) -> bool {
+        let inner = embedded(address);
+        let in_range = |address: IpAddr| self.0.iter().any(|range| range.contains(&address));
+        in_range(inner) || in_range(address) || (is_public(inner) && is_public(address))
+    }
+}
+
+/// The IPv4 address that an IPv6 address carries (mapped, compatible, NAT64, 6to4), or the address itself.
+fn embedded(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = address else { return address };
+    let octets = v6.octets();
+    let v4 = |at: usize| IpAddr::V4(Ipv4Addr::new(octets[at], octets[at + 1], octets[at + 2], octets[at + 3]));
+    let segments = v6.segments();
+    if segments[..6] == [0, 0, 0, 0, 0, 0xffff] || segments[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
+        return v4(12);
+    }
+    if segments[..6] == [0; 6] && !v6.is_loopback() && !v6.is_unspecified() {
+        return v4(12);
+    }
+    if segments[0] == 0x2002 { v4(2) } else { address }
+}
+
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => is_public_v4(v4),
+        IpAddr::V6(v6) => is_public_v6(v6),
+    }
+}
+
+/// RFC 6890 and its successors.
+fn is_public_v4(v4: Ipv4Addr) -> bool {
+    let [a, b, c, _] = v4.octets();
+    !(v4.is_private()
+        || v4.is_loopback()
+        || v4.is_link_local()
+        || v4.is_multicast()
+        || v4.is_broadcast()
+        || v4.is_documentation()
+        || a == 0
+        || a >= 240
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 192 && b == 88 && c == 99)
+        || (a == 198 && (b == 18 || b == 19)))
+}
+
+fn is_public_v6(v6: Ipv6Addr) -> bool {
+    let first = v6.segments()[0];
+    // Only 2000::/3 is given out to anybody; of that, documentation and benchmarking are not.
+    let is_global = (0x2000..0x4000).contains(&first);
+    let is_documentation = v6.segments()[..2] == [0x2001, 0x0db8] || (first & 0xfff0) == 0x3ff0;
+    let is_benchmark = v6.segments()[..3] == [0x2001, 0x0002, 0];
+    is_global && !is_documentation && !is_benchmark
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_addresses_are_refused_in_every_disguise() {
+        let none = AllowedAddresses::default();
+        for refused in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "192.0.2.1",
+            "198.18.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::10.0.0.1",
+            "2002:7f00:1::",
+            "2001:db8::1",
+        ] {
+            assert!(!none.allows(refused.parse().unwrap()), "{refused}");
+        }
+        for allowed in ["1.1.1.1", "2606:4700::1111", "64:ff9b::1.1.1.1"] {
+            let expected = allowed != "64:ff9b::1.1.1.1";
+            assert_eq!(none.allows(allowed.parse().unwrap()), expected, "{allowed}");
+        }
+        let loopback = AllowedAddresses::new(vec!["127.0.0.0/8".parse().unwrap()]);
+        assert!(loopback.allows("127.1.2.3".parse().unwrap()) && loopback.allows("::ffff:127.0.0.1".parse().unwrap()));
+        assert!(!loopback.allows("10.0.0.1".parse().unwrap()));
+    }
+}
