@@ -23,8 +23,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::https::TlsError;
-use crate::https::tls_certificates;
+use crate::https::{TlsError, read_certificates};
 
 /// How long a client may take for the TLS handshake, or for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -107,7 +106,7 @@ impl ResolvesServerCert for Certificate {
 }
 
 fn load(certificate: &PathBuf, private_key: &PathBuf) -> Result<Arc<CertifiedKey>, TlsError> {
-    let chain = tls_certificates(certificate)?;
+    let chain = read_certificates(certificate)?;
     let key = PrivateKeyDer::from_pem_file(private_key)
         .map_err(|error| TlsError::File { path: private_key.clone(), reason: error.to_string() })?;
     let pair = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())?;
