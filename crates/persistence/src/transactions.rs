@@ -4,6 +4,7 @@ pub mod aliases;
 pub mod destination_health;
 pub mod events;
 pub mod graph;
+pub mod integrity;
 pub mod receipts;
 pub mod rooms;
 pub mod server_keys;
