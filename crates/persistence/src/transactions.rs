@@ -6,6 +6,7 @@ pub mod events;
 pub mod graph;
 pub mod outbound;
 pub mod received_transactions;
+pub mod integrity;
 pub mod receipts;
 pub mod rooms;
 pub mod server_keys;

@@ -23,8 +23,7 @@ use crate::discovery::{Destination, Discovery, Next};
 use crate::exchange::{BoxFuture, Exchange, ExchangeError, Request, Response};
 use connector::Connector;
 use look_up::LookUp;
-pub use tls::TlsError;
-pub(crate) use tls::certificates as tls_certificates;
+pub use tls::{TlsError, certificate_authorities, read_certificates};
 use well_known::Known;
 
 /// How requests to other servers are made.

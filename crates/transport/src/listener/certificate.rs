@@ -12,7 +12,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 
-use crate::https::{TlsError, tls_certificates};
+use crate::https::{TlsError, read_certificates};
 
 /// How often certificate files are looked at.
 const CERTIFICATE_POLL: Duration = Duration::from_secs(10);
@@ -97,7 +97,7 @@ impl ResolvesServerCert for Certificate {
 }
 
 fn load(certificate: &Path, private_key: &Path) -> Result<Arc<CertifiedKey>, TlsError> {
-    let chain = tls_certificates(certificate)?;
+    let chain = read_certificates(certificate)?;
     let key = PrivateKeyDer::from_pem_file(private_key)
         .map_err(|error| TlsError::File { path: private_key.to_owned(), reason: error.to_string() })?;
     let pair = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())?;
