@@ -13,7 +13,7 @@ use events::{Object, ServerName};
 use http::Method;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use transport::{CallError, CallLimits, Client};
+use transport::{CallError, CallLimits, Client, Rest};
 
 pub use handshakes::{Joined, Members, Template};
 pub use history::{BACKFILL_MAX, MISSING_EVENTS_MAX, RoomStateIds};
@@ -69,10 +69,10 @@ pub enum RequestError {
 impl From<CallError> for RequestError {
     fn from(error: CallError) -> Self {
         match error {
-            CallError::Refused { server, status, errcode, message, body } => {
+            CallError::Refused { server, status, errcode, error: message, body } => {
                 Self::Refused { server, status, errcode, message, body }
             }
-            CallError::Exchange(_) | CallError::Garbage { .. } | CallError::Resting { .. } | CallError::Ourselves => {
+            CallError::Exchange(_) | CallError::Garbage { .. } | CallError::Resting { .. } => {
                 Self::Failed(error)
             }
         }
@@ -121,7 +121,9 @@ impl Requests {
 
     async fn ask<T: DeserializeOwned>(&self, server: &ServerName, question: Question<'_>) -> Result<T, RequestError> {
         let Question { method, path, body, limits } = question;
-        let answer = self.client.call_raw(server, method, path.clone(), body, limits).await?;
+        let body = body.map(|body| Value::Object(body.clone()));
+        // Somebody waits for the answer, or there is nobody else to ask: a server that rests is asked all the same.
+        let answer = self.client.call_raw(server, method, path.clone(), body.as_ref(), limits, Rest::Ignore).await?;
         serde_json::from_slice(&answer).map_err(|error| RequestError::Malformed {
             server: server.clone(),
             path,

@@ -146,7 +146,7 @@ impl Shared {
         let started = self.handles.clock.monotonic();
         let limits = CallLimits { timeout: SEND_TIMEOUT, response_bytes_max: SEND_ANSWER_BYTES_MAX };
         let path = format!("/_matrix/federation/v1/send/{id}");
-        let body = transaction.body(&self.server_name);
+        let body = Value::Object(transaction.body(&self.server_name));
         let answer = self.client.call(name, http::Method::PUT, path, Some(&body), limits).await;
         drop(body);
         match answer {
@@ -264,8 +264,7 @@ fn refuses_content(error: &CallError) -> bool {
         CallError::Refused { .. }
         | CallError::Exchange(_)
         | CallError::Garbage { .. }
-        | CallError::Resting { .. }
-        | CallError::Ourselves => false,
+        | CallError::Resting { .. } => false,
     }
 }
 
