@@ -1,10 +1,17 @@
 //! What is stored, one concern a file.
 
+mod account_data;
+mod accounts;
 mod aliases;
 mod destination_health;
+mod device_keys;
+mod devices;
 mod events;
+mod filters;
 mod graph;
+mod media;
 mod outbound;
+mod profiles;
 mod receipts;
 mod received_transactions;
 mod rooms;
@@ -13,15 +20,23 @@ mod staging;
 mod state;
 mod streams;
 mod subscriptions;
+mod to_device;
 
 /// The schema, in the order in which it is made. One line a concern.
 #[rustfmt::skip]
 pub(crate) const ALL: &[&str] = &[
+    account_data::SCHEMA,
+    accounts::SCHEMA,
     aliases::SCHEMA,
     destination_health::SCHEMA,
+    device_keys::SCHEMA,
+    devices::SCHEMA,
     events::SCHEMA,
+    filters::SCHEMA,
     graph::SCHEMA,
+    media::SCHEMA,
     outbound::SCHEMA,
+    profiles::SCHEMA,
     receipts::SCHEMA,
     received_transactions::SCHEMA,
     rooms::SCHEMA,
@@ -30,25 +45,5 @@ pub(crate) const ALL: &[&str] = &[
     state::SCHEMA,
     streams::SCHEMA,
     subscriptions::SCHEMA,
-mod account_data;
-mod accounts;
-mod device_keys;
-mod devices;
-mod filters;
-mod media;
-mod profiles;
-mod streams;
-mod to_device;
-
-/// The schema, in the order in which it is made.
-pub(crate) const ALL: &[&str] = &[
-    streams::SCHEMA,
-    accounts::SCHEMA,
-    devices::SCHEMA,
-    device_keys::SCHEMA,
     to_device::SCHEMA,
-    profiles::SCHEMA,
-    account_data::SCHEMA,
-    filters::SCHEMA,
-    media::SCHEMA,
 ];
