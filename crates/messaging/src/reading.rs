@@ -54,7 +54,13 @@ fn current_visibility(tx: &ReadTx<'_>, room: &RoomRow) -> Result<String, StoreEr
 }
 
 /// Says whether a user may see an event. C-S API, "History visibility".
-pub fn may_see(tx: &ReadTx<'_>, user: &UserId, room: &RoomRow, event: &StoredEvent, place: &Place) -> Result<bool, StoreError> {
+pub fn may_see(
+    tx: &ReadTx<'_>,
+    user: &UserId,
+    room: &RoomRow,
+    event: &StoredEvent,
+    place: &Place,
+) -> Result<bool, StoreError> {
     if place.outcome != Outcome::Accepted {
         return Ok(false);
     }
@@ -63,7 +69,8 @@ pub fn may_see(tx: &ReadTx<'_>, user: &UserId, room: &RoomRow, event: &StoredEve
         return Ok(true);
     }
     // For changes of the visibility and of the user's own membership, either side of the event counts.
-    let concerns = event.pdu.event_type() == "m.room.history_visibility" || event.pdu.is_state("m.room.member", user.as_str());
+    let concerns =
+        event.pdu.event_type() == "m.room.history_visibility" || event.pdu.is_state("m.room.member", user.as_str());
     match place.state_after.filter(|_| concerns) {
         Some(after) => allows(tx, user, room, after, place),
         None => Ok(false),
@@ -78,7 +85,13 @@ fn state_around(tx: &ReadTx<'_>, room: &RoomRow, place: &Place) -> Result<Option
     }
 }
 
-fn allows(tx: &ReadTx<'_>, user: &UserId, room: &RoomRow, state: SnapshotNumber, place: &Place) -> Result<bool, StoreError> {
+fn allows(
+    tx: &ReadTx<'_>,
+    user: &UserId,
+    room: &RoomRow,
+    state: SnapshotNumber,
+    place: &Place,
+) -> Result<bool, StoreError> {
     let visibility = visibility_in(tx, room, state)?;
     let membership = membership_in(tx, user, state)?;
     if visibility == "world_readable" || membership.as_deref() == Some("join") {
@@ -189,7 +202,8 @@ fn format(pdu: &Pdu) -> Value {
 impl Messaging {
     /// Returns one event, if the user may see it.
     pub async fn event(&self, viewer: &Viewer, room_id: &RoomId, event_id: &EventId) -> Result<Value, MessagingError> {
-        let (viewer, id, event_id, now) = (viewer.clone(), room_id.clone(), event_id.clone(), self.handles().clock.now());
+        let (viewer, id, event_id, now) =
+            (viewer.clone(), room_id.clone(), event_id.clone(), self.handles().clock.now());
         let wanted = event_id.clone();
         let found = self
             .database()
@@ -231,7 +245,8 @@ impl Messaging {
     ) -> Result<Value, MessagingError> {
         let state = self.room_state(viewer, room_id).await?;
         let wanted = |event: &Value| event["type"] == event_type && event["state_key"] == state_key;
-        let missing = || MessagingError::NotFound(format!("the room has no state event {event_type} with key {state_key:?}"));
+        let missing =
+            || MessagingError::NotFound(format!("the room has no state event {event_type} with key {state_key:?}"));
         state.into_iter().find(wanted).ok_or_else(missing)
     }
 
@@ -348,7 +363,11 @@ fn visible(
 }
 
 /// The events of the state that a user may read.
-pub(crate) fn state_for(tx: &ReadTx<'_>, user: &UserId, room: &RoomRow) -> Result<Vec<persistence::EventNumber>, StoreError> {
+pub(crate) fn state_for(
+    tx: &ReadTx<'_>,
+    user: &UserId,
+    room: &RoomRow,
+) -> Result<Vec<persistence::EventNumber>, StoreError> {
     if let Some(standing) = room_rows::standing_in(tx, user, room.number)?
         && matches!(standing.membership.as_str(), "leave" | "ban")
         && let Some(place) = graph_rows::place(tx, standing.event)?

@@ -6,8 +6,8 @@ use events::{Object, RoomId, UserId, Value};
 use persistence::transactions::graph::{self as graph_rows, Place};
 use persistence::transactions::receipts as receipt_rows;
 use persistence::transactions::rooms::{self as room_rows, RoomRow, Standing};
-use persistence::transactions::{events as event_rows, streams};
 use persistence::transactions::streams::Stream;
+use persistence::transactions::{events as event_rows, streams};
 use persistence::{EventNumber, Position, ReadTx, StoreError};
 use serde_json::json;
 
@@ -78,7 +78,8 @@ pub fn rooms(
     for standing in room_rows::standings(tx, &viewer.user)? {
         let is_new = since.is_none_or(|since| standing.position > since.events);
         let room = room_rows::by_number(tx, standing.room)?;
-        let sync = RoomSync { tx, viewer, filter, since, now, to_events, to_receipts, room: &room, standing: &standing };
+        let sync =
+            RoomSync { tx, viewer, filter, since, now, to_events, to_receipts, room: &room, standing: &standing };
         match standing.membership.as_str() {
             "join" => {
                 let entered = is_new && sync.was_outside()?;
@@ -208,7 +209,8 @@ impl RoomSync<'_, '_> {
 
     /// The state at the start of the timeline: what the timeline itself sets is left to it, unless it replaces something.
     fn whole_state(&self, timeline: &Timeline) -> Result<Vec<Value>, StoreError> {
-        let in_timeline: BTreeSet<&str> = timeline.events.iter().filter_map(|event| event["event_id"].as_str()).collect();
+        let in_timeline: BTreeSet<&str> =
+            timeline.events.iter().filter_map(|event| event["event_id"].as_str()).collect();
         let mut state = Vec::new();
         for event in state_for(self.tx, &self.viewer.user, self.room)? {
             self.push_state(&mut state, event, timeline, &in_timeline)?;
@@ -218,7 +220,8 @@ impl RoomSync<'_, '_> {
 
     /// What changed in the current state and the timeline does not show: behind a gap, or by a resolution.
     fn changed_state(&self, timeline: &Timeline) -> Result<Vec<Value>, StoreError> {
-        let in_timeline: BTreeSet<&str> = timeline.events.iter().filter_map(|event| event["event_id"].as_str()).collect();
+        let in_timeline: BTreeSet<&str> =
+            timeline.events.iter().filter_map(|event| event["event_id"].as_str()).collect();
         let changes = room_rows::changes_between(self.tx, self.room.number, self.since_events(), self.to_events)?;
         let mut state = Vec::new();
         for event in changes.into_iter().filter_map(|change| change.event) {
@@ -238,9 +241,9 @@ impl RoomSync<'_, '_> {
         let pdu = &stored.pdu;
         let is_needless_member = self.filter.lazy_load_members
             && pdu.event_type() == "m.room.member"
-            && pdu.state_key().is_some_and(|user| {
-                user != self.viewer.user.as_str() && !timeline.senders.contains(user)
-            });
+            && pdu
+                .state_key()
+                .is_some_and(|user| user != self.viewer.user.as_str() && !timeline.senders.contains(user));
         if in_timeline.contains(pdu.event_id().as_str()) || is_needless_member {
             return Ok(());
         }

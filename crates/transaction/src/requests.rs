@@ -72,9 +72,7 @@ impl From<CallError> for RequestError {
             CallError::Refused { server, status, errcode, error: message, body } => {
                 Self::Refused { server, status, errcode, message, body }
             }
-            CallError::Exchange(_) | CallError::Garbage { .. } | CallError::Resting { .. } => {
-                Self::Failed(error)
-            }
+            CallError::Exchange(_) | CallError::Garbage { .. } | CallError::Resting { .. } => Self::Failed(error),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Account data and tags. C-S API, "Client Config" and "Room Tagging".
 
 use events::json::{Object, Value, canonical};
-use events::{RoomId, UserId};
+use events::{EventId, RoomId, UserId};
 use persistence::StoreError;
 use persistence::transactions::account_data;
 
@@ -67,6 +67,12 @@ impl Users {
         }
         let content = content.clone();
         self.change_account_data(user, room, data_type, move |_| content).await
+    }
+
+    /// Notes up to where a user has read a room, on all of their devices. C-S API, "Fully read markers".
+    pub async fn set_fully_read(&self, user: &UserId, room: &RoomId, event: &EventId) -> Result<(), AccountDataError> {
+        let content = Object::from_iter([("event_id".to_owned(), Value::from(event.as_str()))]);
+        self.change_account_data(user, Some(room), "m.fully_read", move |_| content).await
     }
 
     /// Returns the tags of a room: name and content.

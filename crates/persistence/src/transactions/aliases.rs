@@ -50,7 +50,8 @@ pub fn unpublish(tx: &mut WriteTx<'_>, room_id: &RoomId) -> Result<(), StoreErro
 
 /// Says whether a room is published.
 pub fn is_published(tx: &ReadTx<'_>, room_id: &RoomId) -> Result<bool, StoreError> {
-    let found = tx.query_optional("SELECT 1 FROM published_rooms WHERE room_id = ?1", &[room_id], |row| row.get::<i64>(0))?;
+    let found =
+        tx.query_optional("SELECT 1 FROM published_rooms WHERE room_id = ?1", &[room_id], |row| row.get::<i64>(0))?;
     Ok(found.is_some())
 }
 

@@ -28,15 +28,7 @@ pub fn set(tx: &mut WriteTx<'_>, room: RoomNumber, receipt: &Receipt, position: 
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (room, user_id, receipt_type, thread) DO UPDATE
             SET event_id = excluded.event_id, at = excluded.at, position = excluded.position",
-        &[
-            &room,
-            &receipt.user,
-            &receipt.receipt_type,
-            &receipt.thread,
-            &receipt.event_id,
-            &receipt.at,
-            &position,
-        ],
+        &[&room, &receipt.user, &receipt.receipt_type, &receipt.thread, &receipt.event_id, &receipt.at, &position],
     )?;
     Ok(())
 }

@@ -70,11 +70,7 @@ pub fn document(tx: &ReadTx<'_>, server: &ServerName) -> Result<Option<StoredDoc
 }
 
 /// Stores what `server` published.
-pub fn put_document(
-    tx: &mut WriteTx<'_>,
-    server: &ServerName,
-    document: &StoredDocument,
-) -> Result<(), StoreError> {
+pub fn put_document(tx: &mut WriteTx<'_>, server: &ServerName, document: &StoredDocument) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO server_key_documents (server_name, document, valid_until, fetched)
          VALUES (?1, ?2, ?3, ?4)
@@ -93,9 +89,6 @@ pub fn prune(tx: &mut WriteTx<'_>, keep: u32) -> Result<(), StoreError> {
                 (SELECT server_name FROM server_key_documents ORDER BY fetched DESC, server_name LIMIT ?1)",
         &[&keep],
     )?;
-    tx.execute(
-        "DELETE FROM server_keys WHERE server_name NOT IN (SELECT server_name FROM server_key_documents)",
-        &[],
-    )?;
+    tx.execute("DELETE FROM server_keys WHERE server_name NOT IN (SELECT server_name FROM server_key_documents)", &[])?;
     Ok(())
 }

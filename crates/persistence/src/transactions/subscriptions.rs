@@ -16,9 +16,6 @@ pub fn take_up(tx: &mut WriteTx<'_>, name: &str) -> Result<Position, StoreError>
 
 /// Moves the follower `name` forward.
 pub fn acknowledge(tx: &mut WriteTx<'_>, name: &str, position: Position) -> Result<(), StoreError> {
-    tx.execute(
-        "UPDATE subscriptions SET position = ?2 WHERE name = ?1 AND position < ?2",
-        &[&name, &position],
-    )?;
+    tx.execute("UPDATE subscriptions SET position = ?2 WHERE name = ?1 AND position < ?2", &[&name, &position])?;
     Ok(())
 }

@@ -261,10 +261,9 @@ fn refuses_content(error: &CallError) -> bool {
     match error {
         CallError::Refused { status: 413, .. } => true,
         CallError::Refused { status: 400, body, .. } => body.get("errcode").is_some(),
-        CallError::Refused { .. }
-        | CallError::Exchange(_)
-        | CallError::Garbage { .. }
-        | CallError::Resting { .. } => false,
+        CallError::Refused { .. } | CallError::Exchange(_) | CallError::Garbage { .. } | CallError::Resting { .. } => {
+            false
+        }
     }
 }
 
