@@ -6,6 +6,7 @@ mod sockets;
 
 use std::sync::Arc;
 
+use client_api::{ClientApi, ClientApiConfig, PublicDirectory};
 use handles::{Handles, Notifier};
 use messaging::Messaging;
 use pdu::{Graph, Parts, StoredBodies};
@@ -22,7 +23,7 @@ use users::{Neighbours, RateLimits, Registration, Users, UsersConfig};
 pub(crate) use sockets::{ListenError, Sockets};
 
 use crate::certificate::{self, CertificateError, Files};
-use crate::config::{CertificateCheck, Config, Limits, RegistrationMode, Secret, Tls};
+use crate::config::{self, CertificateCheck, Config, Limits, RegistrationMode, Secret, Tls};
 use crate::data_dir::{self, DataDir};
 use crate::signing_key::{self, SigningKeyError};
 
@@ -72,7 +73,7 @@ impl Server {
         let database = Database::open(&data_dir::database(data_dir.path()))?;
 
         let health = Health::open(database.clone(), handles.clone()).await?;
-        let client = Client::new(name.clone(), Arc::clone(&key), Arc::new(exchange), health.clone());
+        let client = Client::new(name.clone(), Arc::clone(&key), Arc::new(exchange), handles.clone(), health.clone());
         let notaries = config.federation.trusted_key_servers.clone();
         let key_ring =
             KeyRing::new(Arc::clone(&key), Vec::new(), client.clone(), database.clone(), handles.clone(), notaries);
@@ -117,7 +118,8 @@ impl Server {
         });
 
         let (stop, stopped) = watch::channel(false);
-        let routes = routes::Routes::new(config, federation);
+        let clients = ClientApi::new(users.clone(), messaging.clone(), clients(config));
+        let routes = routes::Routes::new(config, client_api::router(clients), federation);
         let listening = sockets.serve(routes, certificate, &handles, stopped);
         graph.start().await?;
         inbound.start();
@@ -170,6 +172,17 @@ pub(crate) fn https(config: &Config) -> HttpsConfig {
         verify_certificates: config.federation.certificates == CertificateCheck::Verify,
         extra_ca_certificates: config.federation.extra_ca_certificates.clone(),
         allowed_addresses: AllowedAddresses::new(config.federation.allowed_ip_ranges.clone()),
+    }
+}
+
+fn clients(config: &Config) -> ClientApiConfig {
+    ClientApiConfig {
+        default_version: config.rooms.default_version,
+        public_directory: match config.rooms.public_directory {
+            config::PublicDirectory::Everyone => PublicDirectory::Everyone,
+            config::PublicDirectory::Admins => PublicDirectory::Admins,
+            config::PublicDirectory::Nobody => PublicDirectory::Nobody,
+        },
     }
 }
 

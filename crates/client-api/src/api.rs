@@ -23,10 +23,6 @@ pub struct ClientApiConfig {
     pub default_version: RoomVersion,
     /// Who may publish rooms.
     pub public_directory: PublicDirectory,
-    /// Where clients reach this server, for `/.well-known/matrix/client`; empty: that file is not served.
-    pub public_url: String,
-    /// What `/.well-known/matrix/server` says; empty: that file is not served.
-    pub server_delegate: String,
 }
 
 /// Who may publish rooms in the directory.

@@ -46,8 +46,6 @@ pub fn router(api: ClientApi) -> Router {
 fn server() -> Router<ClientApi> {
     Router::new()
         .route("/_matrix/client/versions", get(versions::versions))
-        .route("/.well-known/matrix/client", get(versions::well_known_client))
-        .route("/.well-known/matrix/server", get(versions::well_known_server))
         .route("/_matrix/client/v3/capabilities", get(versions::capabilities))
         .route("/_matrix/client/v3/voip/turnServer", get(versions::no_turn_server))
         .route("/_matrix/client/v3/thirdparty/protocols", get(versions::no_protocols))

@@ -6,7 +6,6 @@ use events::{Object, RoomVersion, Value};
 use serde_json::json;
 
 use crate::ClientApi;
-use crate::error::ApiError;
 use crate::request::Authenticated;
 
 /// `GET /_matrix/client/versions`
@@ -15,24 +14,6 @@ pub(crate) async fn versions() -> Json<Value> {
         "versions": ["v1.1", "v1.2", "v1.3", "v1.4", "v1.5", "v1.6", "v1.7", "v1.8", "v1.9", "v1.10"],
         "unstable_features": {},
     }))
-}
-
-/// `GET /.well-known/matrix/client`
-pub(crate) async fn well_known_client(State(api): State<ClientApi>) -> Result<Json<Value>, ApiError> {
-    let url = api.config().public_url.trim_end_matches('/');
-    if url.is_empty() {
-        return Err(ApiError::not_found("`client.public_url` is not configured"));
-    }
-    Ok(Json(json!({ "m.homeserver": { "base_url": url } })))
-}
-
-/// `GET /.well-known/matrix/server`
-pub(crate) async fn well_known_server(State(api): State<ClientApi>) -> Result<Json<Value>, ApiError> {
-    let delegate = &api.config().server_delegate;
-    if delegate.is_empty() {
-        return Err(ApiError::not_found("`client.serve_well_known` is not configured"));
-    }
-    Ok(Json(json!({ "m.server": delegate })))
 }
 
 /// `GET /_matrix/client/v3/capabilities`

@@ -6,7 +6,7 @@ use events::{Object, ServerName, UserId};
 use messaging::{Messaging, UserDirectory};
 use persistence::transactions::{accounts, rooms};
 use persistence::{Database, StoreError};
-use transaction::{Outbound, Requests};
+use transaction::{Outbound, RequestError, Requests};
 use transport::Health;
 use transport::exchange::BoxFuture;
 use transport::server::HeardFrom;
@@ -102,9 +102,11 @@ pub(super) struct OtherServers(pub(super) Requests);
 impl RemoteProfiles for OtherServers {
     fn profile<'a>(&'a self, user: &'a UserId, field: Option<&'a str>) -> BoxFuture<'a, Result<Object, RemoteError>> {
         Box::pin(async move {
-            self.0.profile(user, field).await.map_err(|error| match error.status() {
-                Some(404) => RemoteError::NotFound,
-                Some(_) | None => RemoteError::Failed(error.to_string()),
+            self.0.query_profile(user, field).await.map_err(|error| match error {
+                RequestError::Refused { status: 404, .. } => RemoteError::NotFound,
+                RequestError::Refused { .. } | RequestError::Failed(_) | RequestError::Malformed { .. } => {
+                    RemoteError::Failed(error.to_string())
+                }
             })
         })
     }

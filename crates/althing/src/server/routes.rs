@@ -15,15 +15,15 @@ pub(super) struct Routes {
 
 impl Routes {
     /// Sorts the endpoints to the ports.
-    pub(super) fn new(config: &Config, federation: Router) -> Self {
-        let client = match &config.federation.tls {
+    pub(super) fn new(config: &Config, client_api: Router, federation: Router) -> Self {
+        let beside = match &config.federation.tls {
             // A reverse proxy sends everything to one port.
             Tls::Proxy => Router::new()
                 .route_service("/_matrix/federation/{*path}", federation.clone())
                 .route_service("/_matrix/key/{*path}", federation.clone()),
             Tls::SelfSigned | Tls::Files { .. } => Router::new(),
         };
-        Self { client: client.merge(well_known(config)), federation }
+        Self { client: client_api.merge(beside).merge(well_known(config)), federation }
     }
 }
 
