@@ -57,11 +57,6 @@ pub(crate) fn self_signed(data_dir: &Path) -> Files {
     Files { certificate: data_dir.join("self-signed.pem"), private_key: data_dir.join("self-signed.key") }
 }
 
-/// Where media lie.
-pub(crate) fn media(data_dir: &Path) -> PathBuf {
-    data_dir.join("media")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

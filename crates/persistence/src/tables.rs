@@ -9,7 +9,6 @@ mod devices;
 mod events;
 mod filters;
 mod graph;
-mod media;
 mod outbound;
 mod profiles;
 mod receipts;
@@ -34,7 +33,6 @@ pub(crate) const ALL: &[&str] = &[
     events::SCHEMA,
     filters::SCHEMA,
     graph::SCHEMA,
-    media::SCHEMA,
     outbound::SCHEMA,
     profiles::SCHEMA,
     receipts::SCHEMA,

@@ -12,7 +12,6 @@ pub mod filters;
 pub mod graph;
 pub mod integrity;
 pub mod key_backups;
-pub mod media;
 pub mod outbound;
 pub mod profiles;
 pub mod receipts;

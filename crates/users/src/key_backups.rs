@@ -291,6 +291,3 @@ fn to_json(backup: &Backup) -> Result<Value, BackupError> {
         "etag": backup.etag.to_string(),
     }))
 }
-
-#[cfg(test)]
-mod tests;

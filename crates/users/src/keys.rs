@@ -361,6 +361,3 @@ fn entry<'a>(object: &'a mut Object, key: &str) -> &'a mut Object {
 fn parse<T: serde::de::DeserializeOwned>(text: &str, table: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|_| StoreError::Inconsistent(format!("{table}: a row is not JSON")))
 }
-
-#[cfg(test)]
-mod tests;

@@ -42,6 +42,13 @@ pub struct Session {
     pub access_token: String,
 }
 
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The token is a secret.
+        write!(f, "Session({} on {})", self.user_id, self.device_id.as_str())
+    }
+}
+
 /// Why a password did not count.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
