@@ -1,7 +1,7 @@
 //! Certificates that we make ourselves: for trying out, and for the demonstration.
 
-use std::os::unix::fs::OpenOptionsExt;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use events::ServerName;

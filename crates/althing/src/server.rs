@@ -100,12 +100,8 @@ impl Server {
         };
         let users =
             Users::new(name.clone(), database.clone(), handles.clone(), notifier, accounts(config), around_users);
-        let inbound = Inbound::new(
-            database.clone(),
-            handles.clone(),
-            Arc::new(graph.clone()),
-            vec![Arc::new(messaging.clone())],
-        );
+        let inbound =
+            Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), vec![Arc::new(messaging.clone())]);
         let federation = transport::server::router(ServerContext {
             server_name: name.clone(),
             key_ring,
@@ -145,11 +141,7 @@ pub(crate) fn users_alone(config: &Config, database: Database, handles: Handles)
     Users::new(name, database, handles, Notifier::default(), accounts(config), Neighbours::default())
 }
 
-fn certificate(
-    config: &Config,
-    data_dir: &DataDir,
-    handles: &Handles,
-) -> Result<Option<Arc<Certificate>>, StartError> {
+fn certificate(config: &Config, data_dir: &DataDir, handles: &Handles) -> Result<Option<Arc<Certificate>>, StartError> {
     let files = match &config.federation.tls {
         Tls::Proxy => return Ok(None),
         Tls::SelfSigned => {

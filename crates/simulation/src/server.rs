@@ -72,21 +72,10 @@ impl SimulatedServer {
         let health = Health::open(database.clone(), handles.clone()).await.map_err(StartError::Store)?;
         let client =
             Client::new(name.clone(), Arc::clone(&key), network.outlet(name), handles.clone(), Arc::clone(&health));
-        let key_ring = KeyRing::new(
-            Arc::clone(&key),
-            Vec::new(),
-            client.clone(),
-            database.clone(),
-            handles.clone(),
-            Vec::new(),
-        );
-        let outbound = Outbound::new(
-            name.clone(),
-            database.clone(),
-            handles.clone(),
-            client.clone(),
-            Arc::new(StoredBodies),
-        );
+        let key_ring =
+            KeyRing::new(Arc::clone(&key), Vec::new(), client.clone(), database.clone(), handles.clone(), Vec::new());
+        let outbound =
+            Outbound::new(name.clone(), database.clone(), handles.clone(), client.clone(), Arc::new(StoredBodies));
         let graph = Graph::new(Parts {
             server_name: name.clone(),
             signing_key: key,
@@ -98,8 +87,7 @@ impl SimulatedServer {
             notifier: Notifier::default(),
         });
         let messaging = Messaging::new(graph.clone(), Arc::new(Everybody));
-        let inbound =
-            Inbound::new(database, handles, Arc::new(graph.clone()), vec![Arc::new(messaging.clone())]);
+        let inbound = Inbound::new(database, handles, Arc::new(graph.clone()), vec![Arc::new(messaging.clone())]);
         let context = ServerContext {
             server_name: name.clone(),
             key_ring,

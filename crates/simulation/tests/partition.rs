@@ -64,7 +64,8 @@ async fn run(seed: u64) -> Outcome {
     network.heal();
     until_equal(&handles, &a, &alice, &b, &bob, &room).await;
 
-    let state = |events: Vec<Value>| -> BTreeSet<String> { events.iter().map(|event| event["event_id"].to_string()).collect() };
+    let state =
+        |events: Vec<Value>| -> BTreeSet<String> { events.iter().map(|event| event["event_id"].to_string()).collect() };
     let of_a = state(a.messaging().room_state(&viewer(&alice), &room).await.unwrap());
     let of_b = state(b.messaging().room_state(&viewer(&bob), &room).await.unwrap());
     assert_eq!(of_a, of_b);

@@ -103,8 +103,7 @@ mod tests {
     fn look(issued_for: &str, expected_name: &str, at: Timestamp) -> String {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new(folder.path().join("authority.pem")).unwrap();
-        let files =
-            Files { certificate: folder.path().join("chain.pem"), private_key: folder.path().join("key.pem") };
+        let files = Files { certificate: folder.path().join("chain.pem"), private_key: folder.path().join("key.pem") };
         authority.issue(&events::ServerName::parse(issued_for).unwrap(), &files).unwrap();
         let mut report = Report::default();
         check(&config(folder.path()), expected_name, at, &mut report);

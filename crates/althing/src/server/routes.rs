@@ -35,10 +35,8 @@ fn well_known(config: &Config) -> Router {
     let client = json!({ "m.homeserver": { "base_url": config.client.public_url } });
     // Web clients read both from pages of other origins.
     let open = [(ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
-    Router::new()
-        .route("/.well-known/matrix/server", get(async move || (open.clone(), Json(server.clone()))))
-        .route(
-            "/.well-known/matrix/client",
-            get(async move || ([(ACCESS_CONTROL_ALLOW_ORIGIN, "*")], Json(client.clone()))),
-        )
+    Router::new().route("/.well-known/matrix/server", get(async move || (open.clone(), Json(server.clone())))).route(
+        "/.well-known/matrix/client",
+        get(async move || ([(ACCESS_CONTROL_ALLOW_ORIGIN, "*")], Json(client.clone()))),
+    )
 }

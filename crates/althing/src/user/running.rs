@@ -26,12 +26,7 @@ pub(crate) enum RunningError {
 }
 
 /// Asks the server on our own client port for an account, and returns its user id.
-pub(super) async fn create(
-    config: &Config,
-    name: &str,
-    password: &str,
-    role: Role,
-) -> Result<String, RunningError> {
+pub(super) async fn create(config: &Config, name: &str, password: &str, role: Role) -> Result<String, RunningError> {
     let no_secret = || RunningError::NoSecret { data_dir: config.data_dir.display().to_string() };
     let secret = config.registration.shared_secret.as_ref().ok_or_else(no_secret)?;
     let address = *config.client.listen.first().ok_or_else(no_secret)?;

@@ -9,7 +9,7 @@ use ::events::{KeyId, SigningKey};
 use persistence::ReadTx;
 use serde_json::json;
 use serde_json::value::RawValue;
-use transport::client::NoWatch;
+use transport::Health;
 
 use super::*;
 use peers::Peers;
@@ -52,7 +52,8 @@ impl World {
         let handles = Handles::simulated(seed);
         let peers = Arc::new(Peers::new(handles.clone()));
         let key = Arc::new(SigningKey::from_seed(KeyId::parse("ed25519:1").unwrap(), &[7; 32]));
-        let client = Client::new(name("a.test"), key, Arc::clone(&peers) as _, Arc::new(NoWatch));
+        let health = at_once(Health::open(database.clone(), handles.clone())).unwrap();
+        let client = Client::new(name("a.test"), key, Arc::clone(&peers) as _, handles.clone(), health);
         let outbound = Outbound::new(name("a.test"), database.clone(), handles.clone(), client, Arc::new(Bodies));
         Self { database, handles, peers, outbound }
     }
@@ -107,4 +108,13 @@ fn names(list: &[&str]) -> BTreeSet<ServerName> {
 
 fn edu(edu_type: &str, content: i64) -> Edu {
     Edu { edu_type: edu_type.to_owned(), content: json!({ "n": content }) }
+}
+
+/// Runs a future that never waits: the database of these tests answers inline.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        std::task::Poll::Ready(output) => output,
+        std::task::Poll::Pending => panic!("it waits"),
+    }
 }
