@@ -40,6 +40,7 @@ struct World {
     database: Database,
     handles: Handles,
     peers: Arc<Peers>,
+    health: Arc<Health>,
     outbound: Outbound,
 }
 
@@ -53,9 +54,9 @@ impl World {
         let peers = Arc::new(Peers::new(handles.clone()));
         let key = Arc::new(SigningKey::from_seed(KeyId::parse("ed25519:1").unwrap(), &[7; 32]));
         let health = at_once(Health::open(database.clone(), handles.clone())).unwrap();
-        let client = Client::new(name("a.test"), key, Arc::clone(&peers) as _, handles.clone(), health);
+        let client = Client::new(name("a.test"), key, Arc::clone(&peers) as _, handles.clone(), Arc::clone(&health));
         let outbound = Outbound::new(name("a.test"), database.clone(), handles.clone(), client, Arc::new(Bodies));
-        Self { database, handles, peers, outbound }
+        Self { database, handles, peers, health, outbound }
     }
 
     /// Stops it where it is, as SIGKILL would, and starts it again on the same database.

@@ -65,6 +65,8 @@ async fn attempts_become_rare_and_hearing_from_the_destination_brings_it_back() 
 
     world.peers.set("b.test", Manner::Accepts(Duration::ZERO));
     world.outbound.heard_from(&name("c.test"));
+    // Both hear of it, the transport first: it would not let the queue ask.
+    world.health.heard_from(&name("b.test"));
     world.outbound.heard_from(&name("b.test"));
     world.pass(Duration::from_millis(100)).await;
     assert_eq!(world.peers.events("b.test"), [1]);
