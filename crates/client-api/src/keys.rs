@@ -44,7 +44,7 @@ pub(crate) async fn claim(
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
     let claims: BTreeMap<UserId, BTreeMap<String, String>> = body.need("one_time_keys")?;
-    Ok(Json(Value::Object(api.users().claim_keys(claims).await?)))
+    Ok(Json(json!({ "one_time_keys": api.users().claim_keys(claims).await?, "failures": {} })))
 }
 
 impl From<KeyUploadError> for ApiError {

@@ -47,7 +47,7 @@ fn tests(root: &Path) -> Result<(), Failure> {
 
 /// The files of tests/interop that pass with Synapse on the other side, for all room versions and in both directions. The
 /// others are run by hand while what they ask for is being built: `tests/interop/run FILE`.
-const INTEROP_FILES: [&str; 7] = [
+const INTEROP_FILES: [&str; 9] = [
     "test_join.py",
     "test_invite.py",
     "test_leave.py",
@@ -55,6 +55,8 @@ const INTEROP_FILES: [&str; 7] = [
     "test_state.py",
     "test_relations.py",
     "test_unfederated.py",
+    "test_profile.py",
+    "test_encryption.py",
 ];
 
 fn interop(root: &Path) -> Result<(), Failure> {
