@@ -129,3 +129,6 @@ impl Requests {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

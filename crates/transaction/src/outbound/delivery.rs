@@ -35,7 +35,7 @@ pub(super) enum Report {
     Nothing,
     /// It does not take this content.
     Refused(Refused),
-    /// It failed lately, says the transport layer, and was not asked.
+    /// It wants to be left alone for a while.
     AskedToRest {
         /// Until then, on the monotonic clock.
         until: Duration,
@@ -147,7 +147,8 @@ impl Shared {
         let limits = CallLimits { timeout: SEND_TIMEOUT, response_bytes_max: SEND_ANSWER_BYTES_MAX };
         let path = format!("/_matrix/federation/v1/send/{id}");
         let body = Value::Object(transaction.body(&self.server_name));
-        let answer = self.client.call(name, http::Method::PUT, path, Some(&body), limits).await;
+        // The queue alone decides when a destination is tried: two rests one inside the other would become very long.
+        let answer = self.client.call_resting(name, http::Method::PUT, path, Some(&body), limits).await;
         drop(body);
         match answer {
             Ok(answer) => {
@@ -177,10 +178,11 @@ impl Shared {
 
     async fn failed(&self, name: &ServerName, transaction: &Transaction, error: &CallError) -> Report {
         let id = &transaction.stored.id;
-        if let CallError::Resting { until, .. } = error {
+        if let (CallError::Refused { status: 429, .. }, Some(until)) = (error, self.client.health().resting_until(name))
+        {
+            tracing::debug!(server.name = %name, "{name} takes no transactions for a while: {error}");
             let rest = u64::try_from(until.saturating_sub(self.handles.clock.now())).unwrap_or(0);
-            let until = self.handles.clock.monotonic() + Duration::from_millis(rest.saturating_add(1));
-            return Report::AskedToRest { until };
+            return Report::AskedToRest { until: self.handles.clock.monotonic() + Duration::from_millis(rest) };
         }
         if refuses_content(error) {
             tracing::warn!(server.name = %name, "{name} does not take the transaction {id}: {error}");

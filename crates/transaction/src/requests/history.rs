@@ -52,12 +52,13 @@ impl Requests {
         latest: &[EventId],
         limit: usize,
     ) -> Result<Vec<Box<RawValue>>, RequestError> {
+        let limit = limit.min(MISSING_EVENTS_MAX);
         let path = PathBuilder::new("/_matrix/federation/v1/get_missing_events").segment(room).finish();
         let ids = |ids: &[EventId]| ids.iter().map(EventId::as_str).collect::<Value>();
         let body = Object::from_iter([
             ("earliest_events".to_owned(), ids(earliest)),
             ("latest_events".to_owned(), ids(latest)),
-            ("limit".to_owned(), limit.min(MISSING_EVENTS_MAX).into()),
+            ("limit".to_owned(), limit.into()),
         ]);
         let mut answer: Events = self.ask(server, Question::post(path, &body, LONG_LIMITS)).await?;
         answer.events.truncate(limit);

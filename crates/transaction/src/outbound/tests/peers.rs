@@ -23,6 +23,8 @@ pub(super) enum Manner {
     IsDown,
     /// An error of Matrix, whatever is sent.
     Refuses(u16),
+    /// 429, with `Retry-After` in seconds.
+    WantsRest(u64),
     /// An error of something on the way, whatever is sent.
     ProxyRefuses(u16),
     /// 400 for what contains this text.
@@ -133,6 +135,10 @@ impl Peers {
             }
             Manner::IsDown => Err(ExchangeError::Unreachable { server, reason: "connection refused".to_owned() }),
             Manner::Refuses(status) => Ok(response(status, r#"{"errcode":"M_BAD_JSON","error":"no"}"#)),
+            Manner::WantsRest(seconds) => {
+                let response = response(429, r#"{"errcode":"M_LIMIT_EXCEEDED","error":"later"}"#);
+                Ok(Response { retry_after: Some(seconds), ..response })
+            }
             Manner::ProxyRefuses(status) => Ok(response(status, "<html>")),
             Manner::Chokes(text) if seen.body.to_string().contains(text) => {
                 Ok(response(400, r#"{"errcode":"M_UNKNOWN","error":"I choke"}"#))
