@@ -4,6 +4,8 @@ A test takes `here`, the server where its room is made, `there`, the other one, 
 runs once for each direction and version.
 """
 
+import asyncio
+import functools
 import os
 
 import pytest
@@ -14,6 +16,8 @@ from peer import Peer
 
 VERSIONS = ["6", "10", "11", "12"]
 LOG_LINES = 40
+# Seconds after which a test is given up, whatever it waits for.
+TEST_LIMIT = 240
 
 world_key = pytest.StashKey[World]()
 
@@ -23,6 +27,7 @@ def pytest_addoption(parser):
     group.addoption("--left", choices=KINDS, default="althing", help="kind of the left server")
     group.addoption("--right", choices=KINDS, default="synapse", help="kind of the right server")
     group.addoption("--third", choices=KINDS, help="kind of the third server; as the left one if not given")
+    group.addoption("--broken-anyway", action="store_true", help="run the tests in broken/ also against Synapse")
 
 
 def pytest_configure(config):
@@ -44,6 +49,22 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("made", ["left", "right"], ids=["made-left", "made-right"])
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.obj = limited(item.obj)
+
+
+def limited(test):
+    """Returns the test, given up after TEST_LIMIT."""
+
+    @functools.wraps(test)
+    async def run(*args, **kwargs):
+        async with asyncio.timeout(TEST_LIMIT):
+            await test(*args, **kwargs)
+
+    return run
+
+
 @pytest_asyncio.fixture(scope="session")
 async def world(request, tmp_path_factory):
     options = request.config.option
@@ -62,7 +83,11 @@ def names():
 
 @pytest_asyncio.fixture
 async def pair(world, names):
-    pair = await world.pair(names)
+    try:
+        pair = await world.pair(names)
+    except Exception as failure:
+        # Nothing can be tested without servers; hundreds of further errors would hide the reason.
+        pytest.exit(f"the servers do not start: {failure}", returncode=1)
     yield pair
     await pair.heal()
 

@@ -20,6 +20,7 @@ from harness.names import FEDERATION_PORT, Place
 from harness.signed import Answer, Signer, segment
 from peer_room import PeerRoom
 
+HTTPS_PORT = 443
 KEY_VALIDITY_MS = 24 * 3600 * 1000
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -46,9 +47,17 @@ class Peer(Signer):
         application.router.add_route("*", "/{path:.*}", self.answer)
         self.runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await self.runner.setup()
+        await self.listen(FEDERATION_PORT)
+
+    async def listen(self, port: int) -> None:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(*map(str, self.files))
-        await web.TCPSite(self.runner, self.place.public_address, FEDERATION_PORT, ssl_context=tls).start()
+        await web.TCPSite(self.runner, self.place.public_address, port, ssl_context=tls).start()
+
+    async def serve_well_known(self, handler: Handler) -> None:
+        """Lets `handler` answer where the specification looks for a server's delegation first."""
+        self.override("^/.well-known/matrix/server$", handler)
+        await self.listen(HTTPS_PORT)
 
     async def stop(self) -> None:
         if self.runner is not None:

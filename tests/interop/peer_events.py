@@ -30,6 +30,8 @@ def redacted(event: dict, version: str) -> dict:
 
 
 def redacted_content(type: str, content: dict, number: int) -> dict:
+    if not isinstance(content, dict):
+        return {}
     if type == "m.room.create" and number >= 11:
         return copy.deepcopy(content)
     kept = {

@@ -1,5 +1,7 @@
 """Invites across servers."""
 
+import pytest
+
 from harness.rooms import same_state, see_member, settled_join
 
 
@@ -36,6 +38,7 @@ async def test_invite_withdrawn(here, there, version):
     await bob.see_membership(room, "leave")
 
 
+@pytest.mark.versions("6", "12")
 async def test_invite_at_creation(here, there, version):
     """An invite that `/createRoom` asks for, marked as a direct chat."""
     alice, bob = await here.user("alice"), await there.user("bob")
@@ -47,6 +50,7 @@ async def test_invite_at_creation(here, there, version):
     await settled_join(room, bob, alice)
 
 
+@pytest.mark.versions("6", "12")
 async def test_invite_into_shared_room(here, there, version):
     """A member invites a second user of a server that is in the room already."""
     alice, bob, carol = await here.user("alice"), await there.user("bob"), await there.user("carol")

@@ -25,6 +25,7 @@ async def test_join_by_id(here, there, version):
     await same_state(room, alice, bob)
 
 
+@pytest.mark.versions("6", "12")
 async def test_second_join_is_local(here, there, version):
     """Once a server is in a room, its next user needs nobody to name a server."""
     alice, bob, room = await shared_room(here, there, version)
@@ -48,6 +49,7 @@ async def test_join_of_unknown_room_fails(here, there, version):
     assert refused.value.status in (403, 404, 502), refused.value
 
 
+@pytest.mark.versions("6", "12")
 async def test_join_without_invite_fails(here, there, version):
     """A private room stays closed to those whom nobody invited."""
     alice, bob = await here.user("alice"), await there.user("bob")

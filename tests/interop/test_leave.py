@@ -1,5 +1,7 @@
 """Leaving rooms, and coming back."""
 
+import pytest
+
 from harness.rooms import same_state, see_member, settled_join, shared_room
 
 
@@ -33,6 +35,7 @@ async def test_maker_leaves_and_rejoins(here, there, version):
     await bob.see_event(room, sent)
 
 
+@pytest.mark.versions("6", "12")
 async def test_nothing_arrives_after_leaving(here, there, version):
     """What is sent after a user left does not show in that user's sync or history."""
     alice, bob, room = await shared_room(here, there, version)

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from harness.rooms import same_state, shared_room
 
 EACH = 100
@@ -18,6 +20,7 @@ async def test_200_messages_interleaved(here, there, version):
     await same_state(room, alice, bob)
 
 
+@pytest.mark.versions("6", "12")
 async def test_history_is_the_same_on_both_sides(here, there, version):
     """/messages gives the same events on both sides, none twice."""
     alice, bob, room = await shared_room(here, there, version)
@@ -31,6 +34,7 @@ async def test_history_is_the_same_on_both_sides(here, there, version):
     assert left[-5:] == right[-5:]
 
 
+@pytest.mark.versions("6", "12")
 async def test_event_is_the_same_on_both_sides(here, there, version):
     """/event shows an event alike on both sides, apart from what each server adds of its own."""
     alice, bob, room = await shared_room(here, there, version)

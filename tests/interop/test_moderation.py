@@ -24,6 +24,7 @@ async def test_kick_the_only_user_of_a_server(here, there, version):
     await same_state(room, alice, bob)
 
 
+@pytest.mark.versions("6", "12")
 async def test_kick_one_of_two(here, there, version):
     """The kicked user's server stays in the room for its other user."""
     alice, bob, room = await shared_room(here, there, version)
@@ -65,6 +66,7 @@ async def test_ban_and_unban(here, there, version):
     await same_state(room, alice, bob)
 
 
+@pytest.mark.versions("6", "12")
 async def test_ban_by_the_other_server_s_moderator(here, there, version):
     """A moderator who is on the other server bans a user of the server that made the room."""
     alice, bob, room = await shared_room(here, there, version)
@@ -80,6 +82,7 @@ async def test_ban_by_the_other_server_s_moderator(here, there, version):
     await same_state(room, alice, bob)
 
 
+@pytest.mark.versions("6", "12")
 async def test_ban_of_a_stranger(here, there, version):
     """A user who never was in the room can be banned, and then cannot join."""
     alice, bob = await here.user("alice"), await there.user("bob")

@@ -1,5 +1,7 @@
 """Both sides change a room while they cannot reach each other."""
 
+import pytest
+
 from harness.rooms import both_see, same_state, see_member, shared_room
 from harness.waiting import eventually
 from test_state import give_power
@@ -95,6 +97,7 @@ async def test_later_of_equals_wins(pair, here, there, peer, version):
         assert state[("interop.fact", f"key {number}")] == max(rivals, key=lambda i: (sent_at[i], i))
 
 
+@pytest.mark.versions("6", "12")
 async def test_join_and_leave_during_a_cut(pair, here, there, version):
     """Members who come and go on either side are the same on both afterwards."""
     alice, bob, room = await shared_room(here, there, version)

@@ -54,6 +54,7 @@ async def test_state_is_equal(here, there, version):
     assert len([key for key in state if key[0] == "interop.fact"]) == 20
 
 
+@pytest.mark.versions("6", "12")
 async def test_member_lists_are_equal(here, there, version):
     """/joined_members and /members agree on both sides."""
     alice, bob, room = await shared_room(here, there, version)

@@ -1,5 +1,7 @@
 """A third server comes into a room that it did not know."""
 
+import pytest
+
 from harness.rooms import both_see, same_state, settled_join, shared_room
 
 
@@ -17,6 +19,7 @@ async def test_third_server_joins_through_the_right_one(pair, here, there, versi
     await same_state(room, alice, bob, carol)
 
 
+@pytest.mark.versions("6", "12")
 async def test_third_server_is_told_when_the_link_between_others_is_cut(pair, here, there, version):
     """Two servers that cannot reach each other both reach the third, and all agree once the cut is mended."""
     third = await pair.third_server()

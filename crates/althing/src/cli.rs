@@ -1,13 +1,18 @@
 //! The command line.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use events::ServerName;
+use tokio::runtime::{Builder, Runtime};
+use users::accounts::Role;
 
-use crate::check;
-use crate::config::{self, ConfigError};
+use crate::demo::{self, Afterwards, DemoError};
+use crate::serve::{self, ServeError};
+use crate::user::{self, PasswordSource, Task, UserError};
+use crate::{check, config};
 
 /// A Matrix homeserver.
 #[derive(Debug, Parser)]
@@ -19,6 +24,14 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the server, until SIGTERM or SIGINT
+    Serve(ConfigFile),
+    /// Run two servers in a temporary folder that talk to each other
+    Demo {
+        /// End after the exchange instead of staying up
+        #[arg(long)]
+        once: bool,
+    },
     /// Print a commented configuration
     GenerateConfig {
         /// The name after the colon in @user:example.org; it cannot be changed later
@@ -29,6 +42,48 @@ enum Command {
     ///
     /// Ends with status 0 if the server would run.
     Check(ConfigFile),
+    /// Make and list accounts
+    ///
+    /// While the server is stopped, accounts are made in its database. While it runs, only `create` works, and only with
+    /// `registration.shared_secret` in the configuration: the database belongs to the server.
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum UserCommand {
+    /// Make an account, and print its user id
+    Create {
+        /// What stands before the colon: alice
+        name: String,
+        /// Make an administrator of the server
+        #[arg(long)]
+        admin: bool,
+        #[command(flatten)]
+        password: Password,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Give an account another password
+    ResetPassword {
+        /// What stands before the colon: alice
+        name: String,
+        #[command(flatten)]
+        password: Password,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Print all accounts, one a line
+    List(ConfigFile),
+}
+
+#[derive(Debug, Args)]
+struct Password {
+    /// Read the password from the first line of standard input instead of asking for it
+    #[arg(long)]
+    password_stdin: bool,
 }
 
 #[derive(Debug, Args)]
@@ -42,23 +97,81 @@ struct ConfigFile {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
     #[error(
-        "there is no {} here: name a configuration with --config FILE, or make one:\n    althing generate-config --server-name example.org > {}",
-        config::DEFAULT_FILE,
-        config::DEFAULT_FILE
+        "there is no {file} here: name a configuration with --config FILE, or make one:\n    \
+         althing generate-config --server-name example.org > {file}",
+        file = config::DEFAULT_FILE
     )]
     NoConfig,
+    #[error("the system lets us start no threads: {0}")]
+    Runtime(std::io::Error),
+    #[error("cannot print: {0}")]
+    Print(std::io::Error),
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    #[error(transparent)]
+    User(#[from] UserError),
 }
 
 /// Runs the command and returns the status to end with.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
     match arguments.command {
-        Command::GenerateConfig { server_name } => {
-            generate_config(server_name);
-            Ok(ExitCode::SUCCESS)
+        Command::Serve(file) => {
+            let file = file.path()?;
+            runtime(Threads::OnePerCore)?.block_on(serve::run(&file))?;
         }
-        Command::Check(file) => Ok(check::run(&file.path()?)),
+        Command::Demo { once } => {
+            let afterwards = if once { Afterwards::End } else { Afterwards::StayUp };
+            runtime(Threads::OnePerCore)?.block_on(demo::run(afterwards))?;
+        }
+        Command::GenerateConfig { server_name } => generate_config(server_name)?,
+        Command::Check(file) => {
+            let file = file.path()?;
+            return Ok(runtime(Threads::One)?.block_on(check::run(&file)));
+        }
+        Command::User { command } => {
+            let (file, task) = command.into_task();
+            let file = file.path()?;
+            runtime(Threads::One)?.block_on(user::run(&file, task))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How many threads serve requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Threads {
+    One,
+    OnePerCore,
+}
+
+fn runtime(threads: Threads) -> Result<Runtime, CommandError> {
+    let mut builder = match threads {
+        Threads::One => Builder::new_current_thread(),
+        Threads::OnePerCore => Builder::new_multi_thread(),
+    };
+    builder.enable_all().build().map_err(CommandError::Runtime)
+}
+
+impl UserCommand {
+    fn into_task(self) -> (ConfigFile, Task) {
+        match self {
+            Self::Create { name, admin, password, config } => {
+                let role = if admin { Role::Admin } else { Role::User };
+                (config, Task::Create { name, role, password: password.source() })
+            }
+            Self::ResetPassword { name, password, config } => {
+                (config, Task::ResetPassword { name, password: password.source() })
+            }
+            Self::List(config) => (config, Task::List),
+        }
+    }
+}
+
+impl Password {
+    fn source(&self) -> PasswordSource {
+        if self.password_stdin { PasswordSource::StandardInput } else { PasswordSource::Terminal }
     }
 }
 
@@ -72,10 +185,10 @@ impl ConfigFile {
     }
 }
 
-fn generate_config(server_name: Option<ServerName>) {
+fn generate_config(server_name: Option<ServerName>) -> Result<(), CommandError> {
     let name = server_name.unwrap_or_else(|| {
         eprintln!("althing: the server is called localhost: for trying out; use --server-name NAME for a real one");
         ServerName::parse("localhost").expect("it is a DNS name")
     });
-    print!("{}", config::template(&name));
+    std::io::stdout().write_all(config::template(&name).as_bytes()).map_err(CommandError::Print)
 }

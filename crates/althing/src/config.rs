@@ -2,7 +2,6 @@
 
 mod environment;
 mod error;
-mod ip_range;
 mod nearest;
 mod secret;
 mod setting;
@@ -10,13 +9,13 @@ mod template;
 mod values;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use events::{RoomVersion, ServerName};
+use ipnet::IpNet;
 
 pub(crate) use error::ConfigError;
-pub(crate) use ip_range::IpRange;
 pub(crate) use secret::Secret;
 pub(crate) use template::template;
 use values::Values;
@@ -70,7 +69,7 @@ pub(crate) struct Federation {
     /// Authorities to trust beside the usual ones.
     pub(crate) extra_ca_certificates: Vec<PathBuf>,
     /// Private ranges that outbound requests may reach.
-    pub(crate) allowed_ip_ranges: Vec<IpRange>,
+    pub(crate) allowed_ip_ranges: Vec<IpNet>,
     /// Whom to ask for keys of others.
     pub(crate) trusted_key_servers: Vec<ServerName>,
 }
@@ -248,7 +247,7 @@ fn read_federation(values: &mut Values, warnings: &mut Vec<String>) -> Result<Fe
         allowed_ip_ranges: values.parsed_list(
             "federation.allowed_ip_ranges",
             "an address with the length of its prefix, like \"10.0.0.0/8\" or \"::1/128\"",
-            IpRange::parse,
+            parse_ip_range,
         )?,
         trusted_key_servers: values.parsed_list("federation.trusted_key_servers", SERVER_NAME, parse_server_name)?,
     })
@@ -359,6 +358,11 @@ fn refuse_shared_addresses(config: &Config, values: &Values) -> Result<(), Confi
 
 fn parse_server_name(text: &str) -> Option<ServerName> {
     ServerName::parse(text).ok()
+}
+
+/// An address alone is a range of one.
+fn parse_ip_range(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse().ok().map(|address: IpAddr| IpNet::from(address)))
 }
 
 fn parse_url(text: &str) -> Option<String> {

@@ -4,6 +4,8 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use crate::certificate::Files;
+
 /// The folder, made if it was not there, and held by this process alone until this is dropped.
 pub(crate) struct DataDir {
     path: PathBuf,
@@ -50,19 +52,9 @@ pub(crate) fn signing_key(data_dir: &Path) -> PathBuf {
     data_dir.join("signing.key")
 }
 
-/// Where the self-signed certificate lies.
-pub(crate) fn certificate(data_dir: &Path) -> PathBuf {
-    data_dir.join("self-signed.pem")
-}
-
-/// Where the key of the self-signed certificate lies.
-pub(crate) fn certificate_key(data_dir: &Path) -> PathBuf {
-    data_dir.join("self-signed.key")
-}
-
-/// Where media lie.
-pub(crate) fn media(data_dir: &Path) -> PathBuf {
-    data_dir.join("media")
+/// Where the self-signed certificate and its key lie.
+pub(crate) fn self_signed(data_dir: &Path) -> Files {
+    Files { certificate: data_dir.join("self-signed.pem"), private_key: data_dir.join("self-signed.key") }
 }
 
 #[cfg(test)]

@@ -1,12 +1,17 @@
 //! The binary: configuration, command line, and the layers put together by plain constructors. No logic.
-#![expect(dead_code, reason = "the commands that use the rest come with the layers below")]
 
+mod certificate;
 mod check;
 mod cli;
 mod config;
 mod data_dir;
+mod demo;
+mod http;
 mod logging;
+mod serve;
+mod server;
 mod signing_key;
+mod user;
 
 use std::process::ExitCode;
 

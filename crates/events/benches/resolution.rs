@@ -34,10 +34,11 @@ fn bench_version(criterion: &mut Criterion, version: RoomVersion) {
     for (name, forks) in [("4 differing keys", few), ("2 forks", two), ("50 forks", fifty)] {
         let states: Vec<StateMap> = forks.iter().map(|fork| room.state.with(fork)).collect();
         let resolved = resolve_forks(&room.graph, &base, &forks).expect("within the budget");
-        let refused = resolved.decisions.iter().flat_map(|decision| &decision.candidates);
+        let decisions = resolved.decisions(&room.graph, &base);
+        let refused = decisions.iter().flat_map(|decision| &decision.candidates);
         let refused =
             refused.filter(|candidate| matches!(candidate.outcome, events::state_resolution::Outcome::Refused { .. }));
-        println!("{name}: {} conflicts, {} events refused", resolved.decisions.len(), refused.count());
+        println!("{name}: {} conflicts, {} events refused", decisions.len(), refused.count());
         bench_ours(criterion, &format!("version {version}: {name}"), &room.graph, &base, &forks, &states);
 
         let naive: Vec<_> = states.iter().map(|state| room.naive(state)).collect();

@@ -13,8 +13,10 @@ use crate::json::{Object, Value};
 use crate::power::Levels;
 use crate::room_version::{RoomIdFormat, RoomVersion, Rules};
 use event::{Content, Create};
+use grounds::Grounds;
 
 mod event;
+pub(crate) mod grounds;
 mod member;
 mod power_levels;
 mod rejection;
@@ -89,26 +91,6 @@ pub fn auth_types(
     selected
 }
 
-impl AuthEvent {
-    /// The types and state keys that the event may cite. See [`auth_types`].
-    pub fn auth_types(&self) -> Vec<(String, String)> {
-        // The few keys of the content that the selection reads, as they were read.
-        let mut content = Object::new();
-        if let Some(member) = self.member() {
-            if let Some(membership) = self.membership() {
-                content.insert("membership".to_owned(), Value::from(membership.as_str()));
-            }
-            if let Some(authoriser) = &member.authoriser {
-                content.insert("join_authorised_via_users_server".to_owned(), Value::from(authoriser.text.as_str()));
-            }
-            if let Some(invite) = &member.third_party_invite {
-                content.insert("third_party_invite".to_owned(), invite.clone());
-            }
-        }
-        auth_types(self.rules(), self.event_type(), self.sender(), self.state_key(), &content)
-    }
-}
-
 /// Judges `event` by the events that it cites: step 4 of S2S API, "Checks performed on receipt of a PDU".
 ///
 /// `auth_events` are all of the event's auth events. `create` is the room's accepted create event, needed for room version
@@ -143,19 +125,24 @@ pub fn check_auth_events(
 
 /// Judges `event` by a state: steps 5 and 6 of S2S API, "Checks performed on receipt of a PDU", and state resolution.
 pub fn check_state(event: &AuthEvent, state: &dyn StateView) -> Result<(), Rejection> {
-    if event.event_type() == "m.room.create" {
+    judge(event, &Grounds::look_up(event, state))
+}
+
+/// Judges `event` by the state events that matter to it.
+pub(crate) fn judge(event: &AuthEvent, grounds: &Grounds<'_>) -> Result<(), Rejection> {
+    if let Content::Create(_) = event.content() {
         return Ok(());
     }
-    let create = state.get("m.room.create", "").ok_or(Rejection::NoCreateEvent)?;
+    let create = grounds.create.ok_or(Rejection::NoCreateEvent)?;
     check_federation(event, create)?;
-    if event.event_type() == "m.room.aliases" && event.rules().auth.aliases_rule {
+    if event.rules().auth.aliases_rule && event.event_type() == "m.room.aliases" {
         return check_aliases(event);
     }
-    let levels = Levels::new(create, state.get("m.room.power_levels", ""));
+    let levels = Levels::new(create, grounds.power_levels);
     if let Content::Member(member) = event.content() {
-        return member::check(event, member, create, &levels, state);
+        return member::check(event, member, &levels, create, grounds);
     }
-    member::require_joined(event.sender(), state)?;
+    member::require_joined(event.sender(), grounds.sender)?;
     if event.event_type() == "m.room.third_party_invite" {
         return require_level(event.sender(), &levels, "inviting", levels.invite());
     }
@@ -163,7 +150,7 @@ pub fn check_state(event: &AuthEvent, state: &dyn StateView) -> Result<(), Rejec
     require_level(event.sender(), &levels, event.event_type(), required)?;
     check_owner_of_state(event)?;
     match event.content() {
-        Content::PowerLevels(new) => power_levels::check(event, new, create, &levels, state),
+        Content::PowerLevels(new) => power_levels::check(event, new, create, &levels, grounds.power_levels),
         Content::Redaction { redacts } if event.rules().auth.redaction_rule => {
             check_redaction(event, redacts.as_ref(), &levels)
         }
@@ -206,7 +193,8 @@ fn check_create(event: &AuthEvent, content: &Create) -> Result<(), Rejection> {
 
 /// "Considering the event's `auth_events`".
 fn check_citations(event: &AuthEvent, auth_events: &[Cited]) -> Result<(), Rejection> {
-    let expected = event.auth_types();
+    let expected = event.places();
+    let needs_create = event.rules().room_id == RoomIdFormat::Chosen;
     let mut seen: BTreeMap<(&str, &str), &EventId> = BTreeMap::new();
     for id in event.auth_events() {
         let Some(Cited { event: cited, rejected }) = auth_events.iter().find(|cited| cited.event.event_id() == id)
@@ -217,7 +205,10 @@ fn check_citations(event: &AuthEvent, auth_events: &[Cited]) -> Result<(), Rejec
         if cited.room_id() != event.room_id() {
             return Err(Rejection::AuthEventOfOtherRoom { event: id.clone(), room: cited.room_id().clone() });
         }
-        let is_expected = |key: &str| expected.iter().any(|(a, b)| a == event_type && b == key);
+        let is_create = event_type == "m.room.create";
+        let is_expected = |key: &str| {
+            (needs_create || !is_create) && expected.iter().any(|(_, kind, of)| *kind == event_type && *of == key)
+        };
         let Some(state_key) = state_key.filter(|key| is_expected(key)) else {
             return Err(Rejection::AuthEventUnexpected {
                 event: id.clone(),
@@ -237,7 +228,6 @@ fn check_citations(event: &AuthEvent, auth_events: &[Cited]) -> Result<(), Rejec
             return Err(Rejection::AuthEventRejected { event: id.clone() });
         }
     }
-    let needs_create = event.rules().room_id == RoomIdFormat::Chosen;
     if needs_create && !seen.contains_key(&("m.room.create", "")) {
         return Err(Rejection::NoCreateEventCited);
     }

@@ -7,7 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::auth::AuthEvent;
+use crate::auth::grounds::Place;
 use crate::id::EventId;
+use crate::membership::Membership;
+use crate::power::{Level, Levels, PowerContent};
 use crate::room_version::{RoomIdFormat, RoomVersion};
 
 pub use state_map::{Difference, StateMap};
@@ -67,12 +70,18 @@ pub(crate) struct Node {
     pub(crate) key: StateKeyIndex,
     /// What it cites, in its own order.
     pub(crate) cited: Box<[EventIndex]>,
-    /// The keys of the state that it is judged by.
-    pub(crate) judged_by: Box<[StateKeyIndex]>,
+    /// The keys of the state events that it is judged by. In version 12 without the create event, which is in no doubt.
+    pub(crate) judged_by: Box<[(Place, StateKeyIndex)]>,
     /// The power levels that it cites.
     pub(crate) power_levels: Option<EventIndex>,
     /// The create event: cited, or in version 12 named by the room id.
     pub(crate) create: Option<EventIndex>,
+    /// It "might remove someone's ability to do something in the room": state resolution takes such events first.
+    pub(crate) is_power_event: bool,
+    /// What judging it costs: one, and for power levels one for each entry that is compared.
+    pub(crate) check_cost: usize,
+    /// The sender's level by the events that it cites.
+    pub(crate) sender_level: Level,
 }
 
 impl AuthGraph {
@@ -104,10 +113,26 @@ impl AuthGraph {
         };
         let power_levels = self.find(&cited, "m.room.power_levels");
         let key = self.intern(event.event_type(), state_key);
-        let judged_by = event.auth_types().iter().map(|(kind, key)| self.intern(kind, key)).collect();
+        let names_create = self.version.rules().room_id == RoomIdFormat::CreateEvent;
+        let places = event.places().into_iter().filter(|(place, _, _)| !(names_create && *place == Place::Create));
+        let judged_by = places.map(|(place, kind, key)| (place, self.intern(kind, key))).collect();
+        let sender_level = self.sender_level(&event, create, power_levels);
         let index = EventIndex(u32::try_from(self.nodes.len()).expect("no room has 2^32 state events"));
         self.by_id.insert(event.event_id().clone(), index);
-        self.nodes.push(Node { event, standing, key, cited, judged_by, power_levels, create });
+        let is_power_event = is_power_event(&event);
+        let check_cost = 1 + event.power_content().map_or(0, PowerContent::len);
+        self.nodes.push(Node {
+            is_power_event,
+            check_cost,
+            event,
+            standing,
+            key,
+            cited,
+            judged_by,
+            power_levels,
+            create,
+            sender_level,
+        });
         Ok(index)
     }
 
@@ -166,6 +191,13 @@ impl AuthGraph {
         &self.nodes[index.at()]
     }
 
+    /// Returns the sender's level "when looking at their respective `auth_event`s".
+    fn sender_level(&self, event: &AuthEvent, create: Option<EventIndex>, power_levels: Option<EventIndex>) -> Level {
+        let Some(create) = create else { return Level::Points(0) };
+        let power_levels = power_levels.map(|index| self.event(index));
+        Levels::new(self.event(create), power_levels).user_level(event.sender())
+    }
+
     /// Returns the first of `cited` that is of this type and has an empty state key.
     fn find(&self, cited: &[EventIndex], event_type: &str) -> Option<EventIndex> {
         cited.iter().copied().find(|index| self.event(*index).is_state(event_type, ""))
@@ -188,5 +220,19 @@ impl AuthGraph {
 impl EventIndex {
     pub(crate) fn at(self) -> usize {
         self.0 as usize
+    }
+}
+
+/// Says whether the event "might remove someone's ability to do something in the room".
+///
+/// Power levels and join rules count with an empty state key only, and a create event counts too, as Synapse has it.
+fn is_power_event(event: &AuthEvent) -> bool {
+    match event.event_type() {
+        "m.room.power_levels" | "m.room.join_rules" | "m.room.create" => event.state_key() == Some(""),
+        "m.room.member" => {
+            let removes = matches!(event.membership(), Some(Membership::Leave | Membership::Ban));
+            removes && event.state_key() != Some(event.sender().as_str())
+        }
+        _ => false,
     }
 }

@@ -5,23 +5,23 @@
 //!
 //! The steps of the algorithm stand in [`resolve_forks`], in the specification's order and words.
 
-use serde::{Deserialize, Serialize};
-
-use crate::auth::Rejection;
 use crate::auth_graph::{AuthGraph, Difference, StateMap};
-use crate::id::EventId;
 use crate::room_version::StateResolution;
 use budget::Budget;
 use conflicts::Conflicts;
+use decision::Record;
+use index_map::EventSet;
 use iterative_checks::PartialState;
 
 pub use base::Base;
 pub use budget::TooCostly;
+pub use decision::{Candidate, Decision, Outcome};
 
 mod base;
 mod budget;
 mod conflicted_set;
 mod conflicts;
+mod decision;
 mod index_map;
 mod iterative_checks;
 mod mainline;
@@ -32,8 +32,7 @@ mod power_order;
 pub struct Resolution {
     /// The resolved state.
     pub state: StateMap,
-    /// One for each conflicted key, ordered by type and state key.
-    pub decisions: Vec<Decision>,
+    record: Record,
 }
 
 /// Like [`Resolution`], as what differs from a base.
@@ -41,53 +40,22 @@ pub struct Resolution {
 pub struct ForkResolution {
     /// What makes the resolved state of the base.
     pub changes: Difference,
-    /// One for each conflicted key, ordered by type and state key.
-    pub decisions: Vec<Decision>,
+    record: Record,
 }
 
-/// How a conflict over one (type, state key) was decided.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Decision {
-    /// The conflicted type.
-    pub event_type: String,
-    /// The conflicted state key.
-    pub state_key: String,
-    /// The event that holds in the resolved state. It may be none of the candidates: when all are refused, an event that they
-    /// cite may hold again.
-    pub winner: Option<EventId>,
-    /// The events that hold in the states, ordered by id.
-    pub candidates: Vec<Candidate>,
+impl Resolution {
+    /// Tells how each conflict was decided, ordered by type and state key. `graph` is the one resolved by.
+    pub fn decisions(&self, graph: &AuthGraph) -> Vec<Decision> {
+        self.record.decisions(graph, |conflict| self.state.get(conflict.key))
+    }
 }
 
-/// An event that some of the states have for a conflicted key.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Candidate {
-    /// The event.
-    pub event: EventId,
-    /// The states that have it, by their place among those given.
-    pub states: Vec<usize>,
-    /// What became of it.
-    pub outcome: Outcome,
-}
-
-/// What became of a candidate.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
-    /// It holds in the resolved state.
-    Won,
-    /// It passed, but this event came later in the order.
-    Overridden {
-        /// The event that holds instead.
-        by: EventId,
-    },
-    /// It did not pass against the state that the events before it in the order had built.
-    Refused {
-        /// Why.
-        rejection: Rejection,
-    },
-    /// It had been rejected when it was received.
-    RejectedBefore,
+impl ForkResolution {
+    /// Tells how each conflict was decided, ordered by type and state key. `graph` and `base` are those resolved by.
+    pub fn decisions(&self, graph: &AuthGraph, base: &Base) -> Vec<Decision> {
+        let holds = |key| self.changes.get(key).unwrap_or_else(|| base.state().get(key));
+        self.record.decisions(graph, |conflict| holds(conflict.key))
+    }
 }
 
 /// Resolves states of one room. The order of the states, and that of the events in the graph, makes no difference.
@@ -95,8 +63,8 @@ pub fn resolve(graph: &AuthGraph, states: &[&StateMap]) -> Result<Resolution, To
     let Some(first) = states.first() else { return Ok(Resolution::default()) };
     let base = Base::new(graph, (*first).clone());
     let forks: Vec<Difference> = states.iter().map(|state| first.diff(state)).collect();
-    let ForkResolution { changes, decisions } = resolve_forks(graph, &base, &forks)?;
-    Ok(Resolution { state: first.with(&changes), decisions })
+    let ForkResolution { changes, record } = resolve_forks(graph, &base, &forks)?;
+    Ok(Resolution { state: first.with(&changes), record })
 }
 
 /// Resolves the states that `forks` make of `base`. The base itself is none of them, unless an empty difference is.
@@ -106,7 +74,8 @@ pub fn resolve_forks(graph: &AuthGraph, base: &Base, forks: &[Difference]) -> Re
     let mut budget = Budget::default();
     let conflicts = Conflicts::find(base, forks, &mut budget)?;
     if conflicts.is_empty() {
-        return Ok(ForkResolution { changes: conflicts.changes_of_unconflicted(base), decisions: Vec::new() });
+        let changes = conflicts.changes_of_unconflicted(base);
+        return Ok(ForkResolution { changes, record: Record::default() });
     }
     let includes_subgraph = match graph.version().rules().state_resolution {
         StateResolution::V1 | StateResolution::V2 => false,
@@ -126,12 +95,15 @@ pub fn resolve_forks(graph: &AuthGraph, base: &Base, forks: &[Difference]) -> Re
     partial.apply(&power_events, &mut budget)?;
 
     // 3. The rest, by mainline ordering of the power levels so far.
-    let rest = full_conflicted_set.without(&power_events);
+    let mut taken = EventSet::new(graph.len());
+    power_events.iter().for_each(|event| _ = taken.insert(*event));
+    let rest = full_conflicted_set.as_slice().iter().copied().filter(|event| !taken.contains(*event)).collect();
     let rest = mainline::sort(graph, rest, partial.power_levels(), &mut budget)?;
 
     // 4. Checked likewise.
     partial.apply(&rest, &mut budget)?;
 
     // 5. What is unconflicted stays as it is.
-    Ok(ForkResolution { changes: partial.changes(base, &conflicts), decisions: partial.decisions(&conflicts) })
+    let (changes, refused) = partial.finish(base, &conflicts);
+    Ok(ForkResolution { changes, record: Record { conflicts, refused } })
 }

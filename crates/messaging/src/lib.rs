@@ -16,10 +16,12 @@ mod handshakes;
 pub mod limits;
 pub mod membership;
 mod messenger;
+pub mod reading;
 pub mod receipts;
 pub mod rooms;
 pub mod sending;
 pub mod subscription;
+pub mod sync;
 pub mod typing;
 
 pub use error::MessagingError;

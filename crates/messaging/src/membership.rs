@@ -125,6 +125,9 @@ impl Messaging {
         content: Object,
     ) -> Result<(), MessagingError> {
         self.joined_room(room_id, sender).await?;
+        if !self.is_ours(invited) {
+            self.check_federated(room_id).await?;
+        }
         let mut content = content;
         content.insert("membership".to_owned(), json!("invite"));
         let draft = draft(sender, "m.room.member", invited.as_str(), content);
@@ -135,6 +138,17 @@ impl Messaging {
             self.graph().send(room_id, vec![draft], None).await?;
         } else {
             self.graph().invite_remote(room_id, draft, invited).await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses what would bring users of other servers into a room that is for its creator's server alone. The auth rules
+    /// would let the invite in and keep its target out; Synapse refuses the invite, which tells the sender sooner.
+    async fn check_federated(&self, room_id: &RoomId) -> Result<(), MessagingError> {
+        let create = self.state_event(room_id, "m.room.create", "").await?;
+        let federates = create.as_ref().and_then(|create| create.content().get("m.federate")).and_then(Value::as_bool);
+        if federates == Some(false) {
+            return Err(MessagingError::Forbidden(format!("the room {room_id} is not open to other servers")));
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub enum Sight {
 
 /// Says whether `server` may read about the room at all: it has, or had by the current state, a user in it.
 pub(crate) fn may_read_room(tx: &ReadTx<'_>, room: &RoomRow, server: &ServerName) -> Result<bool, StoreError> {
-    Ok(room_rows::is_server_joined(tx, room.number, server)?)
+    room_rows::is_server_joined(tx, room.number, server)
 }
 
 /// Says how much of an event `server` may see. C-S API, "History visibility", seen from a server: what any of its users may see.

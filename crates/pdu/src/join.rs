@@ -413,7 +413,7 @@ pub fn refused(server: &ServerName, error: RequestError) -> JoinError {
         RequestError::Refused { status, errcode, message, .. } => {
             JoinError::Refused { server: server.clone(), status, errcode, message }
         }
-        other => failed(server, other.to_string()),
+        RequestError::Failed(_) | RequestError::Malformed { .. } => failed(server, error.to_string()),
     }
 }
 

@@ -171,7 +171,6 @@ impl<'a> Bench<'a> {
     }
 
     /// Steps 4 to 6 of "Checks performed on receipt of a PDU". Step 7, the policy server, says "none".
-    #[expect(clippy::type_complexity, reason = "the outer error stops the batch, the inner one is the verdict")]
     fn check(
         &self,
         event: &AuthEvent,

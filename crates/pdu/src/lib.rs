@@ -33,7 +33,7 @@ pub use acl::ServerAcl;
 pub use gates::{Sight, may_see};
 pub use graph::{Graph, Parts};
 pub use handshake::STRIPPED_TYPES;
-pub use intake::server_acl;
+pub use intake::{StoredBodies, server_acl};
 pub use invite::InviteError;
 pub use join::{JoinError, Joined, LeaveError, refused};
 pub use send::{Beside, Draft, SendError, Sent};

@@ -36,7 +36,7 @@ enum Progress {
 impl Graph {
     /// Takes up the work that was staged before a restart.
     pub async fn start(&self) -> Result<(), StoreError> {
-        let rooms = self.database().read(|tx| staging::rooms(tx)).await?;
+        let rooms = self.database().read(staging::rooms).await?;
         for (room, _) in rooms {
             self.wake_room(room);
         }

@@ -1,29 +1,47 @@
 //! What is stored, one concern a file.
 
+mod account_data;
+mod accounts;
 mod aliases;
 mod destination_health;
+mod device_keys;
+mod devices;
 mod events;
+mod filters;
 mod graph;
+mod outbound;
+mod profiles;
 mod receipts;
+mod received_transactions;
 mod rooms;
 mod server_keys;
 mod staging;
 mod state;
 mod streams;
 mod subscriptions;
+mod to_device;
 
 /// The schema, in the order in which it is made. One line a concern.
 #[rustfmt::skip]
 pub(crate) const ALL: &[&str] = &[
+    account_data::SCHEMA,
+    accounts::SCHEMA,
     aliases::SCHEMA,
     destination_health::SCHEMA,
+    device_keys::SCHEMA,
+    devices::SCHEMA,
     events::SCHEMA,
+    filters::SCHEMA,
     graph::SCHEMA,
+    outbound::SCHEMA,
+    profiles::SCHEMA,
     receipts::SCHEMA,
+    received_transactions::SCHEMA,
     rooms::SCHEMA,
     server_keys::SCHEMA,
     staging::SCHEMA,
     state::SCHEMA,
     streams::SCHEMA,
     subscriptions::SCHEMA,
+    to_device::SCHEMA,
 ];

@@ -1,13 +1,25 @@
 //! The queries, one concern a file.
 
+pub mod account_data;
+pub mod accounts;
 pub mod aliases;
+pub mod cross_signing;
 pub mod destination_health;
+pub mod device_keys;
+pub mod devices;
 pub mod events;
+pub mod filters;
 pub mod graph;
+pub mod integrity;
+pub mod key_backups;
+pub mod outbound;
+pub mod profiles;
 pub mod receipts;
+pub mod received_transactions;
 pub mod rooms;
 pub mod server_keys;
 pub mod staging;
 pub mod state;
 pub mod streams;
 pub mod subscriptions;
+pub mod to_device;

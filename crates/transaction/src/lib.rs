@@ -1,1 +1,21 @@
-//! Layer 2: each transaction is processed once and sent once
+//! Layer 2: each transaction is processed once and sent once.
+//!
+//! [`Inbound`] answers a repeated transaction with its first answer. [`Outbound`] keeps one ordered queue per destination and at
+//! most one transaction in flight. [`Requests`] asks a destination everything else that a server can be asked.
+//!
+//! [`intake`] says what this layer asks of those above: the PDU layer takes PDUs and gives their bodies, `messaging` and
+//! `users` take EDUs.
+//!
+//! **Invariant:** events are opaque. Nothing in this crate looks inside a PDU; `pdu` does that.
+//! **Invariant:** an answer is stored before it is sent, together with all that it acknowledges.
+//! **Invariant:** a transaction id is never used again with other content.
+
+pub mod inbound;
+pub mod intake;
+pub mod outbound;
+pub mod requests;
+
+pub use inbound::Inbound;
+pub use intake::{CheckedPdus, EduIntake, EventBodies, PduIntake, Staging};
+pub use outbound::Outbound;
+pub use requests::{RequestError, Requests};

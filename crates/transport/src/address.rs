@@ -17,24 +17,21 @@ impl AllowedAddresses {
     /// Says whether a request may go there. IPv4 addresses inside of IPv6 ones are looked at as what they are.
     pub fn allows(&self, address: IpAddr) -> bool {
         let inner = embedded(address);
-        let in_range = |address: IpAddr| self.0.iter().any(|range| range.contains(&address));
-        in_range(inner) || in_range(address) || (is_public(inner) && is_public(address))
+        self.0.iter().any(|range| range.contains(&inner) || range.contains(&address)) || is_public(inner)
     }
 }
 
-/// The IPv4 address that an IPv6 address carries (mapped, compatible, NAT64, 6to4), or the address itself.
+/// The IPv4 address that an IPv6 address leads to (mapped, compatible, NAT64, 6to4), or the address itself.
 fn embedded(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let octets = v6.octets();
     let v4 = |at: usize| IpAddr::V4(Ipv4Addr::new(octets[at], octets[at + 1], octets[at + 2], octets[at + 3]));
-    let segments = v6.segments();
-    if segments[..6] == [0, 0, 0, 0, 0, 0xffff] || segments[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
-        return v4(12);
+    match v6.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => address,
+        [0, 0, 0, 0, 0, 0 | 0xffff, _, _] | [0x64, 0xff9b, 0, 0, 0, 0, _, _] => v4(12),
+        [0x2002, ..] => v4(2),
+        _ => address,
     }
-    if segments[..6] == [0; 6] && !v6.is_loopback() && !v6.is_unspecified() {
-        return v4(12);
-    }
-    if segments[0] == 0x2002 { v4(2) } else { address }
 }
 
 fn is_public(address: IpAddr) -> bool {
@@ -61,13 +58,14 @@ fn is_public_v4(v4: Ipv4Addr) -> bool {
         || (a == 198 && (b == 18 || b == 19)))
 }
 
+/// RFC 4291: only 2000::/3 is given out to anybody. Of that, protocol assignments (Teredo, which leads to IPv4, and benchmarks
+/// among them) and documentation are not.
 fn is_public_v6(v6: Ipv6Addr) -> bool {
-    let first = v6.segments()[0];
-    // Only 2000::/3 is given out to anybody; of that, documentation and benchmarking are not.
+    let [first, second, ..] = v6.segments();
     let is_global = (0x2000..0x4000).contains(&first);
-    let is_documentation = v6.segments()[..2] == [0x2001, 0x0db8] || (first & 0xfff0) == 0x3ff0;
-    let is_benchmark = v6.segments()[..3] == [0x2001, 0x0002, 0];
-    is_global && !is_documentation && !is_benchmark
+    let is_assigned = first == 0x2001 && second < 0x0200;
+    let is_documentation = (first == 0x2001 && second == 0x0db8) || (first & 0xfff0) == 0x3ff0;
+    is_global && !is_assigned && !is_documentation
 }
 
 #[cfg(test)]
@@ -99,12 +97,16 @@ mod tests {
             "64:ff9b::10.0.0.1",
             "2002:7f00:1::",
             "2001:db8::1",
+            "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+            "2001:2::1",
+            "3fff::1",
+            "64:ff9b:1::1",
+            "100::1",
         ] {
             assert!(!none.allows(refused.parse().unwrap()), "{refused}");
         }
-        for allowed in ["1.1.1.1", "2606:4700::1111", "64:ff9b::1.1.1.1"] {
-            let expected = allowed != "64:ff9b::1.1.1.1";
-            assert_eq!(none.allows(allowed.parse().unwrap()), expected, "{allowed}");
+        for allowed in ["1.1.1.1", "2606:4700::1111", "64:ff9b::1.1.1.1", "2002:101:101::1", "::ffff:1.1.1.1"] {
+            assert!(none.allows(allowed.parse().unwrap()), "{allowed}");
         }
         let loopback = AllowedAddresses::new(vec!["127.0.0.0/8".parse().unwrap()]);
         assert!(loopback.allows("127.1.2.3".parse().unwrap()) && loopback.allows("::ffff:127.0.0.1".parse().unwrap()));

@@ -1,205 +1,375 @@
-//! Signed requests to other servers.
+//! Asks other servers: signs the request, sends it, reads the answer, and takes note of how it went.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use events::{Object, ServerName, SigningKey, Value, json};
-use handles::Timestamp;
+use handles::{Handles, Timestamp};
 
 use crate::exchange::{Exchange, ExchangeError, Request, Response};
+use crate::health::Health;
 use crate::x_matrix::SignedRequest;
 
-/// Asks other servers in our name. Cheap to clone.
+/// Bytes of a peer's error text that we pass on.
+const ERROR_BYTES_MAX: usize = 500;
+/// Deeper than any answer of the specification; the parser's own limit is higher.
+const ERRCODE_BYTES_MAX: usize = 255;
+
+/// The client of one server. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     server_name: ServerName,
     key: Arc<SigningKey>,
     exchange: Arc<dyn Exchange>,
-    watch: Arc<dyn Watch>,
+    handles: Handles,
+    health: Arc<Health>,
 }
 
-/// Limits of one call.
-#[derive(Debug, Clone, Copy)]
+/// How much one call may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallLimits {
-    /// How long to wait for the whole response.
+    /// For the whole call. Large answers may take longer as long as they make progress.
     pub timeout: Duration,
-    /// How many bytes of it to read.
+    /// Bytes of the answer.
     pub response_bytes_max: usize,
 }
 
-/// Follows how it goes with each server, and says whom to leave in peace.
-pub trait Watch: Send + Sync {
-    /// Returns until when `server` is not to be asked, if it rests.
-    fn resting_until(&self, server: &ServerName) -> Option<Timestamp>;
-    /// It answered, whatever the status.
-    fn answered(&self, server: &ServerName);
-    /// There was no response.
-    fn failed(&self, server: &ServerName, error: &ExchangeError);
+/// What to do with a server that [rests](Health::resting_until).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Do not ask it: [`CallError::Resting`].
+    Respect,
+    /// Ask it all the same: a person waits, or there is nobody else to ask.
+    Ignore,
 }
 
-/// Asks everybody, always.
-pub struct NoWatch;
-
-impl Watch for NoWatch {
-    fn resting_until(&self, _server: &ServerName) -> Option<Timestamp> {
-        None
-    }
-
-    fn answered(&self, _server: &ServerName) {}
-
-    fn failed(&self, _server: &ServerName, _error: &ExchangeError) {}
-}
-
-/// There is no answer that could be used.
+/// Why a call has no answer.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum CallError {
     /// There was no response.
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
-    /// The server answered with an error.
-    #[error("{server} refused: {status} {errcode} {message}")]
+    /// It said no.
+    #[error("{server} refused with {status} {errcode}: {error}")]
     Refused {
-        /// Who refused.
+        /// Who.
         server: ServerName,
         /// The HTTP status.
         status: u16,
-        /// The Matrix error code, or `M_UNKNOWN`.
+        /// `M_UNKNOWN` if it gave none.
         errcode: String,
-        /// Its words.
-        message: String,
-        /// The whole body.
+        /// In its words.
+        error: String,
+        /// The whole body; null if it was no JSON.
         body: Value,
     },
-    /// The server answered something that is not what the specification says.
-    #[error("{server} answered nonsense: {reason}")]
+    /// It answered with something that is not an answer.
+    #[error("{server} answered with garbage: {reason}")]
     Garbage {
         /// Who.
         server: ServerName,
         /// What is wrong with it.
         reason: String,
     },
-    /// The server has failed lately and is left in peace.
-    #[error("{server} has not answered lately and is not asked before {until} ms")]
+    /// It failed lately and is not asked now.
+    #[error("{server} failed lately and rests until {until}")]
     Resting {
         /// Who.
         server: ServerName,
-        /// Until when, in milliseconds since 1970.
+        /// In milliseconds since 1970.
         until: Timestamp,
     },
-    /// We do not ask ourselves.
-    #[error("a request to ourselves is a mistake")]
-    Ourselves,
+}
+
+impl CallError {
+    /// Says whether the server took note of the request and refused it for good, so that a repetition would change nothing.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => !is_passing(*status),
+            Self::Exchange(_) | Self::Garbage { .. } | Self::Resting { .. } => false,
+        }
+    }
 }
 
 impl Client {
-    /// Asks as `server_name`, signing with `key`.
+    /// A client that asks in the name of `server_name`.
     pub fn new(
         server_name: ServerName,
         key: Arc<SigningKey>,
         exchange: Arc<dyn Exchange>,
-        watch: Arc<dyn Watch>,
+        handles: Handles,
+        health: Arc<Health>,
     ) -> Self {
-        Self { server_name, key, exchange, watch }
+        Self { server_name, key, exchange, handles, health }
     }
 
-    /// Our name.
+    /// In whose name this client asks.
     pub fn server_name(&self) -> &ServerName {
         &self.server_name
     }
 
-    /// Asks `destination` and returns the body of its answer, which is JSON of any shape.
+    /// What carries the requests.
+    pub(crate) fn exchange(&self) -> &Arc<dyn Exchange> {
+        &self.exchange
+    }
+
+    /// The health of the servers that are asked.
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// Sends a signed request and returns the JSON of the answer. A destination that rests is not asked.
+    ///
+    /// `path_and_query` comes from a [`PathBuilder`](crate::path::PathBuilder). `body` is an object, for `PUT` and `POST`.
     pub async fn call(
         &self,
         destination: &ServerName,
         method: http::Method,
         path_and_query: String,
-        body: Option<&Object>,
+        body: Option<&Value>,
         limits: CallLimits,
     ) -> Result<Value, CallError> {
-        let bytes = self.call_raw(destination, method, path_and_query, body, limits).await?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| CallError::Garbage { server: destination.clone(), reason: error.to_string() })
+        let body = self.call_raw(destination, method, path_and_query, body, limits, Rest::Respect).await?;
+        parse(destination, &body)
     }
 
-    /// Like [`Client::call`], without reading the answer's JSON.
+    /// Like [`Client::call`], but a destination that rests is asked too.
+    pub async fn call_resting(
+        &self,
+        destination: &ServerName,
+        method: http::Method,
+        path_and_query: String,
+        body: Option<&Value>,
+        limits: CallLimits,
+    ) -> Result<Value, CallError> {
+        let body = self.call_raw(destination, method, path_and_query, body, limits, Rest::Ignore).await?;
+        parse(destination, &body)
+    }
+
+    /// Like [`Client::call`], but returns the body of a successful answer unparsed.
     pub async fn call_raw(
         &self,
         destination: &ServerName,
         method: http::Method,
         path_and_query: String,
-        body: Option<&Object>,
+        body: Option<&Value>,
         limits: CallLimits,
+        rest: Rest,
     ) -> Result<Bytes, CallError> {
+        match (rest, self.health.resting_until(destination)) {
+            (Rest::Respect, Some(until)) => return Err(CallError::Resting { server: destination.clone(), until }),
+            (Rest::Respect, None) | (Rest::Ignore, _) => {}
+        }
         if *destination == self.server_name {
-            return Err(CallError::Ourselves);
+            return Err(unreachable(destination, "a server does not ask itself"));
         }
-        if let Some(until) = self.watch.resting_until(destination) {
-            return Err(CallError::Resting { server: destination.clone(), until });
-        }
-        let body = body.map(json::canonical);
+        let request = self.sign(destination, method, path_and_query, body, limits);
+        let began = self.handles.clock.now();
+        let response = self.exchange.send(request).await;
+        self.note(destination, began, &response);
+        let response = response?;
+        if (200..300).contains(&response.status) { Ok(response.body) } else { Err(refusal(destination, &response)) }
+    }
+
+    fn sign(
+        &self,
+        destination: &ServerName,
+        method: http::Method,
+        path_and_query: String,
+        body: Option<&Value>,
+        limits: CallLimits,
+    ) -> Request {
+        let body = body.map(json::canonical_value);
         let signed =
             SignedRequest { method: method.as_str(), uri: &path_and_query, origin: &self.server_name, destination };
-        let authorization = Some(signed.sign(body.as_deref(), &self.key));
-        let request = Request {
+        let authorization = signed.sign(body.as_deref(), &self.key);
+        Request {
             destination: destination.clone(),
             method,
             path_and_query,
-            authorization,
+            authorization: Some(authorization),
             body: body.map(Bytes::from),
             timeout: limits.timeout,
             response_bytes_max: limits.response_bytes_max,
-        };
-        self.exchange(request).await
+        }
     }
 
-    /// Asks without a signature, for what everybody may know: keys.
-    pub async fn call_unsigned(
-        &self,
-        destination: &ServerName,
-        path_and_query: String,
-        limits: CallLimits,
-    ) -> Result<Value, CallError> {
-        let request = Request {
-            destination: destination.clone(),
-            method: http::Method::GET,
-            path_and_query,
-            authorization: None,
-            body: None,
-            timeout: limits.timeout,
-            response_bytes_max: limits.response_bytes_max,
-        };
-        let bytes = self.exchange(request).await?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| CallError::Garbage { server: destination.clone(), reason: error.to_string() })
-    }
-
-    async fn exchange(&self, request: Request) -> Result<Bytes, CallError> {
-        let server = request.destination.clone();
-        match self.exchange.send(request).await {
-            Ok(response) => {
-                self.watch.answered(&server);
-                answer(server, response)
+    /// A refusal is a sign of health. What a proxy says when the server behind it is down is not, nor is a server that
+    /// cannot check who we are.
+    fn note(&self, destination: &ServerName, began: Timestamp, outcome: &Result<Response, ExchangeError>) {
+        match outcome {
+            Ok(response) if response.status == 429 => {
+                let rest = Duration::from_secs(response.retry_after.unwrap_or(1));
+                self.health.asked_to_rest(destination, rest, &refusal(destination, response).to_string());
             }
-            Err(error) => {
-                self.watch.failed(&server, &error);
-                Err(error.into())
+            Ok(response) if is_passing(response.status) => {
+                self.health.failed(destination, began, &refusal(destination, response).to_string());
+            }
+            // It answers, if only too much.
+            Ok(_) | Err(ExchangeError::TooLarge(_)) => self.health.succeeded(destination),
+            Err(error @ (ExchangeError::Unreachable { .. } | ExchangeError::TimedOut(_))) => {
+                self.health.failed(destination, began, &error.to_string());
             }
         }
     }
 }
 
-fn answer(server: ServerName, response: Response) -> Result<Bytes, CallError> {
-    if response.status == 200 {
-        return Ok(response.body);
+/// Says whether a later repetition may fare better.
+fn is_passing(status: u16) -> bool {
+    status >= 500 || status == 429 || status == 401 || status == 408
+}
+
+fn unreachable(server: &ServerName, reason: &str) -> CallError {
+    CallError::Exchange(ExchangeError::Unreachable { server: server.clone(), reason: reason.to_owned() })
+}
+
+fn parse(server: &ServerName, body: &[u8]) -> Result<Value, CallError> {
+    let garbage = |reason: String| CallError::Garbage { server: server.clone(), reason };
+    let value: Value = serde_json::from_slice(body).map_err(|error| garbage(error.to_string()))?;
+    // `PUT /v1/send_join` and its like answer with a pair.
+    if value.is_object() || value.is_array() {
+        Ok(value)
+    } else {
+        Err(garbage("neither an object nor an array".into()))
     }
-    let body: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
-    let text = |key: &str, otherwise: &str| body.get(key).and_then(Value::as_str).unwrap_or(otherwise).to_owned();
-    Err(CallError::Refused {
-        server,
+}
+
+fn refusal(server: &ServerName, response: &Response) -> CallError {
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    let text = |key, otherwise: &str, bytes_max| {
+        let text = body.get(key).and_then(Value::as_str).unwrap_or(otherwise);
+        text[..text.floor_char_boundary(bytes_max)].to_owned()
+    };
+    CallError::Refused {
+        server: server.clone(),
         status: response.status,
-        errcode: text("errcode", "M_UNKNOWN"),
-        message: text("error", "it gave no reason"),
+        errcode: text("errcode", "M_UNKNOWN", ERRCODE_BYTES_MAX),
+        error: text("error", "no reason given", ERROR_BYTES_MAX),
         body,
-    })
+    }
+}
+
+/// Returns `value` as an object, or says that `server` did not send one.
+pub fn expect_object(server: &ServerName, value: Value) -> Result<Object, CallError> {
+    match value {
+        Value::Object(object) => Ok(object),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(CallError::Garbage { server: server.clone(), reason: "the answer is not an object".to_owned() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use events::KeyId;
+    use persistence::Database;
+    use serde_json::json;
+
+    use super::*;
+    use crate::exchange::BoxFuture;
+    use crate::x_matrix::XMatrix;
+
+    /// Answers every request with the same outcome and keeps the requests.
+    struct Scripted {
+        outcome: Mutex<Result<Response, ExchangeError>>,
+        seen: Mutex<Vec<Request>>,
+    }
+
+    impl Exchange for Scripted {
+        fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, ExchangeError>> {
+            self.seen.lock().unwrap().push(request);
+            let outcome = self.outcome.lock().unwrap().clone();
+            Box::pin(async move { outcome })
+        }
+    }
+
+    const LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(10), response_bytes_max: 1000 };
+
+    async fn client(outcome: Result<Response, ExchangeError>) -> (Client, Arc<Scripted>) {
+        let handles = Handles::simulated(1);
+        let health = Health::open(Database::open_inline(None).unwrap(), handles.clone()).await.unwrap();
+        let key = Arc::new(SigningKey::from_seed(KeyId::parse("ed25519:1").unwrap(), &[7; 32]));
+        let scripted = Arc::new(Scripted { outcome: Mutex::new(outcome), seen: Mutex::default() });
+        (Client::new(name("a.test"), key, Arc::clone(&scripted) as _, handles, health), scripted)
+    }
+
+    fn name(name: &str) -> ServerName {
+        ServerName::parse(name).unwrap()
+    }
+
+    fn response(status: u16, body: &str) -> Result<Response, ExchangeError> {
+        Ok(Response { status, body: Bytes::from(body.to_owned()), retry_after: None })
+    }
+
+    async fn put(client: &Client, to: &str) -> Result<Value, CallError> {
+        client
+            .call(&name(to), http::Method::PUT, "/x?y=%21".to_owned(), Some(&json!({"b": 1, "a": [1.5]})), LIMITS)
+            .await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_header_signs_what_is_sent() {
+        let (client, scripted) = client(response(200, r#"{"ok":true}"#)).await;
+        assert_eq!(put(&client, "b.test").await, Ok(json!({"ok": true})));
+        let seen = scripted.seen.lock().unwrap();
+        let header = XMatrix::parse(seen[0].authorization.as_ref().unwrap()).unwrap();
+        let body = std::str::from_utf8(seen[0].body.as_ref().unwrap()).unwrap();
+        assert_eq!(body, r#"{"a":[1.5],"b":1}"#);
+        let (origin, destination) = (name("a.test"), name("b.test"));
+        let signed = SignedRequest { method: "PUT", uri: "/x?y=%21", origin: &origin, destination: &destination };
+        assert!(signed.is_signed(Some(body), &client.key.public(), &header.signature));
+        assert_eq!((header.origin.clone(), header.destination), (origin.clone(), Some(destination.clone())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_failed_rests_and_one_that_refused_does_not() {
+        let unreachable = ExchangeError::Unreachable { server: name("b.test"), reason: "refused".to_owned() };
+        for (outcome, rests) in [
+            (Err(unreachable), true),
+            (Err(ExchangeError::TimedOut(name("b.test"))), true),
+            (Err(ExchangeError::TooLarge(name("b.test"))), false),
+            (response(502, "<html>"), true),
+            (response(401, "{}"), true),
+            (response(429, "{}"), true),
+            (response(403, r#"{"errcode":"M_FORBIDDEN","error":"no"}"#), false),
+            (response(404, "{}"), false),
+            (response(200, "{}"), false),
+            (response(200, "garbage"), false),
+        ] {
+            let (client, scripted) = client(outcome.clone()).await;
+            let first = put(&client, "b.test").await;
+            let second = put(&client, "b.test").await;
+            assert_eq!(matches!(second, Err(CallError::Resting { .. })), rests, "{outcome:?}: {first:?}, {second:?}");
+            assert_eq!(scripted.seen.lock().unwrap().len(), if rests { 1 } else { 2 });
+            let insisted = client.call_resting(&name("b.test"), http::Method::GET, "/".to_owned(), None, LIMITS).await;
+            assert!(!matches!(insisted, Err(CallError::Resting { .. })));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_carries_the_words_of_the_server() {
+        let (client, _) = client(response(403, r#"{"errcode":"M_FORBIDDEN","error":"You shall not pass"}"#)).await;
+        let error = put(&client, "b.test").await.unwrap_err();
+        assert_eq!(error.to_string(), "b.test refused with 403 M_FORBIDDEN: You shall not pass");
+        assert!(error.is_final());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn garbage_is_an_error_that_names_the_server() {
+        for garbage in ["", "{", "1", "\"x\"", "\u{0}"] {
+            let (client, _) = client(response(200, garbage)).await;
+            let error = put(&client, "b.test").await.unwrap_err();
+            assert!(matches!(&error, CallError::Garbage { server, .. } if server.as_str() == "b.test"), "{error}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_never_asks_itself() {
+        let (client, scripted) = client(response(200, "{}")).await;
+        assert!(matches!(put(&client, "a.test").await, Err(CallError::Exchange(_))));
+        assert!(scripted.seen.lock().unwrap().is_empty());
+    }
 }

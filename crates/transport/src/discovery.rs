@@ -104,3 +104,119 @@ fn direct(server: &ServerName) -> Option<Destination> {
 fn named(host: &str, candidates: Vec<(String, u16)>) -> Destination {
     Destination { candidates, authority: host.to_owned(), certificate_name: host.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs a discovery. `delegate` is what the well-known file says, the others what the SRV records do. Returns each look-up in
+    /// order, and then addresses, `Host` and certificate name.
+    fn discover(server: &str, delegate: Option<&str>, fed: &[(&str, u16)], old: &[(&str, u16)]) -> String {
+        let targets = |records: &[(&str, u16)]| records.iter().map(|(host, port)| (host.to_string(), *port)).collect();
+        let mut discovery = Discovery::new(&ServerName::parse(server).unwrap());
+        let mut steps = Vec::new();
+        loop {
+            match discovery.next() {
+                Next::WellKnown(host) => {
+                    steps.push(format!("well-known {host}"));
+                    discovery.handle_well_known(delegate.map(|name| ServerName::parse(name).unwrap()).as_ref());
+                }
+                Next::Srv(name) => {
+                    let answer = if name.starts_with("_matrix-fed.") { fed } else { old };
+                    steps.push(name);
+                    discovery.handle_srv(targets(answer));
+                }
+                Next::Found(Destination { candidates, authority, certificate_name }) => {
+                    let places: Vec<_> = candidates.iter().map(|(host, port)| format!("{host} {port}")).collect();
+                    steps.push(format!("{} | {authority} | {certificate_name}", places.join(", ")));
+                    return steps.join("; ");
+                }
+            }
+        }
+    }
+
+    /// S2S API, "Resolving server names": every branch, by the numbers of its list.
+    #[test]
+    fn every_branch_of_the_specification() {
+        const NONE: &[(&str, u16)] = &[];
+        const TWO: &[(&str, u16)] = &[("h.test", 1000), ("i.test", 1001)];
+        for (branch, server, delegate, fed, old, expected) in [
+            ("1", "1.2.3.4", None, NONE, NONE, "1.2.3.4 8448 | 1.2.3.4 | 1.2.3.4"),
+            ("1, port", "1.2.3.4:5", None, NONE, NONE, "1.2.3.4 5 | 1.2.3.4:5 | 1.2.3.4"),
+            ("1, IPv6", "[2001::1]", None, NONE, NONE, "2001::1 8448 | [2001::1] | 2001::1"),
+            ("1, IPv6, port", "[2001::1]:5", None, NONE, NONE, "2001::1 5 | [2001::1]:5 | 2001::1"),
+            ("2", "a.test:5", Some("d.test"), TWO, TWO, "a.test 5 | a.test:5 | a.test"),
+            ("3.1", "a.test", Some("1.2.3.4"), TWO, TWO, "well-known a.test; 1.2.3.4 8448 | 1.2.3.4 | 1.2.3.4"),
+            ("3.1, port", "a.test", Some("1.2.3.4:5"), TWO, TWO, "well-known a.test; 1.2.3.4 5 | 1.2.3.4:5 | 1.2.3.4"),
+            (
+                "3.1, IPv6",
+                "a.test",
+                Some("[2001::1]:5"),
+                TWO,
+                TWO,
+                "well-known a.test; 2001::1 5 | [2001::1]:5 | 2001::1",
+            ),
+            ("3.2", "a.test", Some("d.test:5"), TWO, TWO, "well-known a.test; d.test 5 | d.test:5 | d.test"),
+            (
+                "3.3",
+                "a.test",
+                Some("d.test"),
+                TWO,
+                &[("old.test", 1)],
+                "well-known a.test; _matrix-fed._tcp.d.test; h.test 1000, i.test 1001 | d.test | d.test",
+            ),
+            (
+                "3.4",
+                "a.test",
+                Some("d.test"),
+                NONE,
+                TWO,
+                "well-known a.test; _matrix-fed._tcp.d.test; _matrix._tcp.d.test; h.test 1000, i.test 1001 | d.test | d.test",
+            ),
+            (
+                "3.5",
+                "a.test",
+                Some("d.test"),
+                NONE,
+                NONE,
+                "well-known a.test; _matrix-fed._tcp.d.test; _matrix._tcp.d.test; d.test 8448 | d.test | d.test",
+            ),
+            (
+                "4",
+                "a.test",
+                None,
+                TWO,
+                &[("old.test", 1)],
+                "well-known a.test; _matrix-fed._tcp.a.test; h.test 1000, i.test 1001 | a.test | a.test",
+            ),
+            (
+                "5",
+                "a.test",
+                None,
+                NONE,
+                TWO,
+                "well-known a.test; _matrix-fed._tcp.a.test; _matrix._tcp.a.test; h.test 1000, i.test 1001 | a.test | a.test",
+            ),
+            (
+                "6",
+                "a.test",
+                None,
+                NONE,
+                NONE,
+                "well-known a.test; _matrix-fed._tcp.a.test; _matrix._tcp.a.test; a.test 8448 | a.test | a.test",
+            ),
+        ] {
+            assert_eq!(discover(server, delegate, fed, old), expected, "branch {branch}");
+        }
+    }
+
+    #[test]
+    fn answers_that_nobody_asked_for_change_nothing() {
+        let mut discovery = Discovery::new(&ServerName::parse("a.test").unwrap());
+        discovery.handle_srv(vec![("h.test".to_owned(), 1)]);
+        assert_eq!(discovery.next(), Next::WellKnown("a.test".to_owned()));
+        discovery.handle_well_known(None);
+        discovery.handle_well_known(Some(&ServerName::parse("d.test").unwrap()));
+        assert_eq!(discovery.next(), Next::Srv("_matrix-fed._tcp.a.test".to_owned()));
+    }
+}

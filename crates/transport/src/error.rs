@@ -42,6 +42,26 @@ impl ApiError {
         Self::new(400, "M_INVALID_PARAM", message)
     }
 
+    /// 401 `M_UNAUTHORIZED`: the request is not signed, or not by whom it says.
+    pub fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(401, "M_UNAUTHORIZED", message)
+    }
+
+    /// 413 `M_TOO_LARGE`
+    pub fn too_large(bytes_max: usize) -> Self {
+        Self::new(413, "M_TOO_LARGE", format!("the body of this request may have {bytes_max} bytes"))
+    }
+
+    /// 404 `M_UNRECOGNIZED`: there is no such endpoint.
+    pub fn unrecognized_path() -> Self {
+        Self::new(404, "M_UNRECOGNIZED", "there is no such endpoint")
+    }
+
+    /// 405 `M_UNRECOGNIZED`: the endpoint is there, but not for this method.
+    pub fn unrecognized_method() -> Self {
+        Self::new(405, "M_UNRECOGNIZED", "this endpoint does not know this method")
+    }
+
     /// 500 `M_UNKNOWN`: our fault. The cause belongs in the log, not in the answer.
     pub fn internal() -> Self {
         Self::new(500, "M_UNKNOWN", "the server failed to answer; its log says why")
@@ -60,6 +80,13 @@ impl ApiError {
             body[*key] = value.clone();
         }
         body
+    }
+}
+
+impl axum::response::IntoResponse for ApiError {
+    fn into_response(self) -> axum::response::Response {
+        let status = http::StatusCode::from_u16(self.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+        (status, axum::Json(self.body())).into_response()
     }
 }
 

@@ -10,10 +10,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use events::ServerName;
-use handles::{Handles, Timestamp};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use handles::Handles;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
@@ -22,8 +23,8 @@ use crate::discovery::{Destination, Discovery, Next};
 use crate::exchange::{BoxFuture, Exchange, ExchangeError, Request, Response};
 use connector::Connector;
 use look_up::LookUp;
-pub use tls::TlsError;
-pub(crate) use tls::certificates as tls_certificates;
+pub use tls::{TlsError, certificate_authorities, read_certificates};
+use well_known::Known;
 
 /// How requests to other servers are made.
 #[derive(Debug, Clone)]
@@ -36,14 +37,18 @@ pub struct HttpsConfig {
     pub allowed_addresses: AllowedAddresses,
 }
 
-/// How long what was found out about a server counts, if nothing else was said.
-const DISCOVERED_FOR: Duration = Duration::from_secs(3600);
-/// Servers whose place is remembered.
-const DISCOVERED_MAX: usize = 20_000;
 /// How long an idle connection is kept.
 const IDLE_MAX: Duration = Duration::from_secs(300);
 /// Idle connections to one server.
 const IDLE_PER_SERVER_MAX: usize = 4;
+/// How often a connection is asked whether it is still there. One that has silently gone would swallow a request after another.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// How long it may take to say so.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// An answer that comes at this rate may take longer than the request's time-out: it makes progress.
+const PROGRESS_BYTES_PER_SECOND: u64 = 16 * 1024;
+/// Who we say we are.
+const USER_AGENT: &str = concat!("Althing/", env!("CARGO_PKG_VERSION"));
 
 type Http = HyperClient<Connector, Full<Bytes>>;
 
@@ -52,112 +57,150 @@ type Http = HyperClient<Connector, Full<Bytes>>;
 pub struct Https {
     http: Http,
     connector: Connector,
+    /// Well-known files have connections of their own: a host's web server and its Matrix server answer to the same name, at
+    /// different ports, and connections are told apart by that name.
+    well_known_http: Http,
+    well_known_connector: Connector,
+    well_known_port: u16,
+    well_knowns: Arc<Mutex<BTreeMap<String, Known>>>,
     look_up: LookUp,
     handles: Handles,
-    discovered: Arc<Mutex<BTreeMap<ServerName, Discovered>>>,
-}
-
-#[derive(Clone)]
-struct Discovered {
-    destination: Destination,
-    until: Timestamp,
 }
 
 impl Https {
     /// Reads the certificate authorities and the system's name service configuration.
     pub fn new(config: &HttpsConfig, handles: Handles) -> Result<Self, TlsError> {
-        let connector = Connector::new(tls::client(config)?, config.allowed_addresses.clone());
-        let http = HyperClient::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_MAX)
-            .pool_max_idle_per_host(IDLE_PER_SERVER_MAX)
-            .pool_timer(TokioTimer::new())
-            .build(connector.clone());
-        let look_up = LookUp::new();
-        Ok(Self { http, connector, look_up, handles, discovered: Arc::default() })
+        let look_up = LookUp::new(handles.clone());
+        Self::with(config, handles, look_up, 443)
     }
 
-    /// Finds out where `server` is, from memory or step by step.
+    fn with(config: &HttpsConfig, handles: Handles, look_up: LookUp, well_known_port: u16) -> Result<Self, TlsError> {
+        let tls = tls::client(config)?;
+        let connector = Connector::new(Arc::clone(&tls), config.allowed_addresses.clone(), look_up.clone());
+        let well_known_connector = Connector::new(tls, config.allowed_addresses.clone(), look_up.clone());
+        Ok(Self {
+            http: http_client(connector.clone()),
+            connector,
+            well_known_http: http_client(well_known_connector.clone()),
+            well_known_connector,
+            well_known_port,
+            well_knowns: Arc::default(),
+            look_up,
+            handles,
+        })
+    }
+
+    /// Finds out where `server` is, step by step. What was found lately is remembered.
     pub async fn discover(&self, server: &ServerName) -> Destination {
-        let now = self.handles.clock.now();
-        if let Some(known) = self.lock().get(server).filter(|known| known.until > now) {
-            return known.destination.clone();
-        }
-        let mut until = now + millis(DISCOVERED_FOR);
         let mut discovery = Discovery::new(server);
-        let destination = loop {
+        loop {
             match discovery.next() {
-                Next::WellKnown(host) => {
-                    let found = self.well_known(&host).await;
-                    until = now + millis(found.keep_for);
-                    discovery.handle_well_known(found.delegate.as_ref());
-                }
+                Next::WellKnown(host) => discovery.handle_well_known(self.delegate_of(&host).await.as_ref()),
                 Next::Srv(name) => discovery.handle_srv(self.look_up.srv(&name).await),
-                Next::Found(destination) => break destination,
+                Next::Found(destination) => return destination,
             }
-        };
-        let mut discovered = self.lock();
-        if discovered.len() >= DISCOVERED_MAX {
-            discovered.retain(|_, known| known.until > now);
         }
-        if discovered.len() < DISCOVERED_MAX {
-            discovered.insert(server.clone(), Discovered { destination: destination.clone(), until });
-        }
-        destination
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ServerName, Discovered>> {
-        self.discovered.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Nobody was there: it may have moved.
+    fn led_nowhere(&self, server: &ServerName, destination: &Destination) {
+        self.look_up.forget(&destination.certificate_name);
+        let mut all = self.well_knowns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get_mut(server.host()) {
+            known.handle_led_nowhere(self.handles.clock.now());
+        }
     }
 
-    async fn send_request(&self, request: Request) -> Result<Response, ExchangeError> {
-        let server = request.destination.clone();
+    /// Returns the head of the response, and its body yet to be read.
+    async fn begin(&self, request: Request) -> Result<http::Response<Incoming>, ExchangeError> {
+        let server = request.destination;
         let unreachable = |reason: String| ExchangeError::Unreachable { server: server.clone(), reason };
         let destination = self.discover(&server).await;
         let uri = format!("https://{}{}", destination.authority, request.path_and_query);
         self.connector.learn(&destination);
-        let mut builder = http::Request::builder().method(request.method).uri(uri);
+        let mut builder =
+            http::Request::builder().method(request.method).uri(uri).header(http::header::USER_AGENT, USER_AGENT);
         if let Some(authorization) = &request.authorization {
             builder = builder.header(http::header::AUTHORIZATION, authorization);
         }
         if request.body.is_some() {
             builder = builder.header(http::header::CONTENT_TYPE, "application/json");
         }
-        builder = builder.header(http::header::USER_AGENT, concat!("Althing/", env!("CARGO_PKG_VERSION")));
         let http_request = builder
             .body(Full::new(request.body.unwrap_or_default()))
             .map_err(|error| unreachable(error.to_string()))?;
-        let response = self.http.request(http_request).await.map_err(|error| {
-            // Where it is may have changed: look again next time.
-            self.lock().remove(&server);
-            unreachable(with_causes(&error))
-        })?;
-        let status = response.status().as_u16();
-        let retry_after = response.headers().get(http::header::RETRY_AFTER);
-        let retry_after = retry_after.and_then(|after| after.to_str().ok()?.parse().ok());
-        let body = Limited::new(response.into_body(), request.response_bytes_max).collect().await;
-        let body = body.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                ExchangeError::TooLarge(server.clone())
-            } else {
-                unreachable(format!("the answer broke off: {error}"))
+        self.http.request(http_request).await.map_err(|error| {
+            if error.is_connect() {
+                self.led_nowhere(&server, &destination);
             }
-        })?;
-        Ok(Response { status, body: body.to_bytes(), retry_after })
+            unreachable(with_causes(&error))
+        })
+    }
+
+    /// Reads a body as long as it makes progress and is not too large.
+    async fn read(
+        &self,
+        server: &ServerName,
+        mut body: Incoming,
+        bytes_max: usize,
+        deadline: Duration,
+    ) -> Result<Bytes, ExchangeError> {
+        if body.size_hint().lower() > bytes_max as u64 {
+            return Err(ExchangeError::TooLarge(server.clone()));
+        }
+        let mut read = BytesMut::new();
+        loop {
+            let earned = Duration::from_millis(read.len() as u64 * 1000 / PROGRESS_BYTES_PER_SECOND);
+            let patience = (deadline + earned).saturating_sub(self.handles.clock.monotonic());
+            let frame = tokio::select! {
+                biased;
+                frame = body.frame() => frame,
+                () = self.handles.clock.sleep(patience) => return Err(ExchangeError::TimedOut(server.clone())),
+            };
+            let Some(frame) = frame else { return Ok(read.freeze()) };
+            let frame = frame.map_err(|error| ExchangeError::Unreachable {
+                server: server.clone(),
+                reason: format!("the answer broke off: {}", with_causes(&error)),
+            })?;
+            let Ok(data) = frame.into_data() else { continue };
+            if read.len() + data.len() > bytes_max {
+                return Err(ExchangeError::TooLarge(server.clone()));
+            }
+            read.extend_from_slice(&data);
+        }
     }
 }
 
 impl Exchange for Https {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, ExchangeError>> {
         Box::pin(async move {
-            let server = request.destination.clone();
+            let (server, bytes_max) = (request.destination.clone(), request.response_bytes_max);
+            let deadline = self.handles.clock.monotonic() + request.timeout;
             let timeout = self.handles.clock.sleep(request.timeout);
-            tokio::select! {
+            let response = tokio::select! {
                 biased;
-                response = self.send_request(request) => response,
-                () = timeout => Err(ExchangeError::TimedOut(server)),
-            }
+                response = self.begin(request) => response?,
+                () = timeout => return Err(ExchangeError::TimedOut(server)),
+            };
+            let status = response.status().as_u16();
+            let retry_after = response.headers().get(http::header::RETRY_AFTER);
+            let retry_after = retry_after.and_then(|after| after.to_str().ok()?.parse().ok());
+            let body = self.read(&server, response.into_body(), bytes_max, deadline).await?;
+            Ok(Response { status, body, retry_after })
         })
     }
+}
+
+fn http_client(connector: Connector) -> Http {
+    HyperClient::builder(TokioExecutor::new())
+        .pool_idle_timeout(IDLE_MAX)
+        .pool_max_idle_per_host(IDLE_PER_SERVER_MAX)
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .http2_keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .http2_keep_alive_while_idle(true)
+        .build(connector)
 }
 
 /// An error with what caused it: the message alone says "client error (Connect)".
@@ -172,6 +215,5 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn millis(duration: Duration) -> Timestamp {
-    Timestamp::try_from(duration.as_millis()).unwrap_or(Timestamp::MAX)
-}
+#[cfg(test)]
+mod tests;

@@ -1,163 +1,56 @@
 //! Accepts connections: TLS or plain, HTTP/1.1 or HTTP/2, for any router. Used for federation and for clients.
+//!
+//! A connection has a deadline at every stage: for the handshake, for the head of a request, for taking the answer, and for
+//! doing nothing at all.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+mod certificate;
+mod connections;
+mod guarded;
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
 use handles::Handles;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::https::TlsError;
-use crate::https::tls_certificates;
+use connections::Connections;
+use guarded::Guarded;
+
+pub use certificate::Certificate;
 
 /// How long a client may take for the TLS handshake, or for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// Connections from one address.
-const CONNECTIONS_PER_ADDRESS_MAX: usize = 512;
-/// Connections in all.
-const CONNECTIONS_MAX: usize = 20_000;
+/// How long a connection without a request is kept.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+/// How often a client over HTTP/2 is asked whether it is still there.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(60);
+/// Bytes of the head of a request. The longest that a server sends names a hundred events.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Requests in flight on one connection over HTTP/2.
+const STREAMS_MAX: u32 = 100;
 /// How long requests in flight may take to finish when the server stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
-/// How often certificate files are looked at.
-const CERTIFICATE_POLL: Duration = Duration::from_secs(10);
 /// The pause after the system could not accept a connection, as when there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A certificate that is read again when its files change.
-pub struct Certificate {
-    certificate: PathBuf,
-    private_key: PathBuf,
-    current: RwLock<Arc<CertifiedKey>>,
-    read_at: Mutex<Option<SystemTime>>,
-}
-
-impl Certificate {
-    /// Reads the two PEM files.
-    pub fn read(certificate: PathBuf, private_key: PathBuf) -> Result<Arc<Self>, TlsError> {
-        let current = load(&certificate, &private_key)?;
-        let read_at = changed(&certificate, &private_key);
-        Ok(Arc::new(Self { certificate, private_key, current: RwLock::new(current), read_at: Mutex::new(read_at) }))
-    }
-
-    /// Looks at the files now and then, in the background. A pair that cannot be used is reported and left alone.
-    pub fn watch(self: &Arc<Self>, handles: &Handles) {
-        let (this, clock) = (Arc::clone(self), handles.clock.clone());
-        handles.tasks.spawn("certificate", async move {
-            loop {
-                clock.sleep(CERTIFICATE_POLL).await;
-                this.read_again_if_changed();
-            }
-        });
-    }
-
-    fn read_again_if_changed(&self) {
-        let now = changed(&self.certificate, &self.private_key);
-        let mut read_at = self.read_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if now == *read_at {
-            return;
-        }
-        *read_at = now;
-        match load(&self.certificate, &self.private_key) {
-            Ok(new) => {
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
-                tracing::info!("The certificate {} was read again", self.certificate.display());
-            }
-            Err(error) => tracing::error!("the certificate has changed but cannot be used, the old one stays: {error}"),
-        }
-    }
-
-    /// The server's side of TLS with this certificate: HTTP/2 and HTTP/1.1.
-    fn acceptor(self: &Arc<Self>) -> Result<TlsAcceptor, TlsError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(TlsAcceptor::from(Arc::new(config)))
-    }
-}
-
-impl std::fmt::Debug for Certificate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Certificate({})", self.certificate.display())
-    }
-}
-
-impl ResolvesServerCert for Certificate {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
-    }
-}
-
-fn load(certificate: &PathBuf, private_key: &PathBuf) -> Result<Arc<CertifiedKey>, TlsError> {
-    let chain = tls_certificates(certificate)?;
-    let key = PrivateKeyDer::from_pem_file(private_key)
-        .map_err(|error| TlsError::File { path: private_key.clone(), reason: error.to_string() })?;
-    let pair = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())?;
-    Ok(Arc::new(pair))
-}
-
-/// When either file last changed; `None` if one is not there.
-fn changed(certificate: &PathBuf, private_key: &PathBuf) -> Option<SystemTime> {
-    let of = |path: &PathBuf| std::fs::metadata(path).and_then(|file| file.modified()).ok();
-    Some(of(certificate)?.max(of(private_key)?))
-}
-
-/// Counts connections by address.
-#[derive(Clone, Default)]
-struct Connections(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
-
-struct Counted {
-    connections: Connections,
-    address: IpAddr,
-}
-
-impl Connections {
-    /// Counts one more, unless there are too many.
-    fn enter(&self, address: IpAddr) -> Option<Counted> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let total: usize = all.values().sum();
-        let count = all.entry(address).or_default();
-        if *count >= CONNECTIONS_PER_ADDRESS_MAX || total >= CONNECTIONS_MAX {
-            return None;
-        }
-        *count += 1;
-        Some(Counted { connections: self.clone(), address })
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let mut all = self.connections.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = all.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                all.remove(&self.address);
-            }
-        }
-    }
-}
-
-/// Serves `router` on `listener` until `stop` becomes true, then lets requests in flight finish.
+/// Serves `router` on `listener` until `stop` becomes true, then lets requests in flight finish, for 8 seconds at most.
 ///
-/// `certificate` is `None` for plain HTTP, behind a reverse proxy.
+/// `certificate` is `None` for plain HTTP, behind a reverse proxy. Handlers find the client's address as
+/// [`ConnectInfo<SocketAddr>`].
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -166,8 +59,9 @@ pub async fn serve(
     stop: watch::Receiver<bool>,
 ) -> Result<(), TlsError> {
     let tls = certificate.as_ref().map(Certificate::acceptor).transpose()?;
-    let graceful = GracefulShutdown::new();
     let connections = Connections::default();
+    // Closed when the last connection has ended.
+    let (open, mut all_ended) = mpsc::channel::<()>(1);
     let mut stopped = stop.clone();
     loop {
         let accepted = tokio::select! {
@@ -187,46 +81,126 @@ pub async fn serve(
             tracing::debug!("too many connections: {address} was turned away");
             continue;
         };
-        let (router, tls, watcher) = (router.clone(), tls.clone(), graceful.watcher());
-        handles.tasks.spawn("connection", async move {
-            let _counted = counted;
-            if let Err(error) = serve_connection(stream, address, router, tls, watcher).await {
+        let (router, tls, handles, stop, open) =
+            (router.clone(), tls.clone(), handles.clone(), stop.clone(), open.clone());
+        handles.tasks.clone().spawn("connection", async move {
+            let _held = (counted, open);
+            if let Err(error) = shake_hands(stream, address, router, tls, handles, stop).await {
                 tracing::debug!("the connection of {address} ended: {error}");
             }
         });
     }
-    drop(listener);
+    drop((listener, open));
     tokio::select! {
         biased;
-        () = graceful.shutdown() => {}
+        _ = all_ended.recv() => {}
         () = handles.clock.sleep(DRAIN_TIMEOUT) => tracing::warn!("some requests did not finish before the server stopped"),
     }
     Ok(())
 }
 
-async fn serve_connection(
+type ConnectionError = Box<dyn std::error::Error + Send + Sync>;
+
+async fn shake_hands(
     stream: TcpStream,
     address: SocketAddr,
     router: Router,
     tls: Option<TlsAcceptor>,
-    watcher: hyper_util::server::graceful::Watcher,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    handles: Handles,
+    stop: watch::Receiver<bool>,
+) -> Result<(), ConnectionError> {
     stream.set_nodelay(true)?;
-    let service = router.map_request(move |mut request: axum::extract::Request| {
-        request.extensions_mut().insert(ConnectInfo(address));
-        request
-    });
-    let service = TowerToHyperService::new(tower::service_fn(move |request: http::Request<hyper::body::Incoming>| {
-        service.clone().oneshot(request.map(axum::body::Body::new))
-    }));
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(60)));
     match tls {
         Some(tls) => {
-            let stream = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await??;
-            watcher.watch(builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned()).await
+            let stream = timeout(HEAD_TIMEOUT, tls.accept(stream)).await??;
+            converse(stream, address, router, handles, stop).await
         }
-        None => watcher.watch(builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned()).await,
+        None => converse(stream, address, router, handles, stop).await,
     }
 }
+
+/// Answers the requests of one connection.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    address: SocketAddr,
+    router: Router,
+    handles: Handles,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), ConnectionError> {
+    let activity = Arc::new(Activity::default());
+    let seen = Arc::clone(&activity);
+    let service = tower::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let (router, in_flight) = (router.clone(), seen.begin());
+        async move {
+            let mut request = request.map(axum::body::Body::new);
+            request.extensions_mut().insert(ConnectInfo(address));
+            let response = router.oneshot(request).await;
+            // The answer is still being sent, but there the guard on writing keeps time.
+            drop(in_flight);
+            response
+        }
+    });
+    let builder = builder();
+    let stream = TokioIo::new(Guarded::new(stream));
+    let mut connection = pin!(builder.serve_connection(stream, TowerToHyperService::new(service)));
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => return ended,
+            _ = stop.wait_for(|stop| *stop) => break,
+            () = handles.clock.sleep(IDLE_TIMEOUT) => {
+                if activity.was_idle_since_last_asked() {
+                    break;
+                }
+            }
+        }
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(KEEP_ALIVE_INTERVAL))
+        .max_concurrent_streams(Some(STREAMS_MAX))
+        .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX));
+    builder
+}
+
+/// What happens on a connection.
+#[derive(Default)]
+struct Activity {
+    in_flight: AtomicUsize,
+    begun: AtomicUsize,
+    begun_when_asked: AtomicUsize,
+}
+
+/// A request in flight.
+struct InFlight(Arc<Activity>);
+
+impl Activity {
+    fn begin(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    fn was_idle_since_last_asked(&self) -> bool {
+        let begun = self.begun.load(Ordering::Relaxed);
+        let before = self.begun_when_asked.swap(begun, Ordering::Relaxed);
+        self.in_flight.load(Ordering::Relaxed) == 0 && begun == before
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,9 @@ FEDERATION_PORT = 8448
 CLIENT_PORT = 8008
 DOMAIN = "interop.test"
 NAME_SERVER = "127.3.0.53"
+# An address of a private range that no server is allowed to be at, and a name for it.
+PRIVATE_ADDRESS = "10.99.0.1"
+PRIVATE_HOST = f"private.{DOMAIN}"
 
 SERVERS = [f"hs{number}" for number in range(1, 10)]
 # The peers that tests play themselves: each test has a name that no server has heard of.
@@ -45,7 +48,7 @@ def place_with_ip_literal(number: int) -> Place:
 
 def hosts_file() -> str:
     """Returns the hosts file that every process of the run sees."""
-    lines = ["127.0.0.1 localhost"]
+    lines = ["127.0.0.1 localhost", f"{PRIVATE_ADDRESS} {PRIVATE_HOST}"]
     for host in SERVERS + PEERS:
         place = place_with_host_name(host)
         lines.append(f"{place.public_address} {place.host}")

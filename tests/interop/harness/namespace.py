@@ -16,6 +16,7 @@ from harness import names
 
 SIOCGIFFLAGS = 0x8913
 SIOCSIFFLAGS = 0x8914
+SIOCSIFADDR = 0x8916
 IFF_UP = 0x1
 
 
@@ -25,6 +26,13 @@ def bring_loopback_up() -> None:
         request = struct.pack("16sh14x", b"lo", 0)
         flags = struct.unpack("16sh14x", fcntl.ioctl(control, SIOCGIFFLAGS, request))[1]
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
+
+
+def add_address(address: str) -> None:
+    """Gives the loopback interface a further address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        packed = struct.pack("16sHH4s8x", b"lo:1", socket.AF_INET, 0, socket.inet_aton(address))
+        fcntl.ioctl(control, SIOCSIFADDR, packed)
 
 
 def bind_over(target: str, content: str, work: Path) -> None:
@@ -40,6 +48,7 @@ def main() -> None:
     # A file system that this mount namespace alone sees: runs at the same time have one each, and nothing stays.
     subprocess.run(["mount", "-t", "tmpfs", "interop", str(work)], check=True)
     bring_loopback_up()
+    add_address(names.PRIVATE_ADDRESS)
     bind_over("/etc/hosts", names.hosts_file(), work)
     bind_over("/etc/resolv.conf", names.resolver_file(), work)
     # Synapse would send its federation traffic through a proxy that the environment names.

@@ -1,7 +1,8 @@
 //! "If type is `m.room.member`".
 
 use super::event::{Claim, Member};
-use super::{AuthEvent, Rejection, StateView, require_level, third_party_invite};
+use super::grounds::{Grounds, membership_in, target_of};
+use super::{AuthEvent, Rejection, require_level, third_party_invite};
 use crate::id::{EventId, UserId};
 use crate::membership::{JoinRule, Membership};
 use crate::power::Levels;
@@ -12,19 +13,19 @@ struct Change<'a> {
     member: &'a Member,
     target: &'a UserId,
     levels: &'a Levels,
-    state: &'a dyn StateView,
+    grounds: &'a Grounds<'a>,
 }
 
 pub(super) fn check(
     event: &AuthEvent,
     member: &Member,
-    create: &AuthEvent,
     levels: &Levels,
-    state: &dyn StateView,
+    create: &AuthEvent,
+    grounds: &Grounds<'_>,
 ) -> Result<(), Rejection> {
     // That the state key is a user id is no rule of its own, but follows: all rules speak of the user that it names. Synapse
     // fails to judge an event whose state key has no server name.
-    let Some(target) = &member.target else {
+    let Some(target) = target_of(event) else {
         return Err(Rejection::MemberWithoutUser { state_key: event.state_key().map(str::to_owned) });
     };
     let membership = match &member.membership {
@@ -32,7 +33,7 @@ pub(super) fn check(
         Claim::Unknown(name) => return Err(Rejection::UnknownMembership { membership: name.clone() }),
         Claim::None => return Err(Rejection::MemberWithoutMembership),
     };
-    let change = Change { event, member, target, levels, state };
+    let change = Change { event, member, target, levels, grounds };
     match membership {
         Membership::Join => change.check_join(create),
         Membership::Invite => change.check_invite(),
@@ -43,30 +44,25 @@ pub(super) fn check(
     }
 }
 
-/// "If the `sender`'s current membership state is not `join`, reject."
-pub(super) fn require_joined(user: &UserId, state: &dyn StateView) -> Result<(), Rejection> {
-    let (membership, member) = membership_of(user, state);
-    if membership == Some(Membership::Join) {
+/// "If the `sender`'s current membership state is not `join`, reject." `member` is the sender's member event.
+pub(super) fn require_joined(user: &UserId, member: Option<&AuthEvent>) -> Result<(), Rejection> {
+    if member.and_then(AuthEvent::membership) == Some(Membership::Join) {
         return Ok(());
     }
+    let (membership, member) = membership_in(member);
     Err(Rejection::NotJoined { user: user.clone(), membership, member })
-}
-
-fn membership_of(user: &UserId, state: &dyn StateView) -> (Option<Membership>, Option<EventId>) {
-    let member = state.get("m.room.member", user.as_str());
-    (member.and_then(AuthEvent::membership), member.map(|member| member.event_id().clone()))
 }
 
 impl Change<'_> {
     fn check_join(&self, create: &AuthEvent) -> Result<(), Rejection> {
         self.check_authoriser_signed()?;
-        let follows_create = *self.event.prev_events() == [create.event_id().clone()];
-        if follows_create && create.creators().next() == Some(self.target) {
+        let is_creator = create.creators().next() == Some(self.target);
+        if is_creator && matches!(self.event.prev_events(), [only] if only == create.event_id()) {
             return Ok(());
         }
         self.require_own()?;
         self.require_not_banned()?;
-        let (membership, _) = membership_of(self.target, self.state);
+        let (membership, _) = self.grounds.target_membership();
         let is_let_in = matches!(membership, Some(Membership::Join | Membership::Invite));
         let (rule, join_rules) = self.join_rule();
         let user = self.target.clone();
@@ -105,7 +101,7 @@ impl Change<'_> {
         let Some(user) = &authoriser.user else {
             return Err(Rejection::AuthoriserNotJoined { authoriser: authoriser.text.clone(), member: None });
         };
-        let (membership, member) = membership_of(user, self.state);
+        let (membership, member) = membership_in(self.grounds.authoriser);
         if membership != Some(Membership::Join) {
             return Err(Rejection::AuthoriserNotJoined { authoriser: authoriser.text.clone(), member });
         }
@@ -120,18 +116,18 @@ impl Change<'_> {
     fn check_invite(&self) -> Result<(), Rejection> {
         if let Some(invite) = &self.member.third_party_invite {
             self.require_not_banned()?;
-            return third_party_invite::check(self.event, self.target, invite, self.state);
+            return third_party_invite::check(self.event, self.target, invite, self.grounds.third_party_invite);
         }
-        require_joined(self.event.sender(), self.state)?;
+        require_joined(self.event.sender(), self.grounds.sender)?;
         self.require_not_banned()?;
-        if let (Some(Membership::Join), Some(member)) = membership_of(self.target, self.state) {
+        if let (Some(Membership::Join), Some(member)) = self.grounds.target_membership() {
             return Err(Rejection::InviteOfMember { target: self.target.clone(), member });
         }
         self.require_level("inviting", self.levels.invite())
     }
 
     fn check_leave(&self) -> Result<(), Rejection> {
-        let (membership, member) = membership_of(self.target, self.state);
+        let (membership, member) = self.grounds.target_membership();
         if self.event.sender() == self.target {
             return match membership {
                 Some(Membership::Invite | Membership::Join | Membership::Knock) => Ok(()),
@@ -140,7 +136,7 @@ impl Change<'_> {
                 }
             };
         }
-        require_joined(self.event.sender(), self.state)?;
+        require_joined(self.event.sender(), self.grounds.sender)?;
         if membership == Some(Membership::Ban) {
             self.require_level("lifting a ban", self.levels.ban())?;
         }
@@ -149,7 +145,7 @@ impl Change<'_> {
     }
 
     fn check_ban(&self) -> Result<(), Rejection> {
-        require_joined(self.event.sender(), self.state)?;
+        require_joined(self.event.sender(), self.grounds.sender)?;
         self.require_level("banning", self.levels.ban())?;
         self.require_target_below()
     }
@@ -161,7 +157,7 @@ impl Change<'_> {
             return Err(Rejection::KnockingNotAllowed { user, join_rule: rule.as_str().to_owned(), join_rules });
         }
         self.require_own()?;
-        match membership_of(self.target, self.state) {
+        match self.grounds.target_membership() {
             (Some(membership @ (Membership::Ban | Membership::Invite | Membership::Join)), Some(member)) => {
                 Err(Rejection::KnockOfMember { user, membership, member })
             }
@@ -171,7 +167,7 @@ impl Change<'_> {
 
     /// The join rule, with the event that sets it. Without one the room is for the invited.
     fn join_rule(&self) -> (&JoinRule, Option<EventId>) {
-        let event = self.state.get("m.room.join_rules", "");
+        let event = self.grounds.join_rules;
         let rule = event.and_then(AuthEvent::join_rule).unwrap_or(&JoinRule::Invite);
         (rule, event.map(|event| event.event_id().clone()))
     }
@@ -186,7 +182,7 @@ impl Change<'_> {
     }
 
     fn require_not_banned(&self) -> Result<(), Rejection> {
-        match membership_of(self.target, self.state) {
+        match self.grounds.target_membership() {
             (Some(Membership::Ban), Some(ban)) => Err(Rejection::Banned { user: self.target.clone(), ban }),
             _ => Ok(()),
         }

@@ -1,8 +1,9 @@
 //! "If type is `m.room.power_levels`".
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
-use super::{AuthEvent, Rejection, StateView};
+use super::{AuthEvent, Rejection};
 use crate::id::EventId;
 use crate::power::{Level, Levels, Named, PowerContent};
 
@@ -20,7 +21,7 @@ pub(super) fn check(
     new: &PowerContent,
     create: &AuthEvent,
     levels: &Levels,
-    state: &dyn StateView,
+    before: Option<&AuthEvent>,
 ) -> Result<(), Rejection> {
     if let Some((property, expected)) = &new.malformed {
         return Err(Rejection::LevelsMalformed { property: property.clone(), expected: (*expected).to_owned() });
@@ -32,12 +33,11 @@ pub(super) fn check(
     }
     // Levels with a state key of their own never hold, and are compared with nothing: Synapse looks for earlier ones of the
     // same key, but never among events that the selection of auth events names.
-    let before = state.get("m.room.power_levels", "").filter(|_| event.state_key() == Some(""));
-    let Some(before) = before else { return Ok(()) };
+    let Some(before) = before.filter(|_| event.state_key() == Some("")) else { return Ok(()) };
     let Some(current) = before.power_content() else { return Ok(()) };
     let change = Change { event, level: levels.user_level(event.sender()), before: before.event_id() };
     for name in Named::ALL {
-        change.check_level(name.as_str(), current.named(name), new.named(name))?;
+        change.check_level(|| name.as_str().to_owned(), current.named(name), new.named(name))?;
     }
     change.check_map("events", &current.events, &new.events)?;
     if event.rules().auth.limits_notifications_levels {
@@ -51,7 +51,12 @@ impl Change<'_> {
     ///
     /// A value that is not there is not high: the specification does not say whether its default counts, and in Synapse it
     /// does not.
-    fn check_level(&self, property: &str, current: Option<Level>, new: Option<Level>) -> Result<(), Rejection> {
+    fn check_level(
+        &self,
+        property: impl Fn() -> String,
+        current: Option<Level>,
+        new: Option<Level>,
+    ) -> Result<(), Rejection> {
         let is_too_high = |value: Option<Level>| value.is_some_and(|value| value > self.level);
         if current == new || !(is_too_high(current) || is_too_high(new)) {
             return Ok(());
@@ -59,7 +64,7 @@ impl Change<'_> {
         Err(Rejection::LevelChangeTooHigh {
             sender: self.event.sender().clone(),
             level: self.level,
-            property: property.to_owned(),
+            property: property(),
             current,
             new,
             power_levels: self.before.clone(),
@@ -72,26 +77,49 @@ impl Change<'_> {
         current: &BTreeMap<String, Level>,
         new: &BTreeMap<String, Level>,
     ) -> Result<(), Rejection> {
-        let keys: BTreeSet<&String> = current.keys().chain(new.keys()).collect();
-        keys.into_iter().try_for_each(|key| {
-            let (current, new) = (current.get(key).copied(), new.get(key).copied());
-            if current == new { Ok(()) } else { self.check_level(&format!("{property}.{key}"), current, new) }
-        })
+        changes(current, new)
+            .try_for_each(|(key, current, new)| self.check_level(|| format!("{property}.{key}"), current, new))
     }
 
     fn check_users(&self, current: &BTreeMap<String, Level>, new: &BTreeMap<String, Level>) -> Result<(), Rejection> {
-        for (user, level) in current {
-            let is_changed = new.get(user) != Some(level);
-            if is_changed && user != self.event.sender().as_str() && *level >= self.level {
+        for (user, level, _) in changes(current, new) {
+            let peer = level.filter(|level| *level >= self.level && user != self.event.sender().as_str());
+            if let Some(level) = peer {
                 return Err(Rejection::LevelOfPeerChanged {
                     sender: self.event.sender().clone(),
                     level: self.level,
-                    user: user.clone(),
-                    current: *level,
+                    user: user.to_owned(),
+                    current: level,
                     power_levels: self.before.clone(),
                 });
             }
         }
         self.check_map("users", current, new)
     }
+}
+
+/// Returns the keys whose levels differ, with both.
+fn changes<'a>(
+    current: &'a BTreeMap<String, Level>,
+    new: &'a BTreeMap<String, Level>,
+) -> impl Iterator<Item = (&'a str, Option<Level>, Option<Level>)> {
+    let (mut current, mut new) = (current.iter().peekable(), new.iter().peekable());
+    std::iter::from_fn(move || {
+        loop {
+            let order = match (current.peek(), new.peek()) {
+                (None, None) => return None,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((current, _)), Some((new, _))) => current.cmp(new),
+            };
+            let before = if order.is_le() { current.next() } else { None };
+            let after = if order.is_ge() { new.next() } else { None };
+            let (before_level, after_level) = (before.map(|(_, level)| *level), after.map(|(_, level)| *level));
+            if before_level != after_level
+                && let Some((key, _)) = before.or(after)
+            {
+                return Some((key.as_str(), before_level, after_level));
+            }
+        }
+    })
 }

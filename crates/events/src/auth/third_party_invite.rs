@@ -1,13 +1,13 @@
 //! Invites of somebody who was known by an e-mail address or the like. S2S API, "Third-party invites".
 
 use super::event::Content;
-use super::{AuthEvent, Rejection, StateView};
+use super::{AuthEvent, Rejection};
 use crate::id::UserId;
 use crate::json::{self, Value};
 use crate::signature::PublicKey;
 
 /// The token in `third_party_invite` of an invite.
-pub(super) fn token(invite: &Value) -> Option<&str> {
+pub(crate) fn token(invite: &Value) -> Option<&str> {
     invite.get("signed")?.get("token")?.as_str()
 }
 
@@ -16,7 +16,7 @@ pub(super) fn check(
     event: &AuthEvent,
     target: &UserId,
     invite: &Value,
-    state: &dyn StateView,
+    original: Option<&AuthEvent>,
 ) -> Result<(), Rejection> {
     let lacks = |what: &str| Rejection::ThirdPartyInviteMalformed { what: what.to_owned() };
     let signed = invite.get("signed").ok_or_else(|| lacks("`signed`"))?;
@@ -25,9 +25,7 @@ pub(super) fn check(
     if mxid != target.as_str() {
         return Err(Rejection::ThirdPartyInviteOfOtherUser { mxid: mxid.to_owned(), target: target.clone() });
     }
-    let original = state
-        .get("m.room.third_party_invite", token)
-        .ok_or_else(|| Rejection::ThirdPartyInviteUnknown { token: token.to_owned() })?;
+    let original = original.ok_or_else(|| Rejection::ThirdPartyInviteUnknown { token: token.to_owned() })?;
     let id = original.event_id();
     if original.sender() != event.sender() {
         return Err(Rejection::ThirdPartyInviteByOther { sender: event.sender().clone(), invite: id.clone() });

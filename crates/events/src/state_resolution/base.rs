@@ -18,7 +18,8 @@ pub struct Base {
 pub(super) struct Chain<'a> {
     graph: &'a AuthGraph,
     base: &'a Base,
-    citations: IndexMap<EventIndex, u32>,
+    /// For each event, how many citations more (or, wrapping around, fewer) than in the base.
+    difference: Vec<u32>,
     held: IndexMap<EventIndex, bool>,
 }
 
@@ -48,7 +49,7 @@ impl Base {
 
 impl<'a> Chain<'a> {
     pub(super) fn new(graph: &'a AuthGraph, base: &'a Base) -> Self {
-        Self { graph, base, citations: IndexMap::default(), held: IndexMap::default() }
+        Self { graph, base, difference: vec![0; graph.len()], held: IndexMap::default() }
     }
 
     /// Says whether an event of the state, directly or not, cites `event`.
@@ -63,9 +64,8 @@ impl<'a> Chain<'a> {
         while let Some(event) = leaving.pop() {
             for cited in &self.graph.node(event).cited {
                 budget.visit(1)?;
-                let left = self.citations_of(*cited) - 1;
-                self.citations.insert(*cited, left);
-                if left == 0 && !self.holds(*cited) {
+                self.change(*cited, u32::MAX);
+                if self.citations_of(*cited) == 0 && !self.holds(*cited) {
                     leaving.push(*cited);
                 }
             }
@@ -81,9 +81,9 @@ impl<'a> Chain<'a> {
         while let Some(event) = entering.pop() {
             for cited in &self.graph.node(event).cited {
                 budget.visit(1)?;
-                let before = self.citations_of(*cited);
-                self.citations.insert(*cited, before + 1);
-                if before == 0 && !self.holds(*cited) {
+                let is_new = !self.contains(*cited);
+                self.change(*cited, 1);
+                if is_new && !self.holds(*cited) {
                     entering.push(*cited);
                 }
             }
@@ -92,8 +92,13 @@ impl<'a> Chain<'a> {
     }
 
     fn citations_of(&self, event: EventIndex) -> u32 {
-        let in_base = || self.base.citations.get(event.at()).copied().unwrap_or(0);
-        self.citations.get(&event).copied().unwrap_or_else(in_base)
+        let in_base = self.base.citations.get(event.at()).copied().unwrap_or(0);
+        in_base.wrapping_add(self.difference[event.at()])
+    }
+
+    fn change(&mut self, event: EventIndex, by: u32) {
+        let difference = &mut self.difference[event.at()];
+        *difference = difference.wrapping_add(by);
     }
 
     fn holds(&self, event: EventIndex) -> bool {

@@ -3,26 +3,8 @@
 use super::base::{Base, Chain};
 use super::budget::{Budget, TooCostly};
 use super::conflicts::{Conflicts, ForkSet};
-use super::index_map::{IndexMap, IndexSet};
+use super::index_map::EventSet;
 use crate::auth_graph::{AuthGraph, EventIndex};
-
-/// The events that a resolution looks at.
-pub(super) struct FullConflictedSet(IndexSet<EventIndex>);
-
-impl FullConflictedSet {
-    pub(super) fn contains(&self, event: EventIndex) -> bool {
-        self.0.contains(&event)
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = EventIndex> {
-        self.0.iter().copied()
-    }
-
-    pub(super) fn without(&self, events: &[EventIndex]) -> Vec<EventIndex> {
-        let events: IndexSet<EventIndex> = events.iter().copied().collect();
-        self.iter().filter(|event| !events.contains(event)).collect()
-    }
-}
 
 /// Returns "the union of the conflicted state set, the conflicted state subgraph, and the auth difference".
 pub(super) fn full(
@@ -31,12 +13,17 @@ pub(super) fn full(
     conflicts: &Conflicts,
     includes_subgraph: bool,
     budget: &mut Budget,
-) -> Result<FullConflictedSet, TooCostly> {
-    let mut full: IndexSet<EventIndex> = conflicts.candidates().map(|(event, _)| *event).collect();
+) -> Result<EventSet, TooCostly> {
+    let mut full = EventSet::new(graph.len());
+    for (event, _) in conflicts.candidates() {
+        full.insert(*event);
+    }
     let subgraph = if includes_subgraph { subgraph(graph, &full, budget)? } else { Vec::new() };
-    full.extend(auth_difference(graph, base, conflicts, budget)?);
-    full.extend(subgraph);
-    Ok(FullConflictedSet(full))
+    let auth_difference = auth_difference(graph, base, conflicts, budget)?;
+    for event in subgraph.into_iter().chain(auth_difference) {
+        full.insert(event);
+    }
+    Ok(full)
 }
 
 /// Returns the events that are in the auth chain of some fork but not of all.
@@ -50,25 +37,28 @@ fn auth_difference(
     budget: &mut Budget,
 ) -> Result<Vec<EventIndex>, TooCostly> {
     let common = unconflicted_chain(graph, base, conflicts, budget)?;
-    // For each event, the forks that have it in their state or its auth chain, and those that have it in the auth chain.
-    let mut held: IndexMap<EventIndex, ForkSet> = IndexMap::default();
+    let candidates = conflicts.candidates().map(|(event, _)| *event);
+    let walked = walk(graph, candidates, |event| !common.contains(event), budget)?;
+    // The forks that have an event in their state, and those that have it in their auth chain.
+    let mut held = vec![ForkSet::default(); walked.as_slice().len()];
+    let mut chained = held.clone();
     for (event, forks) in conflicts.candidates() {
-        held.insert(*event, forks.clone());
-    }
-    let walked = walk(graph, held.keys().copied(), |event| !common.contains(event), budget)?;
-    let mut chained: IndexMap<EventIndex, ForkSet> = IndexMap::default();
-    for event in walked.iter().rev() {
-        let mut forks = held.get(event).cloned().unwrap_or_else(|| ForkSet::none(conflicts.forks));
-        if let Some(above) = chained.get(event) {
-            forks.add_all(above);
+        if let Some(at) = walked.place(*event) {
+            held[at].add_all(forks);
         }
-        for cited in graph.node(*event).cited.iter().filter(|cited| !common.contains(**cited)) {
+    }
+    for (at, event) in walked.as_slice().iter().enumerate().rev() {
+        let mut forks = std::mem::take(&mut held[at]);
+        forks.add_all(&chained[at]);
+        for cited in graph.node(*event).cited.iter().filter_map(|cited| walked.place(*cited)) {
             budget.visit(forks.words())?;
-            chained.entry(*cited).and_modify(|set| set.add_all(&forks)).or_insert_with(|| forks.clone());
+            chained[cited].add_all(&forks);
         }
     }
     let everywhere = ForkSet::all(conflicts.forks);
-    Ok(chained.into_iter().filter(|(_, forks)| *forks != everywhere).map(|(event, _)| event).collect())
+    let is_in_some = |forks: &ForkSet| *forks != ForkSet::default() && *forks != everywhere;
+    let found = walked.as_slice().iter().zip(&chained).filter(|(_, forks)| is_in_some(forks));
+    Ok(found.map(|(event, _)| *event).collect())
 }
 
 /// Returns the auth chain of the events that all forks agree on.
@@ -92,23 +82,19 @@ fn unconflicted_chain<'a>(
 
 /// Returns "the union of all paths between any pair of events in the conflicted state set": what can be reached from one
 /// of them and from where another can be reached. Takes two passes over the edges below the conflicted events.
-fn subgraph(
-    graph: &AuthGraph,
-    conflicted: &IndexSet<EventIndex>,
-    budget: &mut Budget,
-) -> Result<Vec<EventIndex>, TooCostly> {
+fn subgraph(graph: &AuthGraph, conflicted: &EventSet, budget: &mut Budget) -> Result<Vec<EventIndex>, TooCostly> {
     // Events cite smaller numbers, so nothing below the smallest leads to a conflicted event.
-    let Some(smallest) = conflicted.iter().min().copied() else { return Ok(Vec::new()) };
-    let walked = walk(graph, conflicted.iter().copied(), |event| event >= smallest, budget)?;
-    let mut leads_there: IndexSet<EventIndex> = IndexSet::default();
-    for event in walked {
+    let Some(smallest) = conflicted.as_slice().iter().min().copied() else { return Ok(Vec::new()) };
+    let walked = walk(graph, conflicted.as_slice().iter().copied(), |event| event >= smallest, budget)?;
+    let mut leads_there = EventSet::new(graph.len());
+    for event in walked.as_slice().iter().copied() {
         budget.visit(graph.node(event).cited.len())?;
-        let leads = |cited: &EventIndex| leads_there.contains(cited);
-        if conflicted.contains(&event) || graph.node(event).cited.iter().any(leads) {
+        let leads = |cited: &EventIndex| leads_there.contains(*cited);
+        if conflicted.contains(event) || graph.node(event).cited.iter().any(leads) {
             leads_there.insert(event);
         }
     }
-    Ok(leads_there.into_iter().collect())
+    Ok(leads_there.as_slice().to_vec())
 }
 
 /// Returns `from` and all that they cite, directly or not, through events that `goes_through` admits. Cited events come first.
@@ -117,19 +103,19 @@ fn walk(
     from: impl Iterator<Item = EventIndex>,
     goes_through: impl Fn(EventIndex) -> bool,
     budget: &mut Budget,
-) -> Result<Vec<EventIndex>, TooCostly> {
-    let mut pending: Vec<EventIndex> = from.collect();
-    let mut seen: IndexSet<EventIndex> = pending.iter().copied().collect();
+) -> Result<EventSet, TooCostly> {
+    let mut walked = EventSet::new(graph.len());
+    for event in from {
+        walked.insert(event);
+    }
     let mut at = 0;
-    while let Some(event) = pending.get(at).copied() {
+    while let Some(event) = walked.as_slice().get(at).copied() {
         at += 1;
         budget.visit(1 + graph.node(event).cited.len())?;
-        for cited in &graph.node(event).cited {
-            if goes_through(*cited) && seen.insert(*cited) {
-                pending.push(*cited);
-            }
+        for cited in graph.node(event).cited.iter().copied().filter(|cited| goes_through(*cited)) {
+            walked.insert(cited);
         }
     }
-    pending.sort_unstable();
-    Ok(pending)
+    walked.sort();
+    Ok(walked)
 }

@@ -255,3 +255,20 @@ pub fn stream(tx: &ReadTx<'_>, from: Position, limit: u32) -> Result<Vec<(RoomNu
         |row| Ok((row.get(6)?, place_row(row)?)),
     )
 }
+
+/// Returns the state before the first event after `point` for which one is known.
+pub fn nearest_state_after(
+    tx: &ReadTx<'_>,
+    room: RoomNumber,
+    point: TopologicalPoint,
+) -> Result<Option<SnapshotNumber>, StoreError> {
+    tx.query_optional(
+        "SELECT state_before
+           FROM graph
+          WHERE room = ?1 AND (topological, event) > (?2, ?3) AND state_before IS NOT NULL
+          ORDER BY topological, event
+          LIMIT 1",
+        &[&room, &point.topological, &point.event],
+        |row| row.get(0),
+    )
+}

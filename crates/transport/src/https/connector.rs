@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -19,13 +21,18 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower::Service;
 
+use super::look_up::LookUp;
 use crate::address::AllowedAddresses;
 use crate::discovery::Destination;
 use crate::exchange::BoxFuture;
 
-/// How long one address may take to accept a connection and shake hands.
+/// How long one address may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Addresses of one server that are tried.
+/// How long a handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The next address is tried beside one that takes longer than this. RFC 8305.
+const HEAD_START: Duration = Duration::from_millis(300);
+/// Addresses of one host that are tried.
 const ADDRESSES_MAX: usize = 6;
 /// Authorities whose destinations are remembered.
 const LEARNED_MAX: usize = 20_000;
@@ -35,6 +42,7 @@ const LEARNED_MAX: usize = 20_000;
 pub(super) struct Connector {
     tls: TlsConnector,
     allowed: AllowedAddresses,
+    look_up: LookUp,
     learned: Arc<Mutex<BTreeMap<String, Destination>>>,
 }
 
@@ -42,8 +50,8 @@ pub(super) struct Connector {
 pub(super) struct OpenConnection(TokioIo<TlsStream<TcpStream>>);
 
 impl Connector {
-    pub(super) fn new(tls: Arc<rustls::ClientConfig>, allowed: AllowedAddresses) -> Self {
-        Self { tls: TlsConnector::from(tls), allowed, learned: Arc::default() }
+    pub(super) fn new(tls: Arc<rustls::ClientConfig>, allowed: AllowedAddresses, look_up: LookUp) -> Self {
+        Self { tls: TlsConnector::from(tls), allowed, look_up, learned: Arc::default() }
     }
 
     /// Remembers where requests with a destination's authority go.
@@ -61,30 +69,26 @@ impl Connector {
         let name = CertificateName::try_from(destination.certificate_name.clone()).map_err(io::Error::other)?;
         let mut last = io::Error::other(format!("{authority} has no address"));
         for (host, port) in &destination.candidates {
-            let addresses = match self.addresses(host, *port).await {
-                Ok(addresses) => addresses,
-                Err(error) => {
-                    last = error;
-                    continue;
-                }
-            };
-            for address in addresses {
-                match timeout(CONNECT_TIMEOUT, self.open(address, name.clone())).await {
-                    Ok(Ok(stream)) => return Ok(OpenConnection(TokioIo::new(stream))),
-                    Ok(Err(error)) => last = io::Error::new(error.kind(), format!("{address}: {error}")),
-                    Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("{address} did not answer")),
-                }
+            match self.open(host, *port, name.clone()).await {
+                Ok(stream) => return Ok(OpenConnection(TokioIo::new(stream))),
+                Err(error) => last = io::Error::new(error.kind(), format!("{host}:{port}: {error}")),
             }
         }
         Err(last)
     }
 
-    /// Resolves a host by the system's rules. The addresses that are checked here are those that are connected to.
+    async fn open(&self, host: &str, port: u16, name: CertificateName<'static>) -> io::Result<TlsStream<TcpStream>> {
+        let stream = connect_to_first(self.addresses(host, port).await?).await?;
+        stream.set_nodelay(true)?;
+        match timeout(HANDSHAKE_TIMEOUT, self.tls.connect(name, stream)).await {
+            Ok(shaken) => shaken,
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long")),
+        }
+    }
+
+    /// Resolves a host. The addresses that are checked here are those that are connected to.
     async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let found: Vec<SocketAddr> = match host.parse::<IpAddr>() {
-            Ok(literal) => vec![SocketAddr::new(literal, port)],
-            Err(_) => tokio::net::lookup_host((host, port)).await?.collect(),
-        };
+        let found = self.look_up.addresses(host, port).await?;
         let allowed: Vec<SocketAddr> =
             found.iter().copied().filter(|address| self.allowed.allows(address.ip())).take(ADDRESSES_MAX).collect();
         if allowed.is_empty() && !found.is_empty() {
@@ -95,12 +99,30 @@ impl Connector {
         }
         Ok(allowed)
     }
+}
 
-    async fn open(&self, address: SocketAddr, name: CertificateName<'static>) -> io::Result<TlsStream<TcpStream>> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        self.tls.connect(name, stream).await
+/// Connects to whichever address accepts first, each with a head start over the next: a dead IPv6 address costs a moment only.
+async fn connect_to_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut attempts: FuturesUnordered<_> = addresses
+        .into_iter()
+        .zip(0_u32..)
+        .map(|(address, place)| async move {
+            #[expect(clippy::disallowed_methods, reason = "sockets are outside of what a simulation owns")]
+            tokio::time::sleep(HEAD_START * place).await;
+            match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+                Ok(connected) => connected.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}"))),
+                Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("{address} did not answer"))),
+            }
+        })
+        .collect();
+    let mut last = io::Error::other("it has no address");
+    while let Some(attempt) = attempts.next().await {
+        match attempt {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
     }
+    Err(last)
 }
 
 impl Service<Uri> for Connector {

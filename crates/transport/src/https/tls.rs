@@ -32,7 +32,7 @@ pub(super) fn client(config: &HttpsConfig) -> Result<Arc<ClientConfig>, TlsError
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let mut tls = if config.verify_certificates {
-        builder.with_root_certificates(roots(&config.extra_ca_certificates)?).with_no_client_auth()
+        builder.with_root_certificates(certificate_authorities(&config.extra_ca_certificates)?).with_no_client_auth()
     } else {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(NoVerification(provider))).with_no_client_auth()
     };
@@ -40,7 +40,8 @@ pub(super) fn client(config: &HttpsConfig) -> Result<Arc<ClientConfig>, TlsError
     Ok(Arc::new(tls))
 }
 
-fn roots(extra: &[PathBuf]) -> Result<RootCertStore, TlsError> {
+/// Returns the certificate authorities of the system, and those of the PEM files `extra`.
+pub fn certificate_authorities(extra: &[PathBuf]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     for error in &system.errors {
@@ -48,7 +49,7 @@ fn roots(extra: &[PathBuf]) -> Result<RootCertStore, TlsError> {
     }
     roots.add_parsable_certificates(system.certs);
     for path in extra {
-        for certificate in certificates(path)? {
+        for certificate in read_certificates(path)? {
             roots.add(certificate).map_err(|error| TlsError::File { path: path.clone(), reason: error.to_string() })?;
         }
     }
@@ -56,7 +57,7 @@ fn roots(extra: &[PathBuf]) -> Result<RootCertStore, TlsError> {
 }
 
 /// Reads all certificates of a PEM file.
-pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let refused =
         |error: rustls::pki_types::pem::Error| TlsError::File { path: path.to_owned(), reason: error.to_string() };
     let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(refused)?.collect();

@@ -1,87 +1,121 @@
 //! `https://{host}/.well-known/matrix/server`, with its redirects and cache times. S2S API, "Resolving server names", step 3.
 
+mod known;
+
+use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use events::{ServerName, Value};
 use http::Uri;
-use http::header::{CACHE_CONTROL, LOCATION};
+use http::header::LOCATION;
 use http_body_util::{BodyExt, Full, Limited};
 
-use super::Https;
+use super::{Https, USER_AGENT};
 use crate::discovery::Destination;
+use known::{Lifetime, lifetime};
+
+pub(super) use known::Known;
 
 /// Redirects that are followed.
 const REDIRECTS_MAX: usize = 5;
 /// Bytes of the file.
 const BYTES_MAX: usize = 64 * 1024;
+/// Hosts whose answers are remembered.
+const HOSTS_MAX: usize = 20_000;
 /// How long the whole of it may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an answer counts that does not say.
-const KEEP_DEFAULT: Duration = Duration::from_secs(24 * 3600);
-/// The longest that an answer may ask to count.
-const KEEP_MAX: Duration = Duration::from_secs(48 * 3600);
-/// The shortest.
-const KEEP_MIN: Duration = Duration::from_secs(300);
-/// How long it counts that there is none.
-const KEEP_FAILURE: Duration = Duration::from_secs(600);
-
-/// What a host says about its Matrix server.
-pub(super) struct WellKnown {
-    pub(super) delegate: Option<ServerName>,
-    pub(super) keep_for: Duration,
+/// Why there is no delegation.
+enum NoDelegation {
+    /// The host says so, or says something that is not valid.
+    NotThere(String),
+    /// It could not be asked.
+    Failed(String),
 }
 
 impl Https {
-    /// Asks a host for its well-known file. What is no valid answer is none.
-    pub(super) async fn well_known(&self, host: &str) -> WellKnown {
+    /// To which server `host` delegates, from memory if that is fresh.
+    pub(super) async fn delegate_of(&self, host: &str) -> Option<ServerName> {
+        let now = self.handles.clock.now();
+        if let Some(known) = self.well_knowns().get(host).filter(|known| known.is_fresh(now)) {
+            return known.delegate(now).cloned();
+        }
         let timeout = self.handles.clock.sleep(TIMEOUT);
         let found = tokio::select! {
             biased;
             found = self.fetch_well_known(host) => found,
-            () = timeout => Err("it took too long".to_owned()),
+            () = timeout => Err(NoDelegation::Failed("it took too long".to_owned())),
         };
-        match found {
-            Ok((delegate, keep_for)) => WellKnown { delegate: Some(delegate), keep_for },
-            Err(reason) => {
-                tracing::debug!(server.name = host, "no well-known file at {host}: {reason}");
-                WellKnown { delegate: None, keep_for: KEEP_FAILURE }
+        let now = self.handles.clock.now();
+        let mut all = self.well_knowns();
+        if all.len() >= HOSTS_MAX && !all.contains_key(host) {
+            all.retain(|_, known| known.is_fresh(now));
+            if all.len() >= HOSTS_MAX {
+                all.pop_first();
             }
         }
+        let known = all.entry(host.to_owned()).or_default();
+        match found {
+            Ok((delegate, lifetime)) => known.handle_found(now, delegate, lifetime),
+            Err(NoDelegation::NotThere(reason)) => {
+                tracing::debug!(server.name = host, "{host} delegates to nobody: {reason}");
+                known.handle_not_there(now);
+            }
+            Err(NoDelegation::Failed(reason)) => {
+                tracing::debug!(server.name = host, "whether {host} delegates could not be asked: {reason}");
+                known.handle_failed(now);
+            }
+        }
+        known.delegate(now).cloned()
     }
 
-    async fn fetch_well_known(&self, host: &str) -> Result<(ServerName, Duration), String> {
-        let mut uri =
-            format!("https://{host}/.well-known/matrix/server").parse::<Uri>().map_err(|error| error.to_string())?;
+    async fn fetch_well_known(&self, host: &str) -> Result<(ServerName, Lifetime), NoDelegation> {
+        let not_there = |reason: String| NoDelegation::NotThere(reason);
+        let uri = format!("https://{host}/.well-known/matrix/server");
+        let mut uri = uri.parse::<Uri>().map_err(|error| not_there(error.to_string()))?;
         for _ in 0..=REDIRECTS_MAX {
-            self.connector.learn(&destination_of(&uri)?);
-            let request =
-                http::Request::get(uri.clone()).body(Full::<Bytes>::default()).map_err(|error| error.to_string())?;
-            let response = self.http.request(request).await.map_err(|error| super::with_causes(&error))?;
-            if response.status().is_redirection() {
-                uri = redirected(&uri, response.headers().get(LOCATION).and_then(|to| to.to_str().ok()))?;
+            self.well_known_connector.learn(&destination_of(&uri, self.well_known_port).map_err(not_there)?);
+            let request = http::Request::get(uri.clone())
+                .header(http::header::USER_AGENT, USER_AGENT)
+                .body(Full::<Bytes>::default())
+                .map_err(|error| not_there(error.to_string()))?;
+            let response = self.well_known_http.request(request).await;
+            let response = response.map_err(|error| NoDelegation::Failed(super::with_causes(&error)))?;
+            let status = response.status();
+            if status.is_redirection() {
+                let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
+                uri = redirected(&uri, to).map_err(not_there)?;
                 continue;
             }
-            if response.status() != http::StatusCode::OK {
-                return Err(format!("status {}", response.status()));
+            if status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS {
+                return Err(NoDelegation::Failed(format!("status {status}")));
             }
-            let keep_for = keep_for(response.headers().get(CACHE_CONTROL).and_then(|value| value.to_str().ok()));
-            let body =
-                Limited::new(response.into_body(), BYTES_MAX).collect().await.map_err(|error| error.to_string())?;
-            let body: Value = serde_json::from_slice(&body.to_bytes()).map_err(|error| error.to_string())?;
-            let delegate = body.get("m.server").and_then(Value::as_str).ok_or("it has no `m.server`")?;
-            return Ok((ServerName::parse(delegate).map_err(|error| error.to_string())?, keep_for));
+            if status != http::StatusCode::OK {
+                return Err(NoDelegation::NotThere(format!("status {status}")));
+            }
+            let lifetime = lifetime(response.headers(), self.handles.clock.now());
+            let body = Limited::new(response.into_body(), BYTES_MAX).collect().await;
+            let body = body.map_err(|error| NoDelegation::Failed(error.to_string()))?;
+            let body: Value = serde_json::from_slice(&body.to_bytes()).map_err(|error| not_there(error.to_string()))?;
+            let delegate = body.get("m.server").and_then(Value::as_str);
+            let delegate = delegate.ok_or_else(|| not_there("it has no `m.server`".to_owned()))?;
+            return Ok((ServerName::parse(delegate).map_err(|error| not_there(error.to_string()))?, lifetime));
         }
-        Err(format!("more than {REDIRECTS_MAX} redirects"))
+        Err(NoDelegation::NotThere(format!("more than {REDIRECTS_MAX} redirects")))
+    }
+
+    fn well_knowns(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
+        self.well_knowns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// An ordinary HTTPS request: port 443 unless the URI says otherwise.
-fn destination_of(uri: &Uri) -> Result<Destination, String> {
+/// An ordinary HTTPS request, to `default_port` unless the URI says otherwise.
+fn destination_of(uri: &Uri, default_port: u16) -> Result<Destination, String> {
     let authority = uri.authority().ok_or("a redirect leads nowhere")?;
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
     Ok(Destination {
-        candidates: vec![(host.clone(), authority.port_u16().unwrap_or(443))],
+        candidates: vec![(host.clone(), authority.port_u16().unwrap_or(default_port))],
         authority: authority.as_str().to_owned(),
         certificate_name: host,
     })
@@ -89,28 +123,46 @@ fn destination_of(uri: &Uri) -> Result<Destination, String> {
 
 fn redirected(from: &Uri, to: Option<&str>) -> Result<Uri, String> {
     let to = to.ok_or("a redirect without a place")?;
-    let to = if to.starts_with('/') {
-        format!("https://{}{to}", from.authority().map(http::uri::Authority::as_str).unwrap_or_default())
-    } else {
+    let authority = from.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+    let to = if to.starts_with("//") {
+        format!("https:{to}")
+    } else if to.starts_with('/') {
+        format!("https://{authority}{to}")
+    } else if to.contains("://") {
         to.to_owned()
+    } else {
+        let folder = from.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+        format!("https://{authority}{folder}/{to}")
     };
     let uri: Uri = to.parse().map_err(|error| format!("a redirect to {to}: {error}"))?;
-    if uri.scheme_str() == Some("https") { Ok(uri) } else { Err(format!("a redirect to {to}, which is not HTTPS")) }
+    if uri.scheme_str() != Some("https") {
+        return Err(format!("a redirect to {to}, which is not HTTPS"));
+    }
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(format!("a redirect to {to}, which names a user"));
+    }
+    Ok(uri)
 }
 
-/// How long an answer counts, by its `Cache-Control`.
-fn keep_for(cache_control: Option<&str>) -> Duration {
-    let Some(directives) = cache_control else { return KEEP_DEFAULT };
-    let mut keep = KEEP_DEFAULT;
-    for directive in directives.split(',').map(str::trim) {
-        if directive.eq_ignore_ascii_case("no-store") || directive.eq_ignore_ascii_case("no-cache") {
-            return KEEP_MIN;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_lead_where_a_browser_would_go_but_only_over_https() {
+        let from: Uri = "https://a.test:1/x/y".parse().unwrap();
+        for (to, expected) in [
+            ("https://b.test/z", Some("https://b.test/z")),
+            ("//b.test:5/z", Some("https://b.test:5/z")),
+            ("/z?q", Some("https://a.test:1/z?q")),
+            ("z", Some("https://a.test:1/x/z")),
+            ("http://b.test/z", None),
+            ("ftp://b.test/z", None),
+            ("https://user@b.test/z", None),
+            ("https://", None),
+        ] {
+            assert_eq!(redirected(&from, Some(to)).ok().map(|uri| uri.to_string()).as_deref(), expected, "{to}");
         }
-        if let Some(seconds) =
-            directive.to_ascii_lowercase().strip_prefix("max-age=").and_then(|text| text.parse().ok())
-        {
-            keep = Duration::from_secs(seconds);
-        }
+        assert!(redirected(&from, None).is_err());
     }
-    keep.clamp(KEEP_MIN, KEEP_MAX)
 }

@@ -1,169 +1,226 @@
-//! Gets keys: from the database, from their server, from a notary.
+//! Gets the keys of a server: one fetch for each server at a time, and not too often.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use events::signature::verify_json;
-use events::{KeyId, Object, PublicKey, ServerName, Value};
+use bytes::Bytes;
+use events::{KeyId, Object, ServerName, Value, json};
 use handles::Timestamp;
-use persistence::transactions::server_keys::{self, StoredDocument, StoredKey};
-use serde_json::json;
+use persistence::StoreError;
+use persistence::transactions::server_keys::{self as rows, StoredDocument};
+use tokio::sync::watch;
 
-use super::{KeyRing, Known, ServerKey, document};
-use crate::client::CallLimits;
-use crate::limits::{KEYS_BYTES_MAX, KEYS_TIMEOUT, NOTARY_SERVERS_MAX, SERVERS_WITH_KEYS_MAX};
-use crate::path::PathBuilder;
+use super::document::Document;
+use super::{KEY_WAIT, KeyRing, lacking};
+use crate::client;
+use crate::exchange::Request;
 
-const LIMITS: CallLimits = CallLimits { timeout: KEYS_TIMEOUT, response_bytes_max: KEYS_BYTES_MAX };
+/// For one request for keys.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of an answer. Notaries may send several documents.
+const RESPONSE_BYTES_MAX: usize = 256 * 1024;
+/// A server that answered is not asked again sooner, whatever keys are said to be its.
+const REFETCH_MIN: Duration = Duration::from_secs(30);
+/// After a failure; twice as long after each further one.
+const RETRY_MIN: Duration = Duration::from_secs(5);
+/// Somebody asks in the server's name, so it may well be up.
+const RETRY_MAX_REQUEST: Duration = Duration::from_secs(30);
+/// An event is patient.
+const RETRY_MAX_EVENTS: Duration = Duration::from_secs(60 * 60);
+/// Servers of which keys are being fetched.
+const FLIGHTS_MAX: usize = 4096;
+/// Servers of which keys are stored.
+const STORED_SERVERS_MAX: u32 = 100_000;
+/// One in so many writes removes what is too much.
+const PRUNE_ONE_IN: u64 = 256;
+
+/// What the keys are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A request that waits to be let in. Notaries help if the server itself cannot be reached.
+    Request,
+    /// Events. Notaries help also with keys that the server itself has forgotten.
+    Events,
+    /// Somebody asks us as a notary, or we ask a notary. No further notary is asked, or they would ask in circles.
+    Notary,
+}
+
+/// How the last fetch of a server's keys ended.
+#[derive(Debug, Clone)]
+pub(super) struct Attempt {
+    ended: Duration,
+    failures: u32,
+    /// Why the server itself did not answer. `None` if it did.
+    pub(super) error: Option<String>,
+}
+
+/// A fetch under way. The channel closes when it ends.
+pub(super) type Flight = watch::Receiver<()>;
 
 impl KeyRing {
-    /// Reads what is stored of a server, once.
-    pub(super) async fn load(&self, server: &ServerName, known: &mut Known) {
-        if known.loaded {
-            return;
-        }
-        let name = server.clone();
-        match self.0.database.read(move |tx| server_keys::keys(tx, &name)).await {
-            Ok(stored) => {
-                known.loaded = true;
-                known.keys.extend(stored.into_iter().filter_map(|stored| {
-                    let public = PublicKey::from_base64(&stored.public_key).ok()?;
-                    Some((
-                        stored.key_id,
-                        ServerKey { public, valid_until: stored.valid_until, expired: stored.expired },
-                    ))
-                }));
-            }
-            Err(error) => tracing::error!(server.name = %server, "stored keys cannot be read: {error}"),
+    /// Fetches the keys of `server` unless that was tried a moment ago, and waits until that is done or takes too long.
+    pub(super) async fn fetch(&self, server: &ServerName, wanted: BTreeMap<KeyId, Timestamp>, purpose: Purpose) {
+        let Some(mut flight) = self.join_flight(server, wanted, purpose) else { return };
+        tokio::select! {
+            biased;
+            // Nothing is ever sent: the sender is dropped at the end.
+            _ = flight.changed() => {}
+            () = self.0.handles.clock.sleep(KEY_WAIT) => {}
         }
     }
 
-    /// Fetches and stores a server's keys.
-    pub(super) async fn fetch(
-        &self,
-        server: &ServerName,
-        wanted: &BTreeMap<KeyId, Timestamp>,
-    ) -> Result<BTreeMap<KeyId, ServerKey>, String> {
-        let (document, keys) = match self.fetch_from_owner(server).await {
-            Ok(found) => found,
-            Err(reason) => self.fetch_from_notaries(server, wanted).await.ok_or(reason)?,
+    pub(super) fn is_in_flight(&self, server: &ServerName) -> bool {
+        self.flights().contains_key(server)
+    }
+
+    /// Says whether `server` itself answered since the instant `began`.
+    pub(super) fn answered_since(&self, server: &ServerName, began: Duration) -> bool {
+        *server == self.0.server_name
+            || self.0.attempts.get(server).is_some_and(|attempt| attempt.error.is_none() && attempt.ended >= began)
+    }
+
+    fn join_flight(&self, server: &ServerName, wanted: BTreeMap<KeyId, Timestamp>, purpose: Purpose) -> Option<Flight> {
+        let mut flights = self.flights();
+        if let Some(flight) = flights.get(server) {
+            return Some(flight.clone());
+        }
+        if *server == self.0.server_name || flights.len() >= FLIGHTS_MAX || !self.is_due(server, purpose) {
+            return None;
+        }
+        let (end, flight) = watch::channel(());
+        flights.insert(server.clone(), flight.clone());
+        drop(flights);
+        let landing = Landing { ring: self.clone(), server: server.clone(), end: Some(end) };
+        let flight_task: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(fly(landing, wanted, purpose));
+        self.0.handles.tasks.spawn("fetch the keys of a server", flight_task);
+        Some(flight)
+    }
+
+    fn is_due(&self, server: &ServerName, purpose: Purpose) -> bool {
+        let Some(attempt) = self.0.attempts.get(server) else { return true };
+        let pause_max = match purpose {
+            Purpose::Request | Purpose::Notary => RETRY_MAX_REQUEST,
+            Purpose::Events => RETRY_MAX_EVENTS,
         };
-        self.store(server, document, &keys).await;
-        Ok(keys)
-    }
-
-    async fn fetch_from_owner(&self, server: &ServerName) -> Result<(Object, BTreeMap<KeyId, ServerKey>), String> {
-        let answer = self.0.client.call_unsigned(server, "/_matrix/key/v2/server".to_owned(), LIMITS).await;
-        let answer = answer.map_err(|error| error.to_string())?;
-        let document = answer.as_object().ok_or("its keys are no JSON object")?;
-        let keys = document::read(document, server, self.0.handles.clock.now())?;
-        Ok((document.clone(), keys))
-    }
-
-    /// S2S API, `POST /_matrix/key/v2/query`. What a notary gives counts only with its signature and the owner's.
-    async fn fetch_from_notaries(
-        &self,
-        server: &ServerName,
-        wanted: &BTreeMap<KeyId, Timestamp>,
-    ) -> Option<(Object, BTreeMap<KeyId, ServerKey>)> {
-        let criteria: Object =
-            wanted.iter().map(|(key, at)| (key.to_string(), json!({ "minimum_valid_until_ts": at }))).collect();
-        let question = json!({ "server_keys": { server.as_str(): criteria } });
-        let question = question.as_object()?;
-        for notary in self.0.notaries.iter().filter(|notary| *notary != server) {
-            match self.ask_notary(notary, server, question).await {
-                Ok(found) => return Some(found),
-                Err(reason) => {
-                    tracing::info!(server.name = %server, "The notary {notary} has no keys of {server}: {reason}");
-                }
-            }
-        }
-        None
-    }
-
-    async fn ask_notary(
-        &self,
-        notary: &ServerName,
-        server: &ServerName,
-        question: &Object,
-    ) -> Result<(Object, BTreeMap<KeyId, ServerKey>), String> {
-        let of_notary = self.fetch_from_owner(notary).await?.1;
-        let path = PathBuilder::new("/_matrix/key/v2/query").finish();
-        let answer = self.0.client.call(notary, http::Method::POST, path, Some(question), LIMITS).await;
-        let answer = answer.map_err(|error| error.to_string())?;
-        let documents = answer.get("server_keys").and_then(Value::as_array).ok_or("it answered no `server_keys`")?;
-        let named = |document: &&Value| document.get("server_name").and_then(Value::as_str) == Some(server.as_str());
-        let document = documents.iter().find(named).and_then(Value::as_object).ok_or("it has none")?;
-        verify_json(document, notary, |key| of_notary.get(key).map(|key| key.public.clone()))
-            .map_err(|error| error.to_string())?;
-        let keys = document::read(document, server, self.0.handles.clock.now())?;
-        let mut document = document.clone();
-        if let Some(signatures) = document.get_mut("signatures").and_then(Value::as_object_mut) {
-            signatures.retain(|name, _| name == server.as_str());
-        }
-        Ok((document, keys))
-    }
-
-    async fn store(&self, server: &ServerName, document: Object, keys: &BTreeMap<KeyId, ServerKey>) {
-        let stored: Vec<StoredKey> = keys
-            .iter()
-            .map(|(id, key)| StoredKey {
-                key_id: id.clone(),
-                public_key: key.public.to_base64(),
-                valid_until: key.valid_until,
-                expired: key.expired,
-            })
-            .collect();
-        let document = StoredDocument {
-            valid_until: document.get("valid_until_ts").and_then(Value::as_i64).unwrap_or(0),
-            document: Value::Object(document).to_string(),
-            fetched: self.0.handles.clock.now(),
+        let pause = match attempt.failures {
+            0 => REFETCH_MIN,
+            failures => RETRY_MIN.saturating_mul(1 << (failures - 1).min(31)).min(pause_max),
         };
-        let name = server.clone();
-        let stored = self
-            .0
+        self.0.handles.clock.monotonic() >= attempt.ended.saturating_add(pause)
+    }
+
+    /// Asks `server` itself.
+    async fn fetch_directly(&self, server: &ServerName) -> Result<Document, String> {
+        let answer = self.ask(server, http::Method::GET, "/_matrix/key/v2/server", None).await?;
+        Document::parse(server, answer).map_err(|error| error.to_string())
+    }
+
+    /// Sends a request that needs no signature and returns the object that answers it. Errors are in words.
+    pub(super) async fn ask(
+        &self,
+        server: &ServerName,
+        method: http::Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<Object, String> {
+        let request = Request {
+            destination: server.clone(),
+            method,
+            path_and_query: path.to_owned(),
+            authorization: None,
+            body,
+            timeout: REQUEST_TIMEOUT,
+            response_bytes_max: RESPONSE_BYTES_MAX,
+        };
+        // The semaphore is never closed.
+        let turn = self.0.requests.acquire().await;
+        let response = self.0.client.exchange().send(request).await.map_err(|error| error.to_string())?;
+        drop(turn);
+        if response.status != 200 {
+            return Err(format!("{server} answered {path} with status {}", response.status));
+        }
+        let value: Value = serde_json::from_slice(&response.body).map_err(|error| format!("{path}: {error}"))?;
+        client::expect_object(server, value).map_err(|error| error.to_string())
+    }
+
+    /// Keeps what `document` says.
+    async fn keep(&self, server: &ServerName, document: Document) -> Result<(), StoreError> {
+        let now = self.0.handles.clock.now();
+        let keys = Arc::new(self.known(server).await.with(&document, now));
+        let prune = self.0.handles.random.below(PRUNE_ONE_IN) == 0;
+        let row = StoredDocument {
+            document: json::canonical(&document.object),
+            valid_until: document.valid_until,
+            fetched: now,
+        };
+        let (owned_server, stored_keys) = (server.clone(), keys.to_rows());
+        self.0
             .database
             .write(move |tx| {
-                server_keys::replace_keys(tx, &name, &stored)?;
-                server_keys::put_document(tx, &name, &document)?;
-                server_keys::prune(tx, SERVERS_WITH_KEYS_MAX)
+                rows::replace_keys(tx, &owned_server, &stored_keys)?;
+                let newer = rows::document(tx, &owned_server)?.is_none_or(|old| old.valid_until <= row.valid_until);
+                if newer {
+                    rows::put_document(tx, &owned_server, &row)?;
+                }
+                if prune { rows::prune(tx, STORED_SERVERS_MAX) } else { Ok(()) }
             })
-            .await;
-        if let Err(error) = stored {
-            tracing::error!(server.name = %server, "keys cannot be stored: {error}");
+            .await?;
+        self.0.cache.insert(server.clone(), keys);
+        Ok(())
+    }
+
+    async fn keep_or_log(&self, server: &ServerName, document: Document) {
+        if let Err(error) = self.keep(server, document).await {
+            tracing::error!(server.name = %server, "the keys of {server} cannot be stored: {error}");
         }
     }
 
-    /// Answers as a notary: each server's document with its signature and ours. Servers that we know nothing of are asked.
-    pub async fn notarise(&self, servers: Vec<(ServerName, Timestamp)>) -> Vec<Value> {
-        let mut answers = Vec::new();
-        for (server, minimum_valid_until) in servers.into_iter().take(NOTARY_SERVERS_MAX) {
-            if server == *self.0.client.server_name() {
-                answers.push(self.own_document());
-                continue;
-            }
-            let known = self.stored_document(&server).await;
-            let document = match known {
-                Some(known) if known.valid_until >= minimum_valid_until => Some(known.document),
-                known => match self.fetch(&server, &BTreeMap::new()).await {
-                    Ok(_) => self.stored_document(&server).await.map(|stored| stored.document),
-                    Err(_) => known.map(|known| known.document),
-                },
-            };
-            if let Some(document) = document.and_then(|document| serde_json::from_str(&document).ok()) {
-                answers.push(self.signed_by_us(document));
-            }
-        }
-        answers
+    fn flights(&self) -> MutexGuard<'_, BTreeMap<ServerName, Flight>> {
+        self.0.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    async fn stored_document(&self, server: &ServerName) -> Option<StoredDocument> {
-        let name = server.clone();
-        match self.0.database.read(move |tx| server_keys::document(tx, &name)).await {
-            Ok(document) => document,
-            Err(error) => {
-                tracing::error!(server.name = %server, "stored keys cannot be read: {error}");
-                None
-            }
+/// Ends a flight, also when its task is stopped or panics.
+struct Landing {
+    ring: KeyRing,
+    server: ServerName,
+    end: Option<watch::Sender<()>>,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.ring.flights().remove(&self.server);
+        drop(self.end.take());
+    }
+}
+
+async fn fly(landing: Landing, wanted: BTreeMap<KeyId, Timestamp>, purpose: Purpose) {
+    let (ring, server) = (&landing.ring, &landing.server);
+    let error = match ring.fetch_directly(server).await {
+        Ok(document) => {
+            ring.keep_or_log(server, document).await;
+            None
+        }
+        Err(error) => Some(error),
+    };
+    if let Some(error) = &error {
+        tracing::debug!(server.name = %server, "{server} did not give its keys: {error}");
+    }
+    let still_wanted = lacking(Some(&ring.known(server).await), &wanted);
+    let ask_notaries = match purpose {
+        Purpose::Request => error.is_some(),
+        Purpose::Events => !still_wanted.is_empty(),
+        Purpose::Notary => false,
+    };
+    if ask_notaries {
+        for document in ring.fetch_from_notaries(server, still_wanted).await {
+            ring.keep_or_log(server, document).await;
         }
     }
+    let failures = ring.0.attempts.get(server).map_or(0, |attempt| attempt.failures);
+    let failures = if error.is_some() { failures.saturating_add(1) } else { 0 };
+    let ended = ring.0.handles.clock.monotonic();
+    ring.0.attempts.insert(server.clone(), Attempt { ended, failures, error });
 }

@@ -1,59 +1,65 @@
-//! Our keys, and as a notary those of others. S2S API, "Retrieving server keys". These endpoints are open to everybody.
+//! Our keys, and those of others as a notary. S2S API, "Retrieving server keys". Open to everybody.
+
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use events::{ServerName, Value};
-use http_body_util::{BodyExt, Limited};
+use events::{Object, ServerName, Value};
+use handles::Timestamp;
 use serde_json::json;
 
-use super::ServerContext;
-use super::path::{PathParameters, QueryParameters};
+use super::body::{self, FromBody};
+use super::parameters::{Parameters, parse_id};
+use super::{Answered, ServerContext};
 use crate::error::ApiError;
-use crate::limits::{KEYS_BYTES_MAX, NOTARY_SERVERS_MAX};
+
+/// Bytes of a question to the notary.
+const QUESTION_BYTES_MAX: usize = 256 * 1024;
+/// Servers in one question to the notary.
+const QUESTION_SERVERS_MAX: usize = 100;
 
 /// `GET /_matrix/key/v2/server`
-pub(super) async fn own(State(context): State<ServerContext>) -> Json<Value> {
-    Json(context.key_ring.own_document())
+pub(super) async fn server(State(context): State<ServerContext>) -> Json<Value> {
+    Json(Value::Object(context.key_ring.own_document()))
 }
 
 /// `GET /_matrix/key/v2/query/{serverName}`
-pub(super) async fn query_one(
-    State(context): State<ServerContext>,
-    path: PathParameters,
-    query: QueryParameters,
-) -> Result<Json<Value>, ApiError> {
-    let server: ServerName = path.id("server_name")?;
-    let minimum = query.number("minimum_valid_until_ts")?.and_then(|minimum| i64::try_from(minimum).ok());
-    let keys = context.key_ring.notarise(vec![(server, minimum.unwrap_or(0))]).await;
-    Ok(Json(json!({ "server_keys": keys })))
-}
-
-/// `GET /_matrix/key/v2/query/{serverName}/{keyId}`, which older servers call.
-pub(super) async fn query_one_key(
-    state: State<ServerContext>,
-    path: PathParameters,
-    query: QueryParameters,
-) -> Result<Json<Value>, ApiError> {
-    query_one(state, path, query).await
+pub(super) async fn query(State(context): State<ServerContext>, request: Request) -> Answered {
+    let (mut parts, _) = request.into_parts();
+    let parameters = Parameters::read(&mut parts).await?;
+    let server = parameters.path_id("serverName")?;
+    let until = parameters.query_number("minimum_valid_until_ts")?;
+    let until = until.unwrap_or_else(|| context.key_ring.handles().clock.now());
+    answer(&context, BTreeMap::from([(server, until)])).await
 }
 
 /// `POST /_matrix/key/v2/query`
-pub(super) async fn query_many(
-    State(context): State<ServerContext>,
-    request: Request,
-) -> Result<Json<Value>, ApiError> {
-    let body = Limited::new(request.into_body(), KEYS_BYTES_MAX).collect().await;
-    let body = body.map_err(|_| ApiError::new(413, "M_TOO_LARGE", "the question is too large"))?.to_bytes();
-    let body: Value =
-        serde_json::from_slice(&body).map_err(|error| ApiError::new(400, "M_NOT_JSON", error.to_string()))?;
-    let wanted = body.get("server_keys").and_then(Value::as_object);
-    let wanted = wanted.ok_or_else(|| ApiError::bad_json("the body has no object `server_keys`"))?;
-    let mut servers = Vec::new();
-    for (server, criteria) in wanted.iter().take(NOTARY_SERVERS_MAX) {
-        let server = ServerName::parse(server).map_err(|error| ApiError::invalid_param(error.to_string()))?;
-        let minimums = criteria.as_object().into_iter().flatten();
-        let minimums = minimums.filter_map(|(_, one)| one.get("minimum_valid_until_ts").and_then(Value::as_i64));
-        servers.push((server, minimums.max().unwrap_or(0)));
+pub(super) async fn query_batch(State(context): State<ServerContext>, request: Request) -> Answered {
+    let (parts, body) = request.into_parts();
+    let bytes = body::read(&parts.headers, body, QUESTION_BYTES_MAX, context.key_ring.handles()).await?;
+    let question = Object::from_json(body::check_json(&bytes)?)?;
+    let servers = question
+        .get("server_keys")
+        .and_then(Value::as_object)
+        .ok_or_else(|| ApiError::bad_json("`server_keys` must be an object"))?;
+    if servers.len() > QUESTION_SERVERS_MAX {
+        return Err(ApiError::invalid_param(format!("at most {QUESTION_SERVERS_MAX} servers in one question")));
     }
-    Ok(Json(json!({ "server_keys": context.key_ring.notarise(servers).await })))
+    let now = context.key_ring.handles().clock.now();
+    let questions = servers
+        .iter()
+        .map(|(server, criteria)| Ok((parse_id("server_keys", server)?, latest(criteria).unwrap_or(now))))
+        .collect::<Result<BTreeMap<ServerName, Timestamp>, ApiError>>()?;
+    answer(&context, questions).await
+}
+
+async fn answer(context: &ServerContext, questions: BTreeMap<ServerName, Timestamp>) -> Answered {
+    let documents = context.key_ring.countersigned(questions).await?;
+    Ok(Json(json!({ "server_keys": documents })))
+}
+
+/// The latest `minimum_valid_until_ts` that is asked of any key of a server.
+fn latest(criteria: &Value) -> Option<Timestamp> {
+    let criteria = criteria.as_object()?;
+    criteria.values().filter_map(|criterion| criterion.get("minimum_valid_until_ts")?.as_i64()).max()
 }

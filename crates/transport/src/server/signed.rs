@@ -1,105 +1,109 @@
-//! Who asks: checked before any endpoint sees the request. S2S API, "Request Authentication".
+//! Lets a request through to its handler once it has proved who sends it. S2S API, "Request Authentication".
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use events::{Object, ServerName, Value};
-use http::Method;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use events::{PublicKey, ServerName};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 
 use super::ServerContext;
+use super::body::{self, FromBody, Wanted};
+use super::parameters::{Parameters, raw_target};
 use crate::error::ApiError;
 use crate::limits::REQUEST_BYTES_MAX;
-use crate::x_matrix::{SignedRequest, XMatrix};
+use crate::x_matrix::{Malformed, SignedRequest, XMatrix};
 
-/// A request whose sender has proved who they are.
-pub(super) struct Signed {
-    /// Who asks.
+/// `Authorization` headers that are looked at: one for each key of a server that changes its key.
+const HEADERS_MAX: usize = 4;
+
+/// A request from `origin`, to us, unchanged on its way.
+#[derive(Debug)]
+pub(super) struct Signed<B> {
     pub(super) origin: ServerName,
-    /// The body, valid JSON; `None` for requests without one.
-    body: Option<String>,
+    pub(super) parameters: Parameters,
+    pub(super) body: B,
 }
 
-impl Signed {
-    /// The body as an object.
-    pub(super) fn object(&self) -> Result<Object, ApiError> {
-        match self.parse::<Value>()? {
-            Value::Object(object) => Ok(object),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                Err(ApiError::bad_json("the body must be a JSON object"))
-            }
-        }
-    }
-
-    /// The body as a type.
-    pub(super) fn parse<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T, ApiError> {
-        let body = self.body.as_deref().unwrap_or_default();
-        serde_json::from_str(body)
-            .map_err(|error| ApiError::bad_json(format!("the body is not as it must be: {error}")))
-    }
-}
-
-impl FromRequest<ServerContext> for Signed {
+impl<B: FromBody> FromRequest<ServerContext> for Signed<B> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, context: &ServerContext) -> Result<Self, ApiError> {
-        let header = read_header(&request, &context.server_name)?;
-        let method = request.method().clone();
-        let uri = request.uri().path_and_query().map(|uri| uri.as_str().to_owned()).unwrap_or_default();
-        let body = read_body(request).await?;
-        let key = context.key_ring.for_request(&header.origin, &header.key).await;
-        let key = key.map_err(|error| unauthorized(error.to_string()))?;
-        let destination = header.destination.as_ref().unwrap_or(&context.server_name);
-        let signed = SignedRequest { method: method.as_str(), uri: &uri, origin: &header.origin, destination };
-        if !signed.is_signed(body.as_deref(), &key, &header.signature) {
-            return Err(unauthorized(format!(
-                "the signature of {} with {} does not verify",
-                header.origin, header.key
-            )));
-        }
-        context.heard_from.heard_from(&header.origin);
-        Ok(Self { origin: header.origin, body })
+        let (mut parts, body) = request.into_parts();
+        let (us, handles) = (&context.server_name, context.key_ring.handles());
+        let headers = headers(&parts.headers, us)?;
+        let origin = headers[0].origin.clone();
+        let keys = keys(context, headers).await?;
+        let bytes = match B::WANTED {
+            Wanted::Nothing => None,
+            Wanted::Json => Some(body::read(&parts.headers, body, REQUEST_BYTES_MAX, handles).await?),
+        };
+        let (method, target) = (parts.method.to_string(), raw_target(&parts));
+        let (destination, asker) = (us.clone(), origin.clone());
+        let body = handles
+            .compute
+            .run(move || {
+                let json = bytes.as_deref().map(body::check_json).transpose()?;
+                let request =
+                    SignedRequest { method: &method, uri: &target, origin: &asker, destination: &destination };
+                if !keys.iter().any(|(key, signature)| request.is_signed(json, key, signature)) {
+                    return Err(ApiError::unauthorized(format!("the signature of {asker} does not verify")));
+                }
+                B::from_json(json.unwrap_or_default())
+            })
+            .await?;
+        context.heard_from.heard_from(&origin);
+        let parameters = Parameters::read(&mut parts).await?;
+        Ok(Self { origin, parameters, body })
     }
 }
 
-fn read_header(request: &Request, us: &ServerName) -> Result<XMatrix, ApiError> {
-    let header =
-        request.headers().get(AUTHORIZATION).ok_or_else(|| unauthorized("the request has no Authorization header"))?;
-    let header = header.to_str().map_err(|_| unauthorized("the Authorization header is not ASCII"))?;
-    let header = XMatrix::parse(header).map_err(|error| unauthorized(error.to_string()))?;
-    match &header.destination {
-        Some(destination) if destination != us => {
-            Err(unauthorized(format!("the request is meant for {destination}, this is {us}")))
+/// The X-Matrix headers: at least one, of one origin, for us.
+fn headers(headers: &HeaderMap, us: &ServerName) -> Result<Vec<XMatrix>, ApiError> {
+    let mut found: Vec<XMatrix> = Vec::new();
+    for value in headers.get_all(AUTHORIZATION).iter().take(HEADERS_MAX) {
+        let text = value.to_str().map_err(|_| ApiError::unauthorized("the Authorization header is not ASCII"))?;
+        let header = match XMatrix::parse(text) {
+            Ok(header) => header,
+            Err(Malformed::Scheme) => continue,
+            Err(
+                malformed @ (Malformed::Grammar(_)
+                | Malformed::Duplicate(_)
+                | Malformed::Missing(_)
+                | Malformed::Invalid { .. }),
+            ) => return Err(ApiError::unauthorized(malformed.to_string())),
+        };
+        if header.destination.as_ref().is_some_and(|destination| destination != us) {
+            return Err(ApiError::unauthorized(format!("the request is for another server; this is {us}")));
         }
-        Some(_) | None if header.origin == *us => {
-            Err(unauthorized("the request claims to come from this server itself"))
+        if header.origin == *us {
+            return Err(ApiError::unauthorized(format!("{us} does not ask itself: whoever sent this is not {us}")));
         }
-        Some(_) | None => Ok(header),
+        if found.first().is_some_and(|first| first.origin != header.origin) {
+            return Err(ApiError::unauthorized("the X-Matrix headers name different origins"));
+        }
+        found.push(header);
     }
+    if found.is_empty() {
+        return Err(ApiError::unauthorized("the request has no Authorization header with the scheme X-Matrix"));
+    }
+    Ok(found)
 }
 
-/// Reads the body, up to the limit, and checks that it is JSON.
-async fn read_body(request: Request) -> Result<Option<String>, ApiError> {
-    if request.method() == Method::GET {
-        return Ok(None);
+/// The keys with which the request may be signed, each with its signature. None is the error of the last.
+async fn keys(context: &ServerContext, headers: Vec<XMatrix>) -> Result<Vec<(PublicKey, String)>, ApiError> {
+    let mut keys = Vec::new();
+    let mut last_error = None;
+    for header in headers {
+        if !header.key.as_str().starts_with("ed25519:") {
+            last_error = Some(format!("the algorithm of the key {} is not known", header.key));
+            continue;
+        }
+        match context.key_ring.for_request(&header.origin, &header.key).await {
+            Ok(key) => keys.push((key, header.signature)),
+            Err(error) => last_error = Some(error.to_string()),
+        }
     }
-    let too_large = || ApiError::new(413, "M_TOO_LARGE", format!("the body has more than {REQUEST_BYTES_MAX} bytes"));
-    let announced =
-        request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|announced| announced > REQUEST_BYTES_MAX) {
-        return Err(too_large());
+    match last_error {
+        Some(error) if keys.is_empty() => Err(ApiError::unauthorized(error)),
+        Some(_) | None => Ok(keys),
     }
-    let body: Bytes = match Limited::new(request.into_body(), REQUEST_BYTES_MAX).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
-        Err(error) => return Err(ApiError::new(400, "M_NOT_JSON", format!("the body could not be read: {error}"))),
-    };
-    let text = String::from_utf8(body.into()).map_err(|_| ApiError::new(400, "M_NOT_JSON", "the body is not UTF-8"))?;
-    serde_json::from_str::<serde::de::IgnoredAny>(&text)
-        .map_err(|error| ApiError::new(400, "M_NOT_JSON", format!("the body is not JSON: {error}")))?;
-    Ok(Some(text))
-}
-
-fn unauthorized(message: impl Into<String>) -> ApiError {
-    ApiError::new(401, "M_UNAUTHORIZED", message)
 }

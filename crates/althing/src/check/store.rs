@@ -1,0 +1,77 @@
+//! Whether the folder of data can be used, and the database is whole.
+
+use std::path::Path;
+
+use persistence::transactions::integrity;
+use persistence::{Database, StoreError};
+
+use super::Report;
+use super::ports::Running;
+use crate::data_dir::{self, DataDir, DataDirError};
+
+/// Checks the folder, made if it was not there, and the database in it. Says whether a server runs on it.
+pub(super) async fn check(data_dir: &Path, report: &mut Report) -> Running {
+    let held = match DataDir::open(data_dir) {
+        Ok(held) => held,
+        Err(DataDirError::InUse { .. }) => {
+            report.good("database", &"a server runs on it: it is checked while none does");
+            return Running::Yes;
+        }
+        Err(error @ DataDirError::Unusable { .. }) => {
+            report.problem("data_dir", &error);
+            return Running::No;
+        }
+    };
+    let path = data_dir::database(held.path());
+    if !path.exists() {
+        report.good("database", &format!("{} is made at the first start", path.display()));
+        return Running::No;
+    }
+    match complaints(&path).await {
+        Ok(complaints) if complaints.is_empty() => report.good("database", &format!("{} is whole", path.display())),
+        Ok(complaints) => {
+            let first = complaints.first().map(String::as_str).unwrap_or_default();
+            report.problem("database", &format!("{} is damaged ({first}): restore it from a backup", path.display()));
+        }
+        Err(reason) => report.problem("database", &reason),
+    }
+    Running::No
+}
+
+async fn complaints(path: &Path) -> Result<Vec<String>, String> {
+    let database = Database::open(path).map_err(|error| error.to_string())?;
+    let complaints: Result<_, StoreError> = database.read(integrity::complaints).await;
+    database.close().await;
+    complaints.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_is_opened_and_a_file_that_is_none_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        Database::open(&data_dir::database(folder.path())).unwrap().close().await;
+        let found = look(folder.path()).await;
+        assert!(found.contains("is whole"), "{found}");
+
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(data_dir::database(folder.path()), "this is no database".repeat(1000)).unwrap();
+        let found = look(folder.path()).await;
+        assert!(found.contains("MEND  database"), "{found}");
+    }
+
+    #[tokio::test]
+    async fn a_running_server_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let _running = DataDir::open(folder.path()).unwrap();
+        assert!(look(folder.path()).await.contains("a server runs on it"));
+    }
+
+    async fn look(folder: &Path) -> String {
+        let mut report = Report::default();
+        check(folder, &mut report).await;
+        report.to_string()
+    }
+}

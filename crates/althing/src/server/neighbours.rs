@@ -1,0 +1,126 @@
+//! What one layer needs of another that it must not know: each a trait of the one, answered by the other.
+
+use std::sync::Arc;
+
+use events::{Object, ServerName, UserId};
+use messaging::{Messaging, UserDirectory};
+use persistence::transactions::{accounts, rooms};
+use persistence::{Database, StoreError};
+use transaction::{Outbound, RequestError, Requests};
+use transport::Health;
+use transport::exchange::BoxFuture;
+use transport::server::HeardFrom;
+use users::profiles::read_profile;
+use users::{ProfileListener, RemoteError, RemoteProfiles};
+
+/// For messaging: who has an account here.
+pub(super) struct Accounts(pub(super) Database);
+
+impl UserDirectory for Accounts {
+    fn exists<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let user = user.clone();
+        Box::pin(self.0.read(move |tx| {
+            let account = accounts::get(tx, &user)?;
+            Ok(account.is_some_and(|account| account.deactivated_at.is_none()))
+        }))
+    }
+}
+
+/// For users: the rooms in which a change is seen.
+pub(super) struct Rooms(pub(super) Messaging);
+
+impl Rooms {
+    async fn renew_profile(&self, user: UserId) {
+        let who = user.clone();
+        let profile: Result<Object, StoreError> = self.0.database().read(move |tx| read_profile(tx, &who)).await;
+        let renewed = match profile {
+            Ok(profile) => self.0.renew_profile(&user, profile).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = renewed {
+            tracing::warn!(user.id = %user, "the rooms of {user} do not show the new profile: {error}");
+        }
+    }
+
+    async fn leave_all(&self, user: UserId) {
+        let who = user.clone();
+        let standings = self.0.database().read(move |tx| {
+            let standings = rooms::standings(tx, &who)?;
+            standings
+                .into_iter()
+                .filter(|standing| ["join", "invite", "knock"].contains(&standing.membership.as_str()))
+                .map(|standing| Ok::<_, StoreError>(rooms::by_number(tx, standing.room)?.room_id))
+                .collect::<Result<Vec<_>, StoreError>>()
+        });
+        let left = match standings.await {
+            Ok(left) => left,
+            Err(error) => {
+                tracing::error!(user.id = %user, "{user} stays in rooms although deactivated: {error}");
+                return;
+            }
+        };
+        for room in left {
+            if let Err(error) = self.0.leave(&user, &room, Object::new()).await {
+                tracing::warn!(user.id = %user, room.id = %room, "{user} stays in {room} although deactivated: {error}");
+            }
+        }
+    }
+
+    async fn wake_companions(&self, user: UserId) {
+        let (who, us) = (user.clone(), self.0.server_name().clone());
+        let companions = self.0.database().read(move |tx| {
+            let mut companions = vec![who.clone()];
+            for room in rooms::rooms_of_member(tx, &who, "join")? {
+                companions.extend(rooms::members_of_server(tx, room, "join", &us)?);
+            }
+            Ok::<_, StoreError>(companions)
+        });
+        match companions.await {
+            Ok(companions) => companions.iter().for_each(|companion| self.0.notifier().wake(companion)),
+            Err(error) => tracing::warn!(user.id = %user, "nobody was woken by new devices of {user}: {error}"),
+        }
+    }
+}
+
+impl ProfileListener for Rooms {
+    fn profile_changed(&self, user: UserId) -> BoxFuture<'_, ()> {
+        Box::pin(self.renew_profile(user))
+    }
+
+    fn user_deactivated(&self, user: UserId) -> BoxFuture<'_, ()> {
+        Box::pin(self.leave_all(user))
+    }
+
+    fn devices_changed(&self, user: UserId) -> BoxFuture<'_, ()> {
+        Box::pin(self.wake_companions(user))
+    }
+}
+
+/// For users: profiles of users of other servers.
+pub(super) struct OtherServers(pub(super) Requests);
+
+impl RemoteProfiles for OtherServers {
+    fn profile<'a>(&'a self, user: &'a UserId, field: Option<&'a str>) -> BoxFuture<'a, Result<Object, RemoteError>> {
+        Box::pin(async move {
+            self.0.query_profile(user, field).await.map_err(|error| match error {
+                RequestError::Refused { status: 404, .. } => RemoteError::NotFound,
+                RequestError::Refused { .. } | RequestError::Failed(_) | RequestError::Malformed { .. } => {
+                    RemoteError::Failed(error.to_string())
+                }
+            })
+        })
+    }
+}
+
+/// For transport: who wants to know that a server is awake.
+pub(super) struct Awake {
+    pub(super) health: Arc<Health>,
+    pub(super) outbound: Outbound,
+}
+
+impl HeardFrom for Awake {
+    fn heard_from(&self, server: &ServerName) {
+        self.health.heard_from(server);
+        self.outbound.heard_from(server);
+    }
+}

@@ -1,0 +1,61 @@
+//! Keys of devices. C-S API, "End-to-End Encryption".
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use events::{UserId, Value};
+use serde_json::json;
+use users::keys::{Asker, KeyUpload, KeyUploadError};
+
+use crate::ClientApi;
+use crate::error::ApiError;
+use crate::request::{Authenticated, Body};
+
+/// `POST /_matrix/client/v3/keys/upload`
+pub(crate) async fn upload(
+    State(api): State<ClientApi>,
+    who: Authenticated,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let upload = KeyUpload {
+        device_keys: body.find("device_keys")?,
+        one_time_keys: body.find("one_time_keys")?.unwrap_or_default(),
+        fallback_keys: body.find("fallback_keys")?.unwrap_or_default(),
+    };
+    let counts = api.users().upload_keys(&who.user, &who.device, upload).await?;
+    Ok(Json(json!({ "one_time_key_counts": counts })))
+}
+
+/// `POST /_matrix/client/v3/keys/query`
+pub(crate) async fn query(
+    State(api): State<ClientApi>,
+    who: Authenticated,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let wanted: BTreeMap<UserId, Vec<String>> = body.need("device_keys")?;
+    Ok(Json(Value::Object(api.users().query_keys(wanted, Asker::User(who.user)).await?)))
+}
+
+/// `POST /_matrix/client/v3/keys/claim`
+pub(crate) async fn claim(
+    State(api): State<ClientApi>,
+    _who: Authenticated,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let claims: BTreeMap<UserId, BTreeMap<String, String>> = body.need("one_time_keys")?;
+    Ok(Json(json!({ "one_time_keys": api.users().claim_keys(claims).await?, "failures": {} })))
+}
+
+impl From<KeyUploadError> for ApiError {
+    fn from(error: KeyUploadError) -> Self {
+        let message = error.to_string();
+        match error {
+            KeyUploadError::Store(error) => error.into(),
+            KeyUploadError::Invalid(_)
+            | KeyUploadError::NoIdentityKeys(_)
+            | KeyUploadError::Taken(_)
+            | KeyUploadError::TooMany => Self::invalid_param(message),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What waits to be sent to other servers.
+//!
+//! `outbound_destinations` has one row for each server that anything was ever sent to. The rows of the other tables go when
+//! they are delivered. What waits for a server that stays away is bounded by `transaction::Outbound` whenever an attempt
+//! fails: of PDUs the newest of each room stays, of EDUs the newest up to a count and an age.
+
+/// Made with the first migration.
+///
+/// PDUs and EDUs of one destination share its positions, so that they say what came after what. A position is never given
+/// twice. `lane` orders EDUs before their positions do. `in_flight` marks the EDUs of the transaction on its way, which a
+/// newer one must not replace: what was sent under an id stays what it was.
+pub(crate) const SCHEMA: &str = "
+CREATE TABLE outbound_destinations (
+    destination TEXT NOT NULL PRIMARY KEY,
+    position BIGINT NOT NULL,
+    delivered_at BIGINT,
+    failing_since BIGINT
+);
+CREATE TABLE outbound_pdus (
+    destination TEXT NOT NULL,
+    position BIGINT NOT NULL,
+    room BIGINT NOT NULL,
+    event BIGINT NOT NULL,
+    PRIMARY KEY (destination, position)
+);
+CREATE INDEX outbound_pdus_by_room ON outbound_pdus (room);
+CREATE TABLE outbound_edus (
+    destination TEXT NOT NULL,
+    lane BIGINT NOT NULL,
+    position BIGINT NOT NULL,
+    merge_key TEXT,
+    in_flight BIGINT NOT NULL,
+    queued_at BIGINT NOT NULL,
+    edu_type TEXT NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (destination, lane, position)
+);
+CREATE INDEX outbound_edus_by_merge_key ON outbound_edus (merge_key, destination) WHERE merge_key IS NOT NULL;
+CREATE TABLE outbound_transactions (
+    destination TEXT NOT NULL PRIMARY KEY,
+    transaction_id TEXT NOT NULL,
+    started_at BIGINT NOT NULL,
+    pdus TEXT NOT NULL,
+    edus TEXT NOT NULL,
+    ephemeral TEXT NOT NULL
+);
+";

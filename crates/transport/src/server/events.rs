@@ -1,0 +1,35 @@
+//! Retrieving events and state. S2S API, "Retrieving events".
+
+use axum::Json;
+use axum::extract::State;
+
+use super::body::NoBody;
+use super::signed::Signed;
+use super::{Answered, ServerContext};
+
+/// `GET /_matrix/federation/v1/event/{eventId}`
+pub(super) async fn event(State(context): State<ServerContext>, signed: Signed<NoBody>) -> Answered {
+    let event_id = signed.parameters.path_id("eventId")?;
+    context.events.event(&signed.origin, &event_id).await.map(Json)
+}
+
+/// `GET /_matrix/federation/v1/state/{roomId}`
+pub(super) async fn state(State(context): State<ServerContext>, signed: Signed<NoBody>) -> Answered {
+    let room_id = signed.parameters.path_id("roomId")?;
+    let event_id = signed.parameters.query_id("event_id")?;
+    context.events.state(&signed.origin, &room_id, &event_id).await.map(Json)
+}
+
+/// `GET /_matrix/federation/v1/state_ids/{roomId}`
+pub(super) async fn state_ids(State(context): State<ServerContext>, signed: Signed<NoBody>) -> Answered {
+    let room_id = signed.parameters.path_id("roomId")?;
+    let event_id = signed.parameters.query_id("event_id")?;
+    context.events.state_ids(&signed.origin, &room_id, &event_id).await.map(Json)
+}
+
+/// `GET /_matrix/federation/v1/event_auth/{roomId}/{eventId}`
+pub(super) async fn event_auth(State(context): State<ServerContext>, signed: Signed<NoBody>) -> Answered {
+    let room_id = signed.parameters.path_id("roomId")?;
+    let event_id = signed.parameters.path_id("eventId")?;
+    context.events.event_auth(&signed.origin, &room_id, &event_id).await.map(Json)
+}
