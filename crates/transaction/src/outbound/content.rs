@@ -112,7 +112,9 @@ fn body(
             );
             Ok(None)
         }
-        Err(error @ (StoreError::Engine(_) | StoreError::Closed)) => Err(error),
+        Err(
+            error @ (StoreError::Engine(_) | StoreError::Panicked(_) | StoreError::TooLong(_) | StoreError::Closed),
+        ) => Err(error),
     }
 }
 
