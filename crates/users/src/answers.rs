@@ -68,3 +68,6 @@ fn field<T: serde::de::DeserializeOwned>(body: &Object, name: &str) -> Result<T,
     let value = body.get(name).ok_or_else(|| ApiError::bad_json(format!("`{name}` is missing")))?;
     serde_json::from_value(value.clone()).map_err(|error| ApiError::bad_json(format!("`{name}`: {error}")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -345,3 +345,6 @@ fn insert_failure(failures: &mut Object, user: &UserId, target: &str, failure: &
     let of_user = failures.entry(user.as_str()).or_insert_with(|| json!({}));
     of_user[target] = json!({ "errcode": errcode, "error": error });
 }
+
+#[cfg(test)]
+mod tests;

@@ -291,3 +291,6 @@ fn to_json(backup: &Backup) -> Result<Value, BackupError> {
         "etag": backup.etag.to_string(),
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,8 +118,8 @@ impl Users {
             .await
     }
 
-    /// Takes one-time keys, or else fallback keys: the body of the answer to `/keys/claim`. Users of other servers, devices that
-    /// are not there or have no keys are left out. At most [`CLAIMS_MAX`] claims are looked at.
+    /// Takes one-time keys, or else fallback keys: what stands under `one_time_keys` in the answer to `/keys/claim`. Users of
+    /// other servers, devices that are not there or have no keys are left out. At most [`CLAIMS_MAX`] claims are looked at.
     pub async fn claim_keys(&self, claims: BTreeMap<UserId, BTreeMap<String, String>>) -> Result<Object, StoreError> {
         let claims: Vec<(UserId, DeviceId, String)> = claims
             .into_iter()
@@ -361,3 +361,6 @@ fn entry<'a>(object: &'a mut Object, key: &str) -> &'a mut Object {
 fn parse<T: serde::de::DeserializeOwned>(text: &str, table: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|_| StoreError::Inconsistent(format!("{table}: a row is not JSON")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -261,3 +261,6 @@ fn texts(object: &Object, field: &str) -> Option<BTreeMap<String, String>> {
 fn format_error(what: &str, reason: &'static str) -> InvalidKeys {
     InvalidKeys::Format { what: what.chars().take(KEY_NAME_BYTES_MAX).collect(), reason }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use events::json::{Object, Value};
-use events::{ServerName, UserId};
+use events::{KeyId, ServerName, SigningKey, UserId};
 use handles::{Handles, Notifier};
 use persistence::Database;
 use persistence::transactions::devices::DeviceId;
+use serde_json::json;
 
 use crate::accounts::{NewAccount, Role};
 use crate::sessions::{DeviceRequest, Session};
@@ -68,6 +69,13 @@ impl Server {
         let device = DeviceRequest { device_id: DeviceId::parse(device), display_name: None };
         self.users.register(new, Some(device), None).await.unwrap().1.unwrap()
     }
+
+    /// Gives somebody another device.
+    pub(crate) async fn device(&self, user: &UserId, device: &str) -> DeviceId {
+        let device =
+            DeviceRequest { device_id: DeviceId::parse(device), display_name: Some(format!("{device} of mine")) };
+        self.users.start_session(user.clone(), device, None).await.unwrap().device_id
+    }
 }
 
 pub(crate) fn user(id: &str) -> UserId {
@@ -76,4 +84,45 @@ pub(crate) fn user(id: &str) -> UserId {
 
 pub(crate) fn object(value: Value) -> Object {
     value.as_object().unwrap().clone()
+}
+
+/// A client's ed25519 key.
+pub(crate) struct ClientKey(SigningKey);
+
+impl ClientKey {
+    pub(crate) fn new(seed: u8) -> Self {
+        Self(SigningKey::from_seed(KeyId::parse("ed25519:x").unwrap(), &[seed; 32]))
+    }
+
+    pub(crate) fn public(&self) -> String {
+        self.0.public().to_base64()
+    }
+
+    /// Adds a signature, as clients do.
+    pub(crate) fn sign(&self, value: Value, user: &UserId, key_id: &str) -> Object {
+        let mut object = object(value);
+        let signature = self.0.signature_of(&object);
+        crate::signed_keys::add_signature(&mut object, user, key_id, signature);
+        object
+    }
+
+    /// The identity keys of a device that has this key.
+    pub(crate) fn device_keys(&self, user: &UserId, device: &DeviceId) -> Object {
+        let keys = json!({
+            "user_id": user.as_str(),
+            "device_id": device.as_str(),
+            "algorithms": ["m.olm.v1.curve25519-aes-sha2", "m.megolm.v1.aes-sha2"],
+            "keys": {
+                (format!("curve25519:{device}")): self.public(),
+                (format!("ed25519:{device}")): self.public(),
+            },
+        });
+        self.sign(keys, user, &format!("ed25519:{device}"))
+    }
+
+    /// A one-time key, signed by this key.
+    pub(crate) fn one_time_key(&self, user: &UserId, device: &DeviceId, seed: u8) -> Value {
+        let key = json!({ "key": ClientKey::new(seed).public() });
+        Value::Object(self.sign(key, user, &format!("ed25519:{device}")))
+    }
 }

@@ -96,3 +96,6 @@ fn recipients<'a>(
     let all = devices::all_of(tx, user)?.into_iter().map(|device| device.device_id);
     Ok(all.filter_map(|device| by_device.get(device.as_str()).or(to_all).map(|content| (device, content))).collect())
 }
+
+#[cfg(test)]
+mod tests;
