@@ -7,6 +7,7 @@ use events::{UserId, Value};
 use http::StatusCode;
 use serde_json::json;
 use users::Users;
+use users::sessions::PasswordError;
 
 use crate::ClientApi;
 use crate::error::ApiError;
@@ -46,15 +47,21 @@ pub(crate) async fn prove_password(
 ) -> Result<Option<Response>, ApiError> {
     let auth = body.0.get("auth").and_then(Value::as_object);
     let text = |key: &str| auth.and_then(|auth| auth.get(key)).and_then(Value::as_str);
-    if text("type") == Some("m.login.password") {
-        let users: &Users = api.users();
-        users.check_password(user, text("password").unwrap_or_default(), address).await?;
-        return Ok(None);
-    }
-    let challenge = json!({
+    let mut challenge = json!({
         "flows": [{ "stages": ["m.login.password"] }],
         "params": {},
         "session": api.messaging().handles().random.token(16),
     });
+    if text("type") == Some("m.login.password") {
+        let users: &Users = api.users();
+        match users.check_password(user, text("password").unwrap_or_default(), address).await {
+            Ok(()) => return Ok(None),
+            Err(error @ PasswordError::Wrong) => {
+                challenge["errcode"] = json!("M_FORBIDDEN");
+                challenge["error"] = json!(error.to_string());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
     Ok(Some((StatusCode::UNAUTHORIZED, Json(challenge)).into_response()))
 }

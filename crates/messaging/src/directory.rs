@@ -2,7 +2,7 @@
 
 use events::{Object, RoomAlias, RoomId, ServerName, UserId, Value};
 use persistence::transactions::{aliases, events as event_rows, rooms as room_rows};
-use persistence::{ReadTx, RoomNumber, StoreError};
+use persistence::{ReadTx, StoreError};
 use serde_json::json;
 use transport::ApiError;
 use transport::questions::{Answer, DirectoryQuestions};
@@ -120,12 +120,7 @@ impl Messaging {
     }
 
     /// Every alias that `m.room.canonical_alias` gains must be one of the room. C-S API, "`m.room.canonical_alias`".
-    pub(crate) async fn check_canonical_alias(
-        &self,
-        room_id: &RoomId,
-        _room: RoomNumber,
-        content: &Object,
-    ) -> Result<(), MessagingError> {
+    pub(crate) async fn check_canonical_alias(&self, room_id: &RoomId, content: &Object) -> Result<(), MessagingError> {
         let before = self.state_event(room_id, "m.room.canonical_alias", "").await?;
         let known: Vec<String> = before.map(|pdu| named_aliases(pdu.content())).unwrap_or_default();
         for name in named_aliases(content).into_iter().filter(|name| !known.contains(name)) {

@@ -75,9 +75,9 @@ impl Messaging {
         state_key: &str,
         content: Object,
     ) -> Result<SentEvent, MessagingError> {
-        let room = self.joined_room(room_id, sender).await?;
+        self.joined_room(room_id, sender).await?;
         if event_type == "m.room.canonical_alias" {
-            self.check_canonical_alias(room_id, room.number, &content).await?;
+            self.check_canonical_alias(room_id, &content).await?;
         }
         if let Some(same) = self.same_state(room_id, event_type, state_key, &content).await? {
             return Ok(SentEvent { event_id: same, position: None });

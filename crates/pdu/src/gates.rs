@@ -24,7 +24,7 @@ pub(crate) fn may_read_room(tx: &ReadTx<'_>, room: &RoomRow, server: &ServerName
 ///
 /// The caller has asked [`may_read_room`].
 pub fn may_see(tx: &ReadTx<'_>, place: &Place, server: &ServerName, room: &RoomRow) -> Result<Sight, StoreError> {
-    // A server always sees what it sent.
+    // History from before we came has no state of its own: nothing says who was there.
     let Some(snapshot) = place.state_after.or(place.state_before) else { return Ok(Sight::Redacted) };
     let visibility = history_visibility(tx, room, snapshot)?;
     let needs = match visibility.as_str() {

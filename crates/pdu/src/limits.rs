@@ -24,8 +24,6 @@ pub const STAGED_RETRY_MAX: Duration = Duration::from_secs(3600);
 pub const ROOMS_LOADED_MAX: usize = 64;
 /// State events of all rooms kept in memory. One takes about a kilobyte.
 pub const EVENTS_LOADED_MAX: usize = 60_000;
-/// Forward extremities above which a dummy event joins them, as Synapse does it.
-pub const EXTREMITIES_MAX: usize = 10;
 /// Outliers written in one transaction.
 pub const OUTLIERS_CHUNK: usize = 200;
 /// State events, or auth events, that a peer may send for a join.

@@ -10,7 +10,6 @@ pub mod devices;
 pub mod events;
 pub mod filters;
 pub mod graph;
-pub mod integrity;
 pub mod key_backups;
 pub mod outbound;
 pub mod profiles;

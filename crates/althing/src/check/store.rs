@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use persistence::transactions::integrity;
-use persistence::{Database, StoreError};
+use persistence::Database;
 
 use super::Report;
 use super::ports::Running;
@@ -27,22 +26,15 @@ pub(super) async fn check(data_dir: &Path, report: &mut Report) -> Running {
         report.good("database", &format!("{} is made at the first start", path.display()));
         return Running::No;
     }
-    match complaints(&path).await {
+    match Database::check(&path) {
         Ok(complaints) if complaints.is_empty() => report.good("database", &format!("{} is whole", path.display())),
         Ok(complaints) => {
             let first = complaints.first().map(String::as_str).unwrap_or_default();
             report.problem("database", &format!("{} is damaged ({first}): restore it from a backup", path.display()));
         }
-        Err(reason) => report.problem("database", &reason),
+        Err(error) => report.problem("database", &error),
     }
     Running::No
-}
-
-async fn complaints(path: &Path) -> Result<Vec<String>, String> {
-    let database = Database::open(path).map_err(|error| error.to_string())?;
-    let complaints: Result<_, StoreError> = database.read(integrity::complaints).await;
-    database.close().await;
-    complaints.map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

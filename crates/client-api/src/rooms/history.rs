@@ -32,7 +32,7 @@ pub(crate) async fn messages(State(api): State<ClientApi>, who: Authenticated, p
         None => return Err(ApiError::missing_param("dir")),
     };
     let room_id: RoomId = path.id("room_id")?;
-    let from = query.get("from").map(|token| point(token, direction)).transpose()?;
+    let from = query.get("from").map(point).transpose()?;
     let limit = limit(&query)?;
     let page = api.messaging().history(&who.viewer(), &room_id, from, direction, limit).await?;
     let mut answer = json!({ "chunk": page.chunk, "start": token(page.start) });
@@ -52,12 +52,10 @@ fn token(point: TopologicalPoint) -> String {
 }
 
 /// Reads a token of `/messages`, or one of `/sync`, which stands for the newest end of the room.
-fn point(token: &str, direction: Direction) -> Result<TopologicalPoint, ApiError> {
+fn point(token: &str) -> Result<TopologicalPoint, ApiError> {
     let wrong = || ApiError::invalid_param(format!("{token} is no token of a page"));
     if token.starts_with("s1_") {
-        return Ok(match direction {
-            Direction::Backwards | Direction::Forwards => TopologicalPoint::END,
-        });
+        return Ok(TopologicalPoint::END);
     }
     let (topological, event) = token.strip_prefix('t').and_then(|rest| rest.split_once('_')).ok_or_else(wrong)?;
     Ok(TopologicalPoint {
