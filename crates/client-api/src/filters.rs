@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use events::Value;
 use http::StatusCode;
+use messaging::filter::Filter;
 use serde_json::json;
 use users::filters::FilterError;
 
@@ -19,6 +20,7 @@ pub(crate) async fn store(
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
     who.must_be(&path.id("user_id")?)?;
+    Filter::parse(&body.0).map_err(|error| ApiError::bad_json(error.to_string()))?;
     Ok(Json(json!({ "filter_id": api.users().store_filter(&who.user, &body.0).await? })))
 }
 

@@ -119,6 +119,17 @@ impl Query {
     }
 }
 
+impl Query {
+    /// Something that is on or off; off if it is not there.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        match self.get(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => Err(ApiError::invalid_param(format!("in the query: `{name}` cannot be {other}"))),
+        }
+    }
+}
+
 impl FromRequestParts<ClientApi> for Query {
     type Rejection = ApiError;
 

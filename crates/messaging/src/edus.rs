@@ -66,7 +66,7 @@ impl Messaging {
         });
     }
 
-    async fn wake_readers(&self, room_id: &RoomId) {
+    pub(crate) async fn wake_readers(&self, room_id: &RoomId) {
         let (id, us) = (room_id.clone(), self.server_name().clone());
         let readers = self
             .database()

@@ -4,7 +4,8 @@
 //! What happened is followed by position: [`subscription`]. Requests come in typed, events go down as the PDU layer wants
 //! them.
 //!
-//! Read in this order: [`rooms`], [`sending`], [`membership`], [`directory`], [`edus`], [`handshakes`], [`subscription`].
+//! Read in this order: [`rooms`], [`sending`], [`membership`], [`directory`], [`edus`], [`handshakes`], [`subscription`];
+//! then [`filter`], [`reading`], [`unread`] and [`sync`], by which users see what happened.
 //!
 //! **Invariant:** users of this crate never see the layers below: not a PDU's parents, not a queue, not a socket.
 //! **Invariant:** whether a user may read an event is decided in one place.
@@ -12,9 +13,12 @@
 pub mod directory;
 pub mod edus;
 mod error;
+pub mod filter;
 mod handshakes;
+mod ignored;
 pub mod limits;
 pub mod membership;
+mod memory;
 mod messenger;
 pub mod reading;
 pub mod receipts;
@@ -23,6 +27,7 @@ pub mod sending;
 pub mod subscription;
 pub mod sync;
 pub mod typing;
+pub mod unread;
 
 pub use error::MessagingError;
 pub use messenger::{Messaging, UserDirectory};

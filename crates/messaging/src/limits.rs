@@ -20,3 +20,27 @@ pub const INVITES_MAX: usize = 100;
 pub const INITIAL_STATE_MAX: usize = 200;
 /// Events handed to a subscriber at once.
 pub const SUBSCRIPTION_PAGE: u32 = 100;
+/// Users that one user can ignore; further ones are heard.
+pub const IGNORED_USERS_MAX: usize = 10_000;
+/// Events looked at for one page of history. A page is counted by position, so that hidden events cannot end it early.
+pub const PAGE_LOOK_MAX: usize = 1_000;
+/// Events read from the database at once for a page or a timeline.
+pub const LOOK_STEP: u32 = 100;
+/// Events looked at for the timeline of one room in one sync.
+pub const TIMELINE_LOOK_MAX: usize = 1_000;
+/// Rounds of asking other servers for one page.
+pub const BACKFILL_ROUNDS_MAX: usize = 3;
+/// Unread events of one room that are looked at to count notifications; what is older does not count.
+pub const UNREAD_LOOK_MAX: u32 = 1_000;
+/// Relations followed to find the thread of an event. C-S API, "Receiving notifications".
+pub const THREAD_HOPS_MAX: usize = 3;
+/// Rooms, each of one user, of which the notification counts are kept in memory.
+pub const UNREAD_ROOMS_KEPT: usize = 20_000;
+/// Rooms, each on one device, of which the members that the client has been sent are kept in memory.
+pub const KNOWN_MEMBERS_ROOMS_KEPT: usize = 10_000;
+/// Members of one room that a device is known to have been sent.
+pub const KNOWN_MEMBERS_MAX: usize = 1_000;
+/// States of rooms of which the summary is kept in memory.
+pub const SUMMARIES_KEPT: usize = 1_000;
+/// Users that a room without a name is named after. C-S API, "Syncing".
+pub const HEROES_MAX: usize = 5;

@@ -10,6 +10,7 @@ use persistence::{Database, StoreError};
 use transport::exchange::BoxFuture;
 
 use crate::MessagingError;
+use crate::memory::Memory;
 use crate::typing::Typing;
 
 /// What messaging asks about users of this server.
@@ -23,6 +24,7 @@ pub trait UserDirectory: Send + Sync {
 pub struct Messaging {
     graph: Graph,
     typing: Arc<Typing>,
+    memory: Arc<Memory>,
     users: Arc<dyn UserDirectory>,
 }
 
@@ -30,7 +32,7 @@ impl Messaging {
     /// Builds on the event graphs.
     pub fn new(graph: Graph, users: Arc<dyn UserDirectory>) -> Self {
         let typing = Arc::new(Typing::new(graph.handles().clock.clone()));
-        Self { graph, typing, users }
+        Self { graph, typing, memory: Arc::default(), users }
     }
 
     /// The event graphs.
@@ -61,6 +63,11 @@ impl Messaging {
     /// Who is typing.
     pub fn typing(&self) -> &Typing {
         &self.typing
+    }
+
+    /// What readers have asked before.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     pub(crate) fn users(&self) -> &dyn UserDirectory {

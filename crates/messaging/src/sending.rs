@@ -150,7 +150,9 @@ impl Messaging {
             }
         };
         let sent = sent.into_iter().next().ok_or_else(|| MessagingError::Internal("nothing was sent".to_owned()))?;
-        self.typing().stopped(&room.room_id, &sender);
+        if self.typing().stopped(&room.room_id, &sender) {
+            self.wake_readers(&room.room_id).await;
+        }
         Ok(SentEvent { event_id: sent.pdu.event_id().clone(), position: Some(sent.position) })
     }
 

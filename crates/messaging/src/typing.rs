@@ -30,18 +30,19 @@ struct Room {
 
 impl Typing {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, rooms: Mutex::new(Rooms::default()) }
+        // Counts on from the time of the start, so that a token from before a restart is older than every change since.
+        let rooms = Rooms { by_room: BTreeMap::new(), changes: clock.now().max(0) };
+        Self { clock, rooms: Mutex::new(rooms) }
     }
 
     /// Shows `user` as typing for `timeout`, at most [`TYPING_TIMEOUT_MAX`]. Returns whether that is news.
     pub fn started(&self, room_id: &RoomId, user: &UserId, timeout: Duration) -> bool {
         let until = self.clock.monotonic() + timeout.min(TYPING_TIMEOUT_MAX);
         let mut rooms = self.lock();
-        if rooms.by_room.len() >= TYPING_ROOMS_MAX && !rooms.by_room.contains_key(room_id) {
+        if !rooms.has_place_for(room_id) {
             return false;
         }
-        rooms.changes += 1;
-        let changes = rooms.changes;
+        let changes = rooms.changes + 1;
         let room = rooms.by_room.entry(room_id.clone()).or_default();
         if room.users.len() >= TYPING_USERS_MAX && !room.users.contains_key(user) {
             return false;
@@ -49,6 +50,7 @@ impl Typing {
         let is_new = room.users.insert(user.clone(), until).is_none();
         if is_new {
             room.changed_at = changes;
+            rooms.changes = changes;
         }
         is_new
     }
@@ -85,25 +87,70 @@ impl Typing {
         changed
     }
 
-    /// Who is typing in a room.
-    pub fn users(&self, room_id: &RoomId) -> Vec<UserId> {
+    /// Returns the number of the newest change, which a sync token holds, and who types in the rooms that changed after `since`;
+    /// without it, in the rooms in which somebody types.
+    pub fn news(&self, since: Option<i64>) -> (i64, BTreeMap<RoomId, Vec<UserId>>) {
         let now = self.clock.monotonic();
         let rooms = self.lock();
-        let users = rooms.by_room.get(room_id).map(|room| room.users.iter().filter(|(_, until)| **until > now));
-        users.into_iter().flatten().map(|(user, _)| user.clone()).collect()
-    }
-
-    /// The number of the newest change; a sync token holds it. It starts anew with the process.
-    pub fn position(&self) -> i64 {
-        self.lock().changes
-    }
-
-    /// The number of a room's newest change; 0 if nobody has typed there.
-    pub fn changed_at(&self, room_id: &RoomId) -> i64 {
-        self.lock().by_room.get(room_id).map_or(0, |room| room.changed_at)
+        let typing = |room: &Room| -> Vec<UserId> {
+            room.users.iter().filter(|(_, until)| **until > now).map(|(user, _)| user.clone()).collect()
+        };
+        let changed = rooms.by_room.iter().filter(|(_, room)| match since {
+            // A number that was never given is from a clock that went ahead.
+            Some(since) => room.changed_at > since || since > rooms.changes,
+            None => !room.users.is_empty(),
+        });
+        (rooms.changes, changed.map(|(room_id, room)| (room_id.clone(), typing(room))).collect())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Rooms> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rooms {
+    /// Makes place for a room, if it needs one: those in which nobody types go, the longest silent first.
+    fn has_place_for(&mut self, room_id: &RoomId) -> bool {
+        if self.by_room.len() < TYPING_ROOMS_MAX || self.by_room.contains_key(room_id) {
+            return true;
+        }
+        let silent = self.by_room.iter().filter(|(_, room)| room.users.is_empty());
+        let Some(longest) = silent.min_by_key(|(_, room)| room.changed_at).map(|(room_id, _)| room_id.clone()) else {
+            return false;
+        };
+        self.by_room.remove(&longest);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use handles::{Handles, Timestamp};
+
+    use super::*;
+
+    fn room(number: usize) -> RoomId {
+        RoomId::parse(format!("!r{number}:a.test")).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silent_rooms_make_place_and_typing_ends_by_itself() {
+        let handles = Handles::simulated(1);
+        let started_at: Timestamp = handles.clock.now();
+        let typing = Typing::new(handles.clock.clone());
+        let alice = UserId::parse("@alice:a.test").unwrap();
+        for number in 0..TYPING_ROOMS_MAX {
+            assert!(typing.started(&room(number), &alice, Duration::from_secs(5)));
+        }
+        assert!(!typing.started(&room(TYPING_ROOMS_MAX), &alice, Duration::from_secs(5)), "all places are taken");
+        let (seen, now) = typing.news(None);
+        assert!(seen > started_at, "a token from before a restart is older");
+        assert_eq!(now.len(), TYPING_ROOMS_MAX);
+        assert!(typing.news(Some(seen)).1.is_empty());
+        handles.clock.sleep(Duration::from_secs(6)).await;
+        assert_eq!(typing.expire().len(), TYPING_ROOMS_MAX);
+        assert!(typing.news(Some(seen)).1.values().all(Vec::is_empty));
+        assert!(typing.started(&room(TYPING_ROOMS_MAX), &alice, Duration::from_secs(5)));
+        assert_eq!(typing.news(None).1.len(), 1);
     }
 }

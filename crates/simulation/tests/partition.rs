@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use events::{Object, RoomId, RoomVersion, ServerName, UserId, Value};
 use handles::Handles;
+use messaging::filter::RoomEventFilter;
 use messaging::membership::RoomRef;
 use messaging::reading::Viewer;
+use messaging::reading::history::PageRequest;
 use messaging::rooms::{NewRoom, Preset};
 use persistence::transactions::graph::Direction;
 use serde_json::json;
@@ -111,7 +113,14 @@ async fn say(server: &SimulatedServer, sender: &UserId, room: &RoomId, text: &st
 
 /// The bodies of all messages that a user sees.
 async fn messages(server: &SimulatedServer, reader: &UserId, room: &RoomId) -> BTreeSet<String> {
-    let page = server.messaging().history(&viewer(reader), room, None, Direction::Backwards, 100).await.unwrap();
+    let request = PageRequest {
+        from: None,
+        to: None,
+        direction: Direction::Backwards,
+        limit: 100,
+        filter: RoomEventFilter::default(),
+    };
+    let page = server.messaging().history(&viewer(reader), room, request).await.unwrap();
     let bodies = page.chunk.iter().filter(|event| event["type"] == "m.room.message");
     bodies.filter_map(|event| event["content"]["body"].as_str().map(str::to_owned)).collect()
 }

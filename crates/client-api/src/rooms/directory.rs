@@ -39,7 +39,7 @@ pub(crate) async fn delete_alias(State(api): State<ClientApi>, who: Authenticate
 pub(crate) async fn aliases(State(api): State<ClientApi>, who: Authenticated, path: Path) -> Answer {
     let room_id: RoomId = path.id("room_id")?;
     // Whoever may read the room's state may know its names.
-    api.messaging().room_state(&who.viewer(), &room_id).await?;
+    api.messaging().check_may_read(&who.viewer(), &room_id).await?;
     Ok(Json(json!({ "aliases": api.messaging().aliases_of(&room_id).await? })))
 }
 

@@ -1,14 +1,19 @@
-//! Reading history. C-S API, "Getting events for a room", "Event Context".
+//! Reading a room: single events, pages of history, what surrounds an event.
 
 use axum::Json;
 use axum::extract::State;
-use events::{EventId, RoomId, Value};
-use persistence::transactions::graph::{Direction, TopologicalPoint};
+use events::{EventId, Object, RoomId, Value};
+use messaging::filter::RoomEventFilter;
+use messaging::reading::HistoryPoint;
+use messaging::reading::history::PageRequest;
+use persistence::Position;
+use persistence::transactions::graph::Direction;
 use serde_json::json;
 
 use crate::ClientApi;
 use crate::error::ApiError;
 use crate::request::{Authenticated, Path, Query};
+use crate::sync::Token;
 
 type Answer = Result<Json<Value>, ApiError>;
 
@@ -16,6 +21,8 @@ type Answer = Result<Json<Value>, ApiError>;
 const PAGE_DEFAULT: u64 = 10;
 /// Events on a page at most.
 const PAGE_MAX: u64 = 1_000;
+/// Events around one event at most.
+const CONTEXT_MAX: u64 = 200;
 
 /// `GET /_matrix/client/v3/rooms/{roomId}/event/{eventId}`
 pub(crate) async fn event(State(api): State<ClientApi>, who: Authenticated, path: Path) -> Answer {
@@ -32,53 +39,60 @@ pub(crate) async fn messages(State(api): State<ClientApi>, who: Authenticated, p
         None => return Err(ApiError::missing_param("dir")),
     };
     let room_id: RoomId = path.id("room_id")?;
-    let from = query.get("from").map(point).transpose()?;
-    let limit = limit(&query)?;
-    let page = api.messaging().history(&who.viewer(), &room_id, from, direction, limit).await?;
-    let mut answer = json!({ "chunk": page.chunk, "start": token(page.start) });
-    if let Some(end) = page.end {
-        answer["end"] = json!(token(end));
+    let request = PageRequest {
+        from: point(&query, "from")?,
+        to: point(&query, "to")?,
+        direction,
+        limit: limit(&query, 1, PAGE_MAX)?,
+        filter: filter(&query)?,
+    };
+    let page = api.messaging().history(&who.viewer(), &room_id, request).await?;
+    // The client knows its own token.
+    let start = query.get("from").map_or_else(|| page.start.to_string(), str::to_owned);
+    let mut answer = json!({ "chunk": page.chunk, "start": start });
+    if !page.is_last {
+        answer["end"] = json!(page.reached.to_string());
+    }
+    if !page.state.is_empty() {
+        answer["state"] = json!(page.state);
     }
     Ok(Json(answer))
-}
-
-fn limit(query: &Query) -> Result<usize, ApiError> {
-    let limit = query.number("limit")?.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
-    Ok(usize::try_from(limit).unwrap_or(1))
-}
-
-fn token(point: TopologicalPoint) -> String {
-    format!("t{}_{}", point.topological, point.event)
-}
-
-/// Reads a token of `/messages`, or one of `/sync`, which stands for the newest end of the room.
-fn point(token: &str) -> Result<TopologicalPoint, ApiError> {
-    let wrong = || ApiError::invalid_param(format!("{token} is no token of a page"));
-    if token.starts_with("s1_") {
-        return Ok(TopologicalPoint::END);
-    }
-    let (topological, event) = token.strip_prefix('t').and_then(|rest| rest.split_once('_')).ok_or_else(wrong)?;
-    Ok(TopologicalPoint {
-        topological: topological.parse().map_err(|_| wrong())?,
-        event: event.parse().map_err(|_| wrong())?,
-    })
 }
 
 /// `GET /_matrix/client/v3/rooms/{roomId}/context/{eventId}`
 pub(crate) async fn context(State(api): State<ClientApi>, who: Authenticated, path: Path, query: Query) -> Answer {
     let (room_id, event_id): (RoomId, EventId) = (path.id("room_id")?, path.id("event_id")?);
-    let (viewer, messaging) = (who.viewer(), api.messaging());
-    let event = messaging.event(&viewer, &room_id, &event_id).await?;
-    let (before, after) = messaging.point_of(&viewer, &room_id, &event_id).await?;
-    let half = limit(&query)?.div_ceil(2);
-    let earlier = messaging.history(&viewer, &room_id, Some(before), Direction::Backwards, half).await?;
-    let later = messaging.history(&viewer, &room_id, Some(after), Direction::Forwards, half).await?;
+    let (limit, filter) = (limit(&query, 0, CONTEXT_MAX)?, filter(&query)?);
+    let context = api.messaging().context(&who.viewer(), &room_id, &event_id, limit, filter).await?;
     Ok(Json(json!({
-        "event": event,
-        "events_before": earlier.chunk,
-        "events_after": later.chunk,
-        "start": token(earlier.end.unwrap_or(before)),
-        "end": token(later.end.unwrap_or(TopologicalPoint::END)),
-        "state": messaging.room_state(&viewer, &room_id).await?,
+        "event": context.event,
+        "events_before": context.before.chunk,
+        "events_after": context.after.chunk,
+        "start": context.before.reached.to_string(),
+        "end": context.after.reached.to_string(),
+        "state": context.state,
     })))
+}
+
+fn limit(query: &Query, min: u64, max: u64) -> Result<usize, ApiError> {
+    let limit = query.number("limit")?.unwrap_or(PAGE_DEFAULT).clamp(min, max);
+    Ok(usize::try_from(limit).unwrap_or(0))
+}
+
+/// Reads a token: of a page, of a timeline, or one of `/sync`, which stands for what had arrived by then.
+pub(crate) fn point(query: &Query, name: &str) -> Result<Option<HistoryPoint>, ApiError> {
+    let Some(text) = query.get(name) else { return Ok(None) };
+    if text.starts_with("s1_") {
+        return Ok(Some(HistoryPoint::Arrival(Position(Token::parse(text)?.events))));
+    }
+    let wrong = || ApiError::invalid_param(format!("`{name}`: {text} is no token of a page"));
+    HistoryPoint::parse(text).map(Some).ok_or_else(wrong)
+}
+
+/// The filter of a page, which is always given as JSON.
+fn filter(query: &Query) -> Result<RoomEventFilter, ApiError> {
+    let Some(text) = query.get("filter") else { return Ok(RoomEventFilter::default()) };
+    let object: Object = serde_json::from_str(text)
+        .map_err(|error| ApiError::invalid_param(format!("`filter` is no JSON object: {error}")))?;
+    RoomEventFilter::parse(&object).map_err(|error| ApiError::invalid_param(format!("`filter`: {error}")))
 }

@@ -34,6 +34,16 @@ pub fn get(
     )
 }
 
+/// Returns when one piece of account data of the account itself was last stored, 0 if never.
+pub fn position(tx: &ReadTx<'_>, user: &UserId, data_type: &str) -> Result<Position, StoreError> {
+    let position = tx.query_optional(
+        "SELECT position FROM account_data WHERE user_id = ?1 AND room_id = ?2 AND data_type = ?3",
+        &[user, &ACCOUNT, &data_type],
+        |row| row.get(0),
+    )?;
+    Ok(position.unwrap_or_default())
+}
+
 /// Stores a piece of account data, in place of what was there.
 pub fn put(
     tx: &mut WriteTx<'_>,

@@ -99,7 +99,7 @@ pub fn place(tx: &ReadTx<'_>, event: EventNumber) -> Result<Option<Place>, Store
     )
 }
 
-fn place_row(row: &Row<'_>) -> Result<Place, StoreError> {
+pub(super) fn place_row(row: &Row<'_>) -> Result<Place, StoreError> {
     Ok(Place {
         event: row.get(0)?,
         arrival: row.get(1)?,
@@ -196,35 +196,7 @@ pub fn set_extremities(
     Ok(())
 }
 
-/// Returns up to `limit` accepted events between two points in topological order, from the one that `direction` starts at.
-pub fn page(
-    tx: &ReadTx<'_>,
-    room: RoomNumber,
-    after: TopologicalPoint,
-    up_to: TopologicalPoint,
-    direction: Direction,
-    limit: u32,
-) -> Result<Vec<Place>, StoreError> {
-    let sql = match direction {
-        Direction::Forwards => {
-            "SELECT event, arrival, topological, state_before, state_after, outcome
-               FROM graph
-              WHERE room = ?1 AND (topological, event) > (?2, ?3) AND (topological, event) <= (?4, ?5)
-              ORDER BY topological, event
-              LIMIT ?6"
-        }
-        Direction::Backwards => {
-            "SELECT event, arrival, topological, state_before, state_after, outcome
-               FROM graph
-              WHERE room = ?1 AND (topological, event) > (?2, ?3) AND (topological, event) <= (?4, ?5)
-              ORDER BY topological DESC, event DESC
-              LIMIT ?6"
-        }
-    };
-    tx.query_all(sql, &[&room, &after.topological, &after.event, &up_to.topological, &up_to.event, &limit], place_row)
-}
-
-/// Returns up to `limit` events that arrived after `from` and up to `to`, newest first.
+/// Returns up to `limit` accepted events that arrived after `from` and up to `to`, newest first.
 pub fn arrivals(
     tx: &ReadTx<'_>,
     room: RoomNumber,
@@ -253,22 +225,5 @@ pub fn stream(tx: &ReadTx<'_>, from: Position, limit: u32) -> Result<Vec<(RoomNu
           LIMIT ?2",
         &[&from, &limit],
         |row| Ok((row.get(6)?, place_row(row)?)),
-    )
-}
-
-/// Returns the state before the first event after `point` for which one is known.
-pub fn nearest_state_after(
-    tx: &ReadTx<'_>,
-    room: RoomNumber,
-    point: TopologicalPoint,
-) -> Result<Option<SnapshotNumber>, StoreError> {
-    tx.query_optional(
-        "SELECT state_before
-           FROM graph
-          WHERE room = ?1 AND (topological, event) > (?2, ?3) AND state_before IS NOT NULL
-          ORDER BY topological, event
-          LIMIT 1",
-        &[&room, &point.topological, &point.event],
-        |row| row.get(0),
     )
 }

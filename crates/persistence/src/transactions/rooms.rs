@@ -40,17 +40,6 @@ pub struct Standing {
     pub forgotten: bool,
 }
 
-/// A change of one entry of the current state.
-#[derive(Debug, Clone)]
-pub struct StateChange {
-    /// The event type.
-    pub event_type: String,
-    /// The state key.
-    pub state_key: String,
-    /// The event that is now there.
-    pub event: Option<EventNumber>,
-}
-
 /// Returns the room with this id.
 pub fn by_id(tx: &ReadTx<'_>, room_id: &RoomId) -> Result<Option<RoomRow>, StoreError> {
     tx.query_optional(
@@ -159,28 +148,6 @@ pub fn set_current(
         &[&position, &room, &event_type, &state_key, &event],
     )?;
     Ok(())
-}
-
-/// Returns what changed in the current state after `from` and up to `to`, the newest change of each entry.
-pub fn changes_between(
-    tx: &ReadTx<'_>,
-    room: RoomNumber,
-    from: Position,
-    to: Position,
-) -> Result<Vec<StateChange>, StoreError> {
-    tx.query_all(
-        "SELECT type, state_key, event
-           FROM state_changes AS newest
-          WHERE room = ?1 AND position > ?2 AND position <= ?3
-            AND NOT EXISTS (
-                SELECT 1
-                  FROM state_changes AS newer
-                 WHERE newer.room = newest.room AND newer.type = newest.type AND newer.state_key = newest.state_key
-                   AND newer.position > newest.position AND newer.position <= ?3)
-          ORDER BY position, type, state_key",
-        &[&room, &from, &to],
-        |row| Ok(StateChange { event_type: row.get(0)?, state_key: row.get(1)?, event: row.get(2)? }),
-    )
 }
 
 /// Sets a membership of the current state; `None` removes the member.
@@ -345,7 +312,7 @@ pub fn standing_in(tx: &ReadTx<'_>, user: &UserId, room: RoomNumber) -> Result<O
     )
 }
 
-fn standing(row: &Row<'_>) -> Result<Standing, StoreError> {
+pub(super) fn standing(row: &Row<'_>) -> Result<Standing, StoreError> {
     Ok(Standing {
         room: row.get(0)?,
         room_id: row.get(1)?,

@@ -1,0 +1,63 @@
+//! The token of a sync: positions of the streams that a client has seen. It outlives restarts.
+
+use crate::error::ApiError;
+
+/// Positions of the streams that a client has seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub(crate) events: i64,
+    pub(crate) account_data: i64,
+    pub(crate) receipts: i64,
+    pub(crate) typing: i64,
+    pub(crate) to_device: i64,
+    pub(crate) device_lists: i64,
+}
+
+impl Token {
+    /// Reads what [`Token::text`] writes.
+    pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
+        let wrong = || ApiError::invalid_param(format!("{text} is no token of a sync"));
+        let rest = text.strip_prefix("s1_").ok_or_else(wrong)?;
+        let numbers: Option<Vec<i64>> =
+            rest.split('_').map(|number| number.parse().ok().filter(|number| *number >= 0)).collect();
+        match numbers.as_deref() {
+            Some(&[events, account_data, receipts, typing, to_device, device_lists]) => {
+                Ok(Self { events, account_data, receipts, typing, to_device, device_lists })
+            }
+            Some(_) | None => Err(wrong()),
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let Self { events, account_data, receipts, typing, to_device, device_lists } = self;
+        format!("s1_{events}_{account_data}_{receipts}_{typing}_{to_device}_{device_lists}")
+    }
+
+    /// Says whether a token names something that has not happened. It is from another server, or from before this one was
+    /// restored from a backup; who goes on from it would miss what happens until then.
+    pub(crate) fn is_ahead_of(&self, now: &Self) -> bool {
+        // The count of typing begins with the process.
+        self.events > now.events
+            || self.account_data > now.account_data
+            || self.receipts > now.receipts
+            || self.to_device > now.to_device
+            || self.device_lists > now.device_lists
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_tokens_are_read() {
+        let token =
+            Token { events: 1, account_data: 2, receipts: 3, typing: 1_700_000_000_000, to_device: 5, device_lists: 6 };
+        assert_eq!(Token::parse(&token.text()).unwrap(), token);
+        for wrong in
+            ["", "s1_", "s1_1_2_3_4_5", "s1_1_2_3_4_5_6_7", "s1_1_2_3_4_5_-6", "s72595_4483_1934", "s1_a_2_3_4_5_6"]
+        {
+            assert!(Token::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}
