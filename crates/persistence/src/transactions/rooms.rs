@@ -90,6 +90,28 @@ pub fn intern(tx: &mut WriteTx<'_>, room_id: &RoomId, version: RoomVersion) -> R
     tx.query_one("SELECT number FROM rooms WHERE room_id = ?1", &[room_id], |row| row.get(0))
 }
 
+/// Gives a room that nobody here has ever been in another version. What was told about it under the old one is forgotten: an
+/// event reads differently in another version.
+pub fn begin_again(tx: &mut WriteTx<'_>, room: RoomNumber, version: RoomVersion) -> Result<(), StoreError> {
+    let changed =
+        tx.execute("UPDATE rooms SET version = ?2 WHERE number = ?1 AND state IS NULL", &[&room, &version.as_str()])?;
+    if changed != 1 {
+        return Err(StoreError::Inconsistent(format!("room {} has a state, so its version stays", room.0)));
+    }
+    tx.execute(
+        "DELETE FROM auth_edges
+          WHERE event IN (SELECT event FROM bodies WHERE room = ?1 AND state_key IS NOT NULL)",
+        &[&room],
+    )?;
+    tx.execute(
+        "DELETE FROM verdicts
+          WHERE event IN (SELECT event FROM bodies WHERE room = ?1 AND state_key IS NOT NULL)",
+        &[&room],
+    )?;
+    tx.execute("DELETE FROM bodies WHERE room = ?1 AND state_key IS NOT NULL", &[&room])?;
+    Ok(())
+}
+
 /// Moves the room from `turn` to the next, with a new current state. Returns false if somebody else was faster.
 pub fn advance(
     tx: &mut WriteTx<'_>,
