@@ -1,0 +1,9 @@
+//! The event graph between servers: real ones, and hostile ones that the tests play.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
+
+mod history;
+mod peer;
+mod reading;
+mod receiving;
+mod world;
