@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
 mod history;
+mod invites;
+mod joins;
 mod peer;
 mod reading;
 mod receiving;

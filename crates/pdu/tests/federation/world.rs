@@ -183,10 +183,7 @@ impl Server {
         });
         let create = Draft { content, ..draft(creator, "m.room.create", Some(""), json!({})) };
         let (room, _) = self.graph.create_room(version, id, create).await.unwrap();
-        let levels = match version {
-            RoomVersion::V12 => json!({ "users": {} }),
-            _ => json!({ "users": { creator: 100 } }),
-        };
+        let levels = if version == RoomVersion::V12 { json!({}) } else { json!({ "users": { creator: 100 } }) };
         let drafts = vec![
             draft(creator, "m.room.member", Some(creator), json!({ "membership": "join" })),
             draft(creator, "m.room.power_levels", Some(""), levels),
