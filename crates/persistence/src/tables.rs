@@ -20,6 +20,7 @@ mod state;
 mod streams;
 mod subscriptions;
 mod to_device;
+mod unverified;
 
 /// The schema, in the order in which it is made. One line a concern.
 #[rustfmt::skip]
@@ -44,4 +45,5 @@ pub(crate) const ALL: &[&str] = &[
     streams::SCHEMA,
     subscriptions::SCHEMA,
     to_device::SCHEMA,
+    unverified::SCHEMA,
 ];
