@@ -79,7 +79,7 @@ fn a_self_signing_key_is_signed_by_the_master_key() {
         })
     };
     let both = json!({ "master_key": key(&master, "master"), "self_signing_key": signed(&master) });
-    assert_eq!(update(both.clone(), None), Ok(vec![Usage::Master, Usage::SelfSigning]));
+    assert_eq!(update(both, None), Ok(vec![Usage::Master, Usage::SelfSigning]));
     let alone = json!({ "self_signing_key": signed(&master) });
     assert_eq!(update(alone.clone(), Some(&master)), Ok(vec![Usage::SelfSigning]));
     assert!(update(alone.clone(), None).is_err());
