@@ -7,7 +7,9 @@ use events::auth_graph::{EventIndex, StateMap};
 use events::{EventId, Pdu, ServerName, UserId};
 use persistence::transactions::graph::{self as graph_rows, Outcome, Place};
 use persistence::transactions::streams::{self, Stream};
-use persistence::transactions::{events as event_rows, rooms as room_rows, staging, state as state_rows};
+use persistence::transactions::{
+    events as event_rows, remote_devices, rooms as room_rows, staging, state as state_rows,
+};
 use persistence::{EventNumber, Position, RoomNumber, SnapshotNumber, StoreError, WriteTx};
 
 use crate::graph::Graph;
@@ -405,6 +407,9 @@ fn write_member(
         None => None,
     };
     room_rows::set_member(tx, batch.room, user, membership.as_ref().map(|(text, event)| (text.as_str(), *event)))?;
+    if membership.as_ref().is_none_or(|(text, _)| text != "join") {
+        remote_devices::forget_apart(tx, batch.room, user, &batch.us)?;
+    }
     if user.server() == batch.us
         && let Some((membership, event)) = membership
     {

@@ -16,6 +16,7 @@ use transport::exchange::BoxFuture;
 use crate::acl::ServerAcl;
 use crate::graph::Graph;
 use crate::limits::{CHECKED_EVENTS_CHUNK, STAGED_PER_ORIGIN_MAX, UNVERIFIED_MAX, UNVERIFIED_PER_ORIGIN_MAX};
+use crate::outside::Withdrawal;
 use crate::receive::retry_after;
 
 /// What we know of the room that a PDU claims to be in.
@@ -196,7 +197,10 @@ impl Graph {
             let checked = self.check_events(&room_id, room.version, objects, References::Limited).await;
             for (id, checked) in ids.into_iter().zip(checked) {
                 let may_be_good = matches!(checked, Ok(_) | Err(Refusal::NoKeys { .. }));
-                if may_be_good && !room.joined {
+                let withdrawal = checked.as_ref().ok().and_then(|pdu| Withdrawal::of(pdu, self.server_name()));
+                if let Some(withdrawal) = withdrawal.filter(|_| !room.joined) {
+                    staging.withdrawals.push((room.number, withdrawal));
+                } else if may_be_good && !room.joined {
                     tracing::info!(server.name = %origin, room.id = %room_id, "Ignored {id}: nobody here is in the room");
                 } else if let Err(refusal) = staging.take(room.number, checked, &space) {
                     tracing::info!(server.name = %origin, room.id = %room_id, event.id = %id, "Refused {id} from {origin}: {refusal}");
@@ -249,13 +253,16 @@ struct StagedPdus {
     checked: Vec<(RoomNumber, Pdu)>,
     /// Those of which the keys could not be had.
     unverified: Vec<(RoomNumber, ParsedPdu)>,
+    /// In rooms that nobody here is in.
+    withdrawals: Vec<(RoomNumber, Withdrawal)>,
     now: i64,
 }
 
 impl StagedPdus {
     fn new(graph: &Graph, origin: &ServerName) -> Self {
         let now = graph.handles().clock.now();
-        Self { graph: graph.clone(), origin: origin.clone(), checked: Vec::new(), unverified: Vec::new(), now }
+        let (graph, origin) = (graph.clone(), origin.clone());
+        Self { graph, origin, checked: Vec::new(), unverified: Vec::new(), withdrawals: Vec::new(), now }
     }
 
     /// Takes what is good, and what may turn out to be good: a key that cannot be had is no bad signature.
@@ -288,7 +295,8 @@ impl StagedPdus {
 
 impl Staging for StagedPdus {
     fn stage(self: Box<Self>, tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
-        let Self { graph, origin, checked, unverified, now } = *self;
+        let Self { graph, origin, checked, unverified, withdrawals, now } = *self;
+        graph.apply_withdrawals(tx, withdrawals)?;
         for (room, pdu) in &unverified {
             if !is_placed(tx, *room, pdu.event_id())? {
                 unverified::insert(tx, *room, &origin, pdu, now, now + retry_after(0))?;

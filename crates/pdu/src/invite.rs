@@ -2,8 +2,8 @@
 
 use events::room_version::RoomIdFormat;
 use events::{EventId, NewEvent, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
+use persistence::RoomNumber;
 use persistence::transactions::{events as event_rows, rooms as room_rows};
-use persistence::{EventNumber, RoomNumber};
 use serde_json::json;
 use transport::ApiError;
 
@@ -14,6 +14,7 @@ use crate::intake::{References, Refusal};
 use crate::join::{JoinError, claim_room, refused};
 use crate::judge::{Candidate, judge};
 use crate::limits::{STRIPPED_BYTES_MAX, STRIPPED_ENTRIES_MAX};
+use crate::outside::{Outside, OutsideEvent};
 use crate::send::{Draft, SendError, Sent, parents, select_auth_events};
 
 /// An invite cannot be sent.
@@ -135,8 +136,9 @@ impl Graph {
         // In a room that we are in, the invite comes again in a transaction, and has its place in the graph there. A repeated
         // invite changes nothing: its target may have rejected it by now.
         if row.is_new {
-            let none = EventNumber(0);
-            self.set_outside_standing(row.number, &invited, "invite", Some(pdu.clone()), none, Some(stripped)).await?;
+            let event = OutsideEvent::New(pdu.clone());
+            let outside = Outside { membership: "invite", event, stripped: Some(stripped), via: None };
+            self.set_outside_standing(row.number, &invited, outside).await?;
         }
         Ok(json!({ "event": pdu.object() }))
     }

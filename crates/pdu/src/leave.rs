@@ -2,9 +2,8 @@
 //! "Knocking upon a room".
 
 use events::{Object, Pdu, RoomId, ServerName, UserId, Value};
-use persistence::transactions::streams::{self, Stream};
-use persistence::transactions::{events as event_rows, rooms as room_rows};
-use persistence::{EventNumber, RoomNumber, StoreError};
+use persistence::StoreError;
+use persistence::transactions::rooms as room_rows;
 use transport::questions::Handshake;
 
 use crate::fetch::Effort;
@@ -12,6 +11,7 @@ use crate::graph::Graph;
 use crate::invite::prune;
 use crate::join::{JoinError, Joined, claim_room, failed, more_telling, refused};
 use crate::limits::{JOIN_TIME_MAX, LEAVE_TIME_MAX};
+use crate::outside::{Outside, OutsideEvent};
 use crate::template::Taken;
 
 /// Leaving always succeeds locally, but for a broken database.
@@ -69,7 +69,9 @@ impl Graph {
                 }
             }
         }
-        self.set_outside_standing(standing.room, user, "leave", left, standing.event, None).await?;
+        let event = left.map_or(OutsideEvent::Known(standing.event), OutsideEvent::New);
+        let outside = Outside { membership: "leave", event, stripped: None, via: None };
+        self.set_outside_standing(standing.room, user, outside).await?;
         Ok(())
     }
 
@@ -95,9 +97,9 @@ impl Graph {
                         return Err(failed(&server, "it gives the room another version than we know".to_owned()));
                     };
                     let event_id = pdu.event_id().clone();
-                    let stripped = prune(stripped);
-                    let none = EventNumber(0);
-                    self.set_outside_standing(number, user, "knock", Some(pdu), none, Some(stripped)).await?;
+                    let (event, stripped) = (OutsideEvent::New(pdu), Some(prune(stripped)));
+                    let outside = Outside { membership: "knock", event, stripped, via: Some(server) };
+                    self.set_outside_standing(number, user, outside).await?;
                     return Ok(Joined { room_id: room_id.clone(), event_id });
                 }
                 Err(JoinError::Store(error)) => return Err(error.into()),
@@ -128,35 +130,5 @@ impl Graph {
             Handshake::Join => return Err(failed(server, "a join is more than a handshake".to_owned())),
         };
         sent.map(|stripped| (pdu, stripped)).map_err(|error| refused(server, error))
-    }
-
-    /// Says how a user of ours stands to a room that we are not in.
-    pub(crate) async fn set_outside_standing(
-        &self,
-        room: RoomNumber,
-        user: &UserId,
-        membership: &'static str,
-        pdu: Option<Pdu>,
-        otherwise: EventNumber,
-        stripped: Option<Vec<Value>>,
-    ) -> Result<(), StoreError> {
-        let (who, notifier) = (user.clone(), self.notifier().clone());
-        let newest = self.newest().clone();
-        self.database()
-            .write(move |tx| {
-                let event = match &pdu {
-                    Some(pdu) => event_rows::store(tx, room, pdu, false)?,
-                    None => otherwise,
-                };
-                let position = streams::next(tx, Stream::Events)?;
-                let stripped = stripped.map(|stripped| Value::Array(stripped).to_string());
-                room_rows::set_standing(tx, &who, room, membership, event, position, stripped.as_deref())?;
-                tx.after_commit(move || {
-                    newest.send_modify(|commits| *commits += 1);
-                    notifier.wake(&who);
-                });
-                Ok(())
-            })
-            .await
     }
 }

@@ -24,6 +24,7 @@ mod judge;
 mod leave;
 pub mod limits;
 mod outliers;
+mod outside;
 mod past;
 mod receive;
 mod redaction;

@@ -13,6 +13,7 @@ mod outbound;
 mod profiles;
 mod receipts;
 mod received_transactions;
+mod remote_devices;
 mod rooms;
 mod server_keys;
 mod staging;
@@ -38,6 +39,7 @@ pub(crate) const ALL: &[&str] = &[
     profiles::SCHEMA,
     receipts::SCHEMA,
     received_transactions::SCHEMA,
+    remote_devices::SCHEMA,
     rooms::SCHEMA,
     server_keys::SCHEMA,
     staging::SCHEMA,

@@ -15,6 +15,7 @@ pub mod outbound;
 pub mod profiles;
 pub mod receipts;
 pub mod received_transactions;
+pub mod remote_devices;
 pub mod rooms;
 pub mod server_keys;
 pub mod staging;
