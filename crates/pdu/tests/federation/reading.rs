@@ -213,6 +213,7 @@ async fn a_denied_server_is_refused_on_every_endpoint_that_the_specification_nam
         (Method::PUT, format!("v2/send_leave/{room}/{}", id(&leave)), Some(leave)),
         (Method::PUT, format!("v1/send_knock/{room}/{}", id(&knock)), Some(knock)),
         (Method::PUT, format!("v2/invite/{room}/{}", id(&invite)), Some(invited)),
+        (Method::PUT, format!("v2/invite/{room}/{}", id(&invite)), Some(json!({}))),
         (Method::GET, format!("v1/state/{room}?event_id={event}"), None),
         (Method::GET, format!("v1/state_ids/{room}?event_id={event}"), None),
         (Method::GET, format!("v1/backfill/{room}?v={event}&limit=10"), None),
