@@ -144,9 +144,9 @@ impl PushRules {
             // It gets its new place as if it were new: moved from its old one, others would be counted wrongly.
             self.ruleset.remove(kind.clone(), &rule_id).map_err(|error| PushRuleError::Invalid(error.to_string()))?;
         }
-        self.ruleset.insert(rule, after, before).map_err(|error| match error {
-            InsertPushRuleError::UnknownRuleId => PushRuleError::NotFound,
-            error => PushRuleError::Invalid(error.to_string()),
+        self.ruleset.insert(rule, after, before).map_err(|error| {
+            let is_unknown = matches!(error, InsertPushRuleError::UnknownRuleId);
+            if is_unknown { PushRuleError::NotFound } else { PushRuleError::Invalid(error.to_string()) }
         })?;
         if let Some(enabled) = before_change {
             self.ruleset.set_enabled(kind, &rule_id, enabled).map_err(|_| PushRuleError::NotFound)?;

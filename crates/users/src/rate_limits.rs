@@ -95,7 +95,6 @@ impl Limit {
 
 impl Rate {
     /// Reads `10 at once, one per 5 s`; the unit is ms, s or min. `Ok(None)` for `off`; `None` if it is neither.
-    #[expect(clippy::option_option, reason = "the outer one says whether the text makes sense")]
     pub fn parse(text: &str) -> Option<Option<Self>> {
         if text == "off" {
             return Some(None);

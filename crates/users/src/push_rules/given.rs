@@ -44,7 +44,7 @@ pub fn rule(kind: &RuleKind, rule_id: &str, body: &Object) -> Result<NewPushRule
             Ok(if is_override { NewPushRule::Override(rule) } else { NewPushRule::Underride(rule) })
         }
         RuleKind::Content => {
-            let pattern = body.get("pattern").ok_or_else(|| PushRuleError::Missing("pattern"))?;
+            let pattern = body.get("pattern").ok_or(PushRuleError::Missing("pattern"))?;
             let pattern = pattern.as_str().ok_or_else(|| invalid("`pattern` must be a string"))?;
             check_size("pattern", pattern.len())?;
             Ok(NewPushRule::Content(NewPatternedPushRule::new(id(), pattern.to_owned(), actions)))
@@ -65,7 +65,7 @@ pub fn rule(kind: &RuleKind, rule_id: &str, body: &Object) -> Result<NewPushRule
 
 /// Reads actions. Those of older versions that are to be ignored are left out. C-S API, "Historical Actions".
 pub fn actions(given: Option<&Value>) -> Result<Vec<Action>, PushRuleError> {
-    let items = given.ok_or_else(|| PushRuleError::Missing("actions"))?;
+    let items = given.ok_or(PushRuleError::Missing("actions"))?;
     let items = items.as_array().ok_or_else(|| invalid("`actions` must be a list"))?;
     if items.len() > ACTIONS_MAX {
         return Err(invalid(&format!("a rule has at most {ACTIONS_MAX} actions")));
