@@ -21,6 +21,7 @@ mod state;
 mod streams;
 mod subscriptions;
 mod to_device;
+mod unverified;
 
 /// The schema, in the order in which it is made. One line a concern.
 #[rustfmt::skip]
@@ -46,4 +47,5 @@ pub(crate) const ALL: &[&str] = &[
     streams::SCHEMA,
     subscriptions::SCHEMA,
     to_device::SCHEMA,
+    unverified::SCHEMA,
 ];

@@ -23,3 +23,4 @@ pub mod state;
 pub mod streams;
 pub mod subscriptions;
 pub mod to_device;
+pub mod unverified;
