@@ -1,5 +1,6 @@
 //! A running server: the layers put together by plain constructors, lowest first.
 
+mod introductions;
 mod neighbours;
 mod routes;
 mod sockets;
@@ -12,7 +13,7 @@ use messaging::Messaging;
 use pdu::{Graph, Parts, StoredBodies};
 use persistence::{Database, OpenError, StoreError};
 use tokio::sync::{mpsc, watch};
-use transaction::{Inbound, Outbound, Requests};
+use transaction::{EduIntake, Inbound, Outbound, Requests};
 use transport::address::AllowedAddresses;
 use transport::https::{Https, HttpsConfig, TlsError};
 use transport::listener::Certificate;
@@ -96,12 +97,12 @@ impl Server {
         let messaging = Messaging::new(graph.clone(), Arc::new(neighbours::Accounts(database.clone())));
         let around_users = Neighbours {
             profile_listener: Arc::new(neighbours::Rooms(messaging.clone())),
-            remote_profiles: Arc::new(neighbours::OtherServers(requests)),
+            other_servers: Arc::new(neighbours::RestOfTheWorld { requests, outbound: outbound.clone() }),
         };
         let users =
             Users::new(name.clone(), database.clone(), handles.clone(), notifier, accounts(config), around_users);
-        let inbound =
-            Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), vec![Arc::new(messaging.clone())]);
+        let edus: Vec<Arc<dyn EduIntake>> = vec![Arc::new(messaging.clone()), Arc::new(users.clone())];
+        let inbound = Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), edus);
         let federation = transport::server::router(ServerContext {
             server_name: name.clone(),
             key_ring,
@@ -120,6 +121,8 @@ impl Server {
         graph.start().await?;
         inbound.start();
         messaging.start();
+        users.start();
+        introductions::start(&messaging, &users, &handles).await?;
         // Last: it announces us to others, who then ask us.
         outbound.start();
         Ok(Self { messaging, users, database, handles, stop, listening, _data_dir: data_dir })

@@ -214,13 +214,14 @@ impl Users {
 
     /// Ends an account for good: nobody can log in, its devices, keys and settings are deleted, its rooms are left.
     pub async fn deactivate(&self, user: &UserId, profile: ErasedProfile) -> Result<(), StoreError> {
-        let (deactivated, now) = (user.clone(), self.0.handles.clock.now());
+        let (users, deactivated, now) = (self.clone(), user.clone(), self.0.handles.clock.now());
         self.0
             .database
             .write(move |tx| -> Result<(), StoreError> {
                 accounts::deactivate(tx, &deactivated, now)?;
                 for device in devices::all_of(tx, &deactivated)? {
                     devices::delete(tx, &deactivated, &device.device_id)?;
+                    users.note_device_change(tx, &deactivated, &device.device_id)?;
                 }
                 cross_signing::delete_all(tx, &deactivated)?;
                 key_backups::delete_all(tx, &deactivated)?;
@@ -230,7 +231,7 @@ impl Users {
                     ErasedProfile::Erase => profiles::delete_all(tx, &deactivated)?,
                     ErasedProfile::Keep => {}
                 }
-                devices::note_change(tx, &deactivated)?;
+                users.note_signing_change(tx, &deactivated)?;
                 Ok(())
             })
             .await?;

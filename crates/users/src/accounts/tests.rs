@@ -57,7 +57,7 @@ async fn without_a_name_it_gets_one() {
 
 #[tokio::test(start_paused = true)]
 async fn registrations_from_one_address_are_limited() {
-    let Server { users, .. } = server_with(RateLimits::Enforced);
+    let Server { users, .. } = server_with("a.test", RateLimits::Enforced);
     let address: Option<IpAddr> = Some("192.0.2.1".parse().unwrap());
     let mut outcomes = Vec::new();
     for number in 0..7 {

@@ -47,7 +47,6 @@ async fn a_device_has_one_token_at_a_time() {
 
     assert_eq!(server.users.delete_devices(&alice, vec![second.device_id]).await.unwrap(), 1);
     assert!(server.users.authenticate(&second.access_token, None).await.unwrap().is_none());
-    assert_eq!(server.heard.take(), ["devices of @alice:a.test"]);
 }
 
 #[tokio::test]
@@ -68,7 +67,7 @@ async fn tokens_are_stored_as_hashes_only() {
 
 #[tokio::test(start_paused = true)]
 async fn failures_are_limited_per_user_and_successes_are_not() {
-    let server = server_with(RateLimits::Enforced);
+    let server = server_with("a.test", RateLimits::Enforced);
     with_password(&server, "alice").await;
     for _ in 0..20 {
         server.users.log_in("alice", "right", phone(), "192.0.2.1".parse().ok()).await.unwrap();
@@ -94,7 +93,7 @@ async fn failures_are_limited_per_user_and_successes_are_not() {
 
 #[tokio::test(start_paused = true)]
 async fn failures_are_limited_per_address() {
-    let server = server_with(RateLimits::Enforced);
+    let server = server_with("a.test", RateLimits::Enforced);
     let mut outcomes = Vec::new();
     for attempt in 0..12 {
         let result = server.users.log_in(&format!("user{attempt}"), "x", phone(), "2001:db8::1".parse().ok()).await;
