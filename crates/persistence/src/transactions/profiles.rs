@@ -11,6 +11,21 @@ pub fn all_of(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<(String, String)>, S
     })
 }
 
+/// Returns the users of ours that can be found, by their ids, at most `limit`: id, display name and avatar as JSON.
+pub fn page(tx: &ReadTx<'_>, limit: i64) -> Result<Vec<(UserId, Option<String>, Option<String>)>, StoreError> {
+    tx.query_all(
+        "SELECT account.user_id, name.value, avatar.value
+           FROM accounts AS account
+           LEFT JOIN profile_fields AS name ON name.user_id = account.user_id AND name.field = 'displayname'
+           LEFT JOIN profile_fields AS avatar ON avatar.user_id = account.user_id AND avatar.field = 'avatar_url'
+          WHERE account.deactivated_at IS NULL
+          ORDER BY account.user_id
+          LIMIT ?1",
+        &[&limit],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )
+}
+
 /// Stores a field of a profile.
 pub fn put(tx: &mut WriteTx<'_>, user: &UserId, field: &str, value: &str) -> Result<(), StoreError> {
     tx.execute(
