@@ -68,10 +68,10 @@ fn ours(tx: &ReadTx<'_>) -> Result<Vec<Person>, StoreError> {
         let value: Value = serde_json::from_str(&value?).ok()?;
         value.as_str().map(str::to_owned)
     };
-    let people = profiles::page(tx, OURS_MAX)?.into_iter().map(|(user_id, display_name, avatar_url)| Person {
-        user_id,
-        display_name: text(display_name),
-        avatar_url: text(avatar_url),
+    let people = profiles::page(tx, OURS_MAX)?.into_iter().map(|found| Person {
+        user_id: found.user_id,
+        display_name: text(found.display_name),
+        avatar_url: text(found.avatar_url),
     });
     Ok(people.collect())
 }

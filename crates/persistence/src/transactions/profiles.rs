@@ -11,8 +11,19 @@ pub fn all_of(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<(String, String)>, S
     })
 }
 
-/// Returns the users of ours that can be found, by their ids, at most `limit`: id, display name and avatar as JSON.
-pub fn page(tx: &ReadTx<'_>, limit: i64) -> Result<Vec<(UserId, Option<String>, Option<String>)>, StoreError> {
+/// How a user of ours is shown to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appearance {
+    /// Who.
+    pub user_id: UserId,
+    /// The display name, as JSON.
+    pub display_name: Option<String>,
+    /// The avatar, as JSON.
+    pub avatar_url: Option<String>,
+}
+
+/// Returns the users of ours that can be found, by their ids, at most `limit`.
+pub fn page(tx: &ReadTx<'_>, limit: i64) -> Result<Vec<Appearance>, StoreError> {
     tx.query_all(
         "SELECT account.user_id, name.value, avatar.value
            FROM accounts AS account
@@ -22,7 +33,7 @@ pub fn page(tx: &ReadTx<'_>, limit: i64) -> Result<Vec<(UserId, Option<String>, 
           ORDER BY account.user_id
           LIMIT ?1",
         &[&limit],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        |row| Ok(Appearance { user_id: row.get(0)?, display_name: row.get(1)?, avatar_url: row.get(2)? }),
     )
 }
 
