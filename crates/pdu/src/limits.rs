@@ -61,6 +61,8 @@ pub const ROOMS_LOADED_MAX: usize = 64;
 pub const EVENTS_LOADED_MAX: usize = 60_000;
 /// Outliers written in one transaction.
 pub const OUTLIERS_CHUNK: usize = 200;
+/// State keys written in one transaction, ahead of the states that have them.
+pub const STATE_KEYS_CHUNK: usize = 2_000;
 /// State events, or auth events, that a peer may send for a join.
 pub const JOIN_EVENTS_MAX: usize = 500_000;
 /// Parents without standing of their own that are walked through to find what an event replaces.

@@ -90,6 +90,13 @@ impl Graph {
             .database()
             .write(move |tx| {
                 let snapshots = write_states(tx, number, &states)?;
+                // Bodies are stored after those that they cite.
+                for record in &records {
+                    let event = event_rows::store(tx, number, &record.pdu, record.outcome == Outcome::Rejected)?;
+                    if graph_rows::place(tx, event)?.is_none() {
+                        event_rows::store_verdict(tx, number, event, &record.verdict)?;
+                    }
+                }
                 let mut numbers = Vec::with_capacity(records.len());
                 // Newest first: each goes before its children.
                 for record in records.iter().rev() {
@@ -291,8 +298,6 @@ impl PastRecord {
                 None => return Ok(None),
             },
         };
-        event_rows::store(tx, room, &self.pdu, self.outcome == Outcome::Rejected)?;
-        event_rows::store_verdict(tx, room, event, &self.verdict)?;
         let place = Place {
             event,
             arrival: None,
