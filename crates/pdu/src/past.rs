@@ -82,7 +82,10 @@ impl Graph {
             }
         };
         let states = state_records(room, &history.new_states);
-        let records: Vec<PastRecord> = history.judged.iter().map(|judged| PastRecord::new(judged, &states)).collect();
+        // History may stand without states. What others are to build on may not: nothing would say what it was allowed by.
+        let stands = |judged: &&JudgedPast| room_for == Behind::Children || judged.before.is_some();
+        let records: Vec<PastRecord> =
+            history.judged.iter().filter(stands).map(|judged| PastRecord::new(judged, &states)).collect();
         let ids: Vec<EventId> = records.iter().map(|record| record.pdu.event_id().clone()).collect();
         let number = room.number;
         let top = room.heads.iter().map(|head| head.topological).max();

@@ -266,6 +266,40 @@ async fn an_auth_chain_brings_nothing_that_is_not_cited() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_list_of_events_that_is_no_state_places_nothing() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let (edge, last) =
+        with_a_gap(&evil, &mut of_peer, state("@eve:evil.test", "m.room.topic", json!({ "topic": "mine" }))).await;
+    let state = of_peer.state();
+    let create = state[&("m.room.create".to_owned(), String::new())].event_id().clone();
+    // One place, two events; and a state without a create event.
+    let member = |pdu: &&Pdu| pdu.membership().is_some();
+    let eve = of_peer.line[0].event_id().clone();
+    let members: Vec<EventId> = state.values().filter(member).map(|pdu| pdu.event_id().clone()).collect();
+    let other = evil.next(
+        &of_peer,
+        draft(
+            "@eve:evil.test",
+            "m.room.member",
+            Some("@eve:evil.test"),
+            json!({ "membership": "join", "displayname": "x" }),
+        ),
+    );
+    of_peer.base.push(other.clone());
+    evil.host(&of_peer);
+    for ids in [members, vec![create, eve, other.event_id().clone()]] {
+        let asked = evil.asked("state_ids");
+        evil.answers("state_ids", move |_| (200, json!({ "pdu_ids": ids, "auth_chain_ids": [] })));
+        evil.send(&a, &[object(&last)]).await;
+        world.until("the peer to be asked", || async { evil.asked("state_ids") > asked }).await;
+        world.until("the next attempt", || async { evil.asked("state_ids") > asked + 1 }).await;
+        assert_eq!(a.place(&room, edge.event_id()).await, None);
+        assert_eq!(a.place(&room, last.event_id()).await, None);
+    }
+}
+
 /// The newest event builds on one that only its state can explain.
 async fn with_a_gap(evil: &Peer, of_peer: &mut PeerRoom, behind: pdu::Draft) -> (Pdu, Pdu) {
     // What lies before it is given to nobody.
@@ -306,6 +340,8 @@ async fn a_parent_that_its_state_does_not_allow_is_rejected() {
     until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
     assert_eq!(a.outcome(&room, edge.event_id()).await, Some(Outcome::Rejected));
     assert_eq!(a.current(&room, "m.room.topic", "").await, None);
+    let a = a.restarted(&world).await;
+    a.say(&room, "@alice:a.test", "the room can be loaded again").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -324,6 +360,9 @@ async fn a_rejected_event_does_not_come_back_in_a_state_that_a_peer_gives() {
     until_outcome(&world, &a, &room, &last, Outcome::Rejected).await;
     assert!(!a.state_before(&room, edge.event_id()).await.unwrap().contains(seized.event_id()));
     assert_ne!(a.current(&room, "m.room.power_levels", "").await.as_ref(), Some(seized.event_id()));
+    assert_eq!(a.outcome(&room, seized.event_id()).await, Some(Outcome::Rejected));
+    let a = a.restarted(&world).await;
+    a.say(&room, "@alice:a.test", "the room can be loaded again").await;
     assert_eq!(a.outcome(&room, seized.event_id()).await, Some(Outcome::Rejected));
 }
 
