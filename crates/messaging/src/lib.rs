@@ -20,6 +20,7 @@ pub mod limits;
 pub mod membership;
 mod memory;
 mod messenger;
+pub mod people;
 pub mod reading;
 pub mod receipts;
 pub mod rooms;

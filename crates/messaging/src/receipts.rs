@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use events::{EventId, RoomId, ServerName, UserId};
-use persistence::StoreError;
 use persistence::transactions::receipts::{self as receipt_rows, Receipt};
-use persistence::transactions::rooms as room_rows;
+use persistence::transactions::{events as event_rows, graph as graph_rows, rooms as room_rows};
 use persistence::transactions::streams::{self, Stream};
+use persistence::{Position, ReadTx, RoomNumber, StoreError};
 use serde_json::json;
 use transport::questions::Edu;
 
@@ -53,6 +53,9 @@ impl Messaging {
         let (us, this, room_id) = (self.server_name().clone(), self.clone(), room_id.clone());
         self.database()
             .write(move |tx| {
+                if is_behind(tx, row.number, &receipt)? {
+                    return Ok(());
+                }
                 let position = streams::next(tx, Stream::Receipts)?;
                 receipt_rows::set(tx, row.number, &receipt, position)?;
                 if receipt_type == ReceiptType::Read {
@@ -72,6 +75,23 @@ impl Messaging {
             .await?;
         Ok(())
     }
+}
+
+/// Says whether a receipt of ours would go back to an event that came before the one of the receipt in its place, or stay
+/// there. The specification is silent about that; like Synapse we leave what is further.
+fn is_behind(tx: &ReadTx<'_>, room: RoomNumber, receipt: &Receipt) -> Result<bool, StoreError> {
+    let arrival = |event: &EventId| -> Result<Option<Position>, StoreError> {
+        let Some(number) = event_rows::number(tx, room, event)? else { return Ok(None) };
+        Ok(graph_rows::place(tx, number)?.and_then(|place| place.arrival))
+    };
+    let before = receipt_rows::of_user(tx, room, &receipt.user)?.into_iter().find(|before| {
+        before.receipt_type == receipt.receipt_type && before.thread == receipt.thread
+    });
+    let Some(before) = before else { return Ok(false) };
+    if before.event_id == receipt.event_id {
+        return Ok(true);
+    }
+    Ok(matches!((arrival(&receipt.event_id)?, arrival(&before.event_id)?), (Some(new), Some(old)) if new < old))
 }
 
 /// S2S API, "Receipts".

@@ -1,22 +1,19 @@
-//! The resident's side of joins, leaves and knocks: templates for others, and their events' way into the room.
+//! The resident's side of joins, leaves and knocks: templates for others. [`crate::entering`] takes the events.
 //!
 //! S2S API, "Joining Rooms", "Restricted rooms", "Knocking upon a room", "Leaving Rooms".
 
 use events::auth::{AuthEvent, check_state};
 use events::membership::{JoinRule, Membership};
 use events::power::Levels;
-use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
-use persistence::transactions::graph::Outcome;
-use persistence::transactions::{events as event_rows, rooms as room_rows};
+use events::{Object, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
+use persistence::transactions::events as event_rows;
+use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::{ReadTx, RoomNumber, StoreError};
 use serde_json::json;
 use transport::ApiError;
 use transport::questions::Handshake;
 
-use crate::commit::Entry;
-use crate::graph::Graph;
-use crate::intake::{References, server_acl};
-use crate::judge::{Candidate, judge};
+use crate::graph::{Graph, RoomTurn};
 use crate::room::{Room, View};
 use crate::send::{Draft, select_auth_events};
 
@@ -82,23 +79,31 @@ impl Graph {
     }
 
     /// Waits for the turn of a room that we are resident in, and that `origin` may take part in.
-    async fn resident_turn(&self, origin: &ServerName, room_id: &RoomId) -> Result<crate::graph::RoomTurn, ApiError> {
+    pub(crate) async fn resident_turn(&self, origin: &ServerName, room_id: &RoomId) -> Result<RoomTurn, ApiError> {
         let turn = self.turn(room_id).await?.ok_or_else(|| unknown_room(room_id))?;
-        let (number, version, us) = (turn.row.number, turn.row.version, self.server_name().clone());
+        self.check_resident(origin, &turn.row).await?;
+        Ok(turn)
+    }
+
+    /// Refuses a server that the room's ACL denies, and everybody if nobody here is in the room.
+    pub(crate) async fn check_resident(&self, origin: &ServerName, row: &RoomRow) -> Result<(), ApiError> {
+        let (number, version, us, graph) = (row.number, row.version, self.server_name().clone(), self.clone());
         let (resident, acl) = self
             .database()
             .read(move |tx| {
                 let resident = room_rows::is_server_joined(tx, number, &us)?;
-                Ok::<_, StoreError>((resident, server_acl(tx, number, version)?))
+                Ok::<_, StoreError>((resident, graph.server_acl(tx, number, version)?))
             })
             .await?;
         if !resident {
-            return Err(unknown_room(room_id));
+            return Err(unknown_room(&row.room_id));
         }
-        if acl.is_some_and(|acl| !acl.allows(origin)) {
-            return Err(ApiError::forbidden(format!("the server ACL of {room_id} denies {origin}")));
+        match acl {
+            Some(acl) if !acl.allows(origin) => {
+                Err(ApiError::forbidden(format!("the server ACL of {} denies {origin}", row.room_id)))
+            }
+            Some(_) | None => Ok(()),
         }
-        Ok(turn)
     }
 
     fn template(&self, room: &Room, draft: &Draft) -> Option<Object> {
@@ -165,121 +170,6 @@ impl Graph {
         let levels = Levels::new(create, room.current_event("m.room.power_levels", ""));
         Ok(ours.into_iter().find(|user| levels.user_level(user) >= levels.invite()))
     }
-
-    /// `PUT /send_join`, `/send_leave`, `/send_knock`
-    pub async fn accept(
-        &self,
-        origin: &ServerName,
-        handshake: Handshake,
-        room_id: &RoomId,
-        event_id: &EventId,
-        event: Object,
-    ) -> Result<Value, ApiError> {
-        let mut turn = self.resident_turn(origin, room_id).await?;
-        let version = turn.row.version;
-        let parsed = ParsedPdu::parse(event, version).map_err(|error| ApiError::invalid_param(error.to_string()))?;
-        check_handshake_event(&parsed, origin, handshake, room_id, event_id)?;
-        let parsed = match turn.room() {
-            Some(room) => self.authorise(room, parsed).await?,
-            None => return Err(unknown_room(room_id)),
-        };
-        let checked = self.check_events(room_id, version, vec![parsed.object().clone()], References::Limited).await;
-        let pdu = match checked.into_iter().next() {
-            Some(Ok(pdu)) => pdu,
-            Some(Err(refusal)) => return Err(ApiError::invalid_param(format!("{event_id}: {refusal}"))),
-            None => return Err(ApiError::internal()),
-        };
-        let Some(mut room) = turn.take() else { return Err(unknown_room(room_id)) };
-        let around = self.surroundings(&mut room, std::slice::from_ref(&pdu)).await?;
-        if pdu.prev_events().iter().any(|id| !around.parents.contains_key(id)) || pdu.prev_events().is_empty() {
-            turn.put_back(room);
-            return Err(ApiError::invalid_param(format!("{event_id} names parents that are not known here")));
-        }
-        let already = room.graph.index_of(pdu.event_id()).is_some();
-        if !already {
-            let candidate = Candidate { pdu: pdu.clone(), origin: Some(origin.clone()) };
-            let advance = judge(&mut room, vec![candidate], &around).map_err(|error| {
-                tracing::error!(room.id = %room_id, "cannot judge {event_id}: {error}");
-                ApiError::invalid_param(format!("{event_id}: {error}"))
-            })?;
-            let refused = advance.judged.iter().find_map(|judged| {
-                (judged.verdict.outcome() != Outcome::Accepted).then(|| judged.verdict.rejection.clone()).flatten()
-            });
-            if let Some(rejection) = refused {
-                return Err(ApiError::forbidden(rejection.to_string()));
-            }
-            self.commit(&mut room, advance, Entry::ThroughUs, None).await.map_err(|error| {
-                tracing::error!(room.id = %room_id, "cannot commit {event_id}: {error}");
-                ApiError::internal()
-            })?;
-        }
-        let number = room.number;
-        turn.put_back(room);
-        drop(turn);
-        self.handshake_answer(handshake, number, version, &pdu).await
-    }
-
-    /// Signs a restricted join that names one of our users, if it may be authorised.
-    async fn authorise(&self, room: &Room, parsed: ParsedPdu) -> Result<ParsedPdu, ApiError> {
-        let named = parsed.object().get("content").and_then(|content| content.get("join_authorised_via_users_server"));
-        let named = named.and_then(Value::as_str).and_then(|user| UserId::parse(user).ok());
-        if named.is_none_or(|user| user.server() != *self.server_name()) || !room.version.rules().auth.restricted_joins
-        {
-            return Ok(parsed);
-        }
-        self.authoriser(room, parsed.sender()).await?;
-        Ok(parsed.authorised(self.server_name(), self.signing_key()))
-    }
-
-    async fn handshake_answer(
-        &self,
-        handshake: Handshake,
-        room: RoomNumber,
-        version: RoomVersion,
-        pdu: &Pdu,
-    ) -> Result<Value, ApiError> {
-        let event = pdu.clone();
-        let us = self.server_name().clone();
-        self.database()
-            .read(move |tx| match handshake {
-                Handshake::Join => join_answer(tx, room, version, &event, &us),
-                Handshake::Leave => Ok(json!({})),
-                Handshake::Knock => Ok(json!({ "knock_room_state": stripped_state(tx, room, version, None)? })),
-            })
-            .await
-            .map_err(|error: StoreError| error.into())
-    }
-}
-
-fn join_answer(
-    tx: &ReadTx<'_>,
-    room: RoomNumber,
-    version: RoomVersion,
-    event: &Pdu,
-    us: &ServerName,
-) -> Result<Value, StoreError> {
-    let number = event_rows::number(tx, room, event.event_id())?;
-    let place = match number {
-        Some(number) => persistence::transactions::graph::place(tx, number)?,
-        None => None,
-    };
-    let mut state = Vec::new();
-    if let Some(snapshot) = place.and_then(|place| place.state_before) {
-        let map = persistence::transactions::state::load(tx, snapshot)?;
-        state.extend(map.iter().map(|(_, event)| event));
-    }
-    let mut cited = state.clone();
-    cited.extend(number);
-    let chain = crate::serve::auth_chain(tx, &cited)?;
-    let objects = |pdus: Vec<Pdu>| pdus.into_iter().map(|pdu| Value::Object(pdu.object().clone())).collect::<Vec<_>>();
-    Ok(json!({
-        "origin": us,
-        "members_omitted": false,
-        "event": event.object(),
-        "state": objects(crate::serve::load_all(tx, version, state)?),
-        "auth_chain": objects(crate::serve::load_all(tx, version, chain)?),
-        "servers_in_room": room_rows::servers(tx, room)?,
-    }))
 }
 
 /// What tells somebody outside what the room is: full events, as room version 12 wants and every version allows.
@@ -302,7 +192,7 @@ pub(crate) fn stripped_state(
     Ok(stripped)
 }
 
-fn unknown_room(room_id: &RoomId) -> ApiError {
+pub(crate) fn unknown_room(room_id: &RoomId) -> ApiError {
     ApiError::not_found(format!("the room {room_id} is not known here"))
 }
 
@@ -320,33 +210,6 @@ fn is_in_one_of(tx: &ReadTx<'_>, rooms: &[RoomId], us: &ServerName, user: &UserI
         }
     }
     Ok((false, unknown))
-}
-
-/// Checks what S2S API, `PUT /send_join` and its siblings, demand of the event before anything else.
-fn check_handshake_event(
-    parsed: &ParsedPdu,
-    origin: &ServerName,
-    handshake: Handshake,
-    room_id: &RoomId,
-    event_id: &EventId,
-) -> Result<(), ApiError> {
-    let object = parsed.object();
-    let text = |key: &str| object.get(key).and_then(Value::as_str);
-    let membership = object.get("content").and_then(|content| content.get("membership")).and_then(Value::as_str);
-    let wrong = if parsed.event_id() != event_id {
-        Some(format!("the path names the event {event_id}, the body is {}", parsed.event_id()))
-    } else if parsed.room_id() != room_id {
-        Some(format!("the path names the room {room_id}, the event {}", parsed.room_id()))
-    } else if text("type") != Some("m.room.member") || membership != Some(membership_of(handshake)) {
-        Some(format!("the event is no m.room.member with membership {}", membership_of(handshake)))
-    } else if parsed.sender().server() != *origin {
-        Some(format!("the sender {} is not a user of {origin}", parsed.sender()))
-    } else if text("state_key") != Some(parsed.sender().as_str()) {
-        Some("the event's state_key is not its sender".to_owned())
-    } else {
-        None
-    };
-    wrong.map_or(Ok(()), |wrong| Err(ApiError::invalid_param(wrong)))
 }
 
 /// Refuses a template for an event that the room's rules would refuse.

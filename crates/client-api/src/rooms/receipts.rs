@@ -29,16 +29,30 @@ pub(crate) async fn typing(State(api): State<ClientApi>, who: Authenticated, pat
 /// `POST /_matrix/client/v3/rooms/{roomId}/receipt/{receiptType}/{eventId}`
 pub(crate) async fn receipt(State(api): State<ClientApi>, who: Authenticated, path: Path, body: Body) -> Answer {
     let (room_id, event_id): (RoomId, EventId) = (path.id("room_id")?, path.id("event_id")?);
-    let thread = body.find_text("thread_id")?;
+    let thread = thread(&body)?;
     match path.text("receipt_type") {
         "m.read" => api.messaging().send_receipt(&who.user, &room_id, ReceiptType::Read, &event_id, thread).await?,
         "m.read.private" => {
             api.messaging().send_receipt(&who.user, &room_id, ReceiptType::ReadPrivate, &event_id, thread).await?;
         }
+        "m.fully_read" if thread.is_some() => {
+            return Err(ApiError::invalid_param("`thread_id` makes no sense with m.fully_read"));
+        }
         "m.fully_read" => fully_read(&api, &who, &room_id, &event_id).await?,
         other => return Err(ApiError::invalid_param(format!("there are no receipts of type {other}"))),
     }
     Ok(Json(json!({})))
+}
+
+/// The thread of a receipt: `main` or the event that a thread grows from. C-S API, "Threaded read receipts".
+fn thread(body: &Body) -> Result<Option<&str>, ApiError> {
+    match body.0.get("thread_id") {
+        None => Ok(None),
+        Some(thread) => match thread.as_str() {
+            Some(thread) if thread == "main" || EventId::parse(thread).is_ok() => Ok(Some(thread)),
+            Some(_) | None => Err(ApiError::invalid_param("`thread_id` must be `main` or the id of an event")),
+        },
+    }
 }
 
 /// `POST /_matrix/client/v3/rooms/{roomId}/read_markers`
@@ -61,5 +75,7 @@ async fn fully_read(
     room_id: &RoomId,
     event_id: &EventId,
 ) -> Result<(), ApiError> {
+    // The event must be one of the room.
+    api.messaging().event(&who.viewer(), room_id, event_id).await?;
     Ok(api.users().set_fully_read(&who.user, room_id, event_id).await?)
 }

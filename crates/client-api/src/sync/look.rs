@@ -8,7 +8,7 @@ use messaging::filter::Filter;
 use messaging::sync::{DeviceLists, RoomUpdates, Since, SyncRequest, datum, device_lists};
 use messaging::unread::{Notification, PushRules, RoomContext};
 use persistence::transactions::streams::{self, Stream};
-use persistence::transactions::{account_data, device_keys, to_device};
+use persistence::transactions::{account_data, cross_signing, device_keys, to_device};
 use persistence::{Position, ReadTx, StoreError};
 use serde_json::json;
 use users::DeviceId;
@@ -73,7 +73,7 @@ pub(super) async fn look(api: &ClientApi, who: &Authenticated, asked: &Asked) ->
         let rooms = messaging.sync_rooms(tx, &request, &rules)?;
         let to_device = to_device(tx, &user, &device, since, &mut next)?;
         let device_lists = match since {
-            Some(since) => device_lists(tx, &user, Position(since.events), Position(since.device_lists))?,
+            Some(since) => changed_devices(tx, &user, since)?,
             None => DeviceLists::default(),
         };
         Ok(Found {
@@ -153,6 +153,14 @@ fn account_data(
         }
     }
     Ok(of_account)
+}
+
+/// Whose devices to look at anew; those too whom the user has signed on another device.
+fn changed_devices(tx: &ReadTx<'_>, user: &UserId, since: Token) -> Result<DeviceLists, StoreError> {
+    let lists = Position(since.device_lists);
+    let mut found = device_lists(tx, user, Position(since.events), lists)?;
+    found.changed.extend(cross_signing::signed_since(tx, user, lists)?);
+    Ok(found)
 }
 
 /// The first messages for the device. If there are more, the next token stands behind the last of these.

@@ -28,7 +28,7 @@ pub fn rooms_with_news(
     receipts: Position,
 ) -> Result<Vec<Standing>, StoreError> {
     tx.query_all(
-        "SELECT standings.room, rooms.room_id, membership, event, position, stripped, forgotten
+        "SELECT standings.room, rooms.room_id, membership, event, position, stripped, via, forgotten
            FROM standings
            JOIN rooms ON rooms.number = standings.room
           WHERE user_id = ?1
