@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use events::{EventId, RoomId, ServerName, UserId};
 use persistence::transactions::receipts::{self as receipt_rows, Receipt};
-use persistence::transactions::{events as event_rows, graph as graph_rows, rooms as room_rows};
 use persistence::transactions::streams::{self, Stream};
+use persistence::transactions::{events as event_rows, graph as graph_rows, rooms as room_rows};
 use persistence::{Position, ReadTx, RoomNumber, StoreError};
 use serde_json::json;
 use transport::questions::Edu;
@@ -84,9 +84,9 @@ fn is_behind(tx: &ReadTx<'_>, room: RoomNumber, receipt: &Receipt) -> Result<boo
         let Some(number) = event_rows::number(tx, room, event)? else { return Ok(None) };
         Ok(graph_rows::place(tx, number)?.and_then(|place| place.arrival))
     };
-    let before = receipt_rows::of_user(tx, room, &receipt.user)?.into_iter().find(|before| {
-        before.receipt_type == receipt.receipt_type && before.thread == receipt.thread
-    });
+    let before = receipt_rows::of_user(tx, room, &receipt.user)?
+        .into_iter()
+        .find(|before| before.receipt_type == receipt.receipt_type && before.thread == receipt.thread);
     let Some(before) = before else { return Ok(false) };
     if before.event_id == receipt.event_id {
         return Ok(true);

@@ -5,7 +5,11 @@
 mod accounts;
 mod encryption;
 mod harness;
+mod history;
 mod limits;
 mod profiles;
 mod push_rules;
+mod rooms;
 mod sessions;
+mod sync;
+mod unread;
