@@ -330,6 +330,22 @@ async fn a_parent_that_cannot_be_reached_is_judged_by_the_state_that_a_peer_give
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_state_that_a_peer_gives_may_name_what_is_of_no_state_today() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let room = a.create_room("@alice:a.test", V).await;
+    let topic = |text: &str| state("@alice:a.test", "m.room.topic", json!({ "topic": text }));
+    let old = a.send(&room, topic("old")).await.unwrap();
+    let mut of_peer = evil.join(&a, &room, V, "@eve:evil.test").await;
+    a.send(&room, topic("new")).await.unwrap();
+    let (edge, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
+    let a = a.restarted(&world).await;
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
+    assert!(a.state_before(&room, edge.event_id()).await.unwrap().contains(&old));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_parent_that_its_state_does_not_allow_is_rejected() {
     let world = World::new();
     let (a, evil, room, mut of_peer) = shared(&world).await;
