@@ -174,6 +174,25 @@ async fn a_mangled_event_is_redacted_and_a_full_copy_takes_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_has_no_id_is_skipped() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let good = evil.add(&mut of_peer, message("@eve:evil.test", "good"));
+    let mut float = object(&evil.next(&of_peer, message("@eve:evil.test", "float")));
+    float["content"]["number"] = json!(1.5);
+    let mut nowhere = object(&good);
+    nowhere["room_id"] = json!("!nowhere:evil.test");
+    let mut no_room = object(&good);
+    no_room.as_object_mut().unwrap().remove("room_id");
+    // What stands in `unsigned` is not part of the event.
+    let mut with_unsigned = object(&good);
+    with_unsigned["unsigned"] = json!({ "age": 1.5 });
+    let said = evil.send(&a, &[json!(7), json!("text"), float, nowhere, no_room, with_unsigned]).await;
+    assert_eq!(said, json!({ good.event_id().as_str(): {} }));
+    until_outcome(&world, &a, &room, &good, Outcome::Accepted).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn too_many_parents_are_refused_in_a_transaction() {
     let world = World::new();
     let (a, evil, room, of_peer) = shared(&world).await;
