@@ -16,7 +16,7 @@ use users::accounts::{NewAccount, RegistrationError, Role};
 
 use crate::config::{Config, ConfigError};
 use crate::data_dir::{self, DataDir, DataDirError};
-use crate::server;
+use crate::server::{self, StartError};
 pub(crate) use password::{PasswordError, PasswordSource};
 use running::RunningError;
 
@@ -44,6 +44,8 @@ pub(crate) enum UserError {
     ServerRuns { path: PathBuf },
     #[error(transparent)]
     Running(#[from] RunningError),
+    #[error(transparent)]
+    Start(#[from] StartError),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
@@ -78,14 +80,19 @@ pub(crate) async fn run(file: &Path, task: Task) -> Result<(), UserError> {
 
 async fn alone(config: &Config, data_dir: &DataDir, task: Task) -> Result<(), UserError> {
     let database = Database::open(&data_dir::database(data_dir.path()))?;
+    let done = with_database(config, &database, data_dir, task).await;
+    database.close().await;
+    done
+}
+
+async fn with_database(config: &Config, database: &Database, data_dir: &DataDir, task: Task) -> Result<(), UserError> {
+    server::claim_name(database, &config.server_name, data_dir.path()).await?;
     let users = server::users_alone(config, database.clone(), Handles::system());
-    let done = match task {
+    match task {
         Task::Create { name, role, password } => create(config, &users, &name, role, password).await,
         Task::ResetPassword { name, password } => reset_password(config, &users, &name, password).await,
         Task::List => list(&users).await,
-    };
-    database.close().await;
-    done
+    }
 }
 
 async fn create(
