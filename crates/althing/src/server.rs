@@ -115,7 +115,7 @@ impl Server {
             Users::new(name.clone(), database.clone(), handles.clone(), notifier, accounts(config), around_users);
         let edus: Vec<Arc<dyn EduIntake>> = vec![Arc::new(messaging.clone()), Arc::new(users.clone())];
         let inbound = Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), edus);
-        let federation = transport::server::router(ServerContext {
+        let federation = ServerContext {
             server_name: name.clone(),
             key_ring,
             inbox: Arc::new(inbound.clone()),
@@ -124,7 +124,7 @@ impl Server {
             directory: Arc::new(messaging.clone()),
             users: Arc::new(users.clone()),
             heard_from: Arc::new(neighbours::Awake { health, outbound: outbound.clone() }),
-        });
+        };
 
         let (stop, stopped) = watch::channel(false);
         let clients = ClientApi::new(users.clone(), messaging.clone(), clients(config));

@@ -1,6 +1,6 @@
 //! `althing serve` and the commands beside it, as a person or a service manager runs them.
 
-#[expect(unreachable_pub, missing_docs, reason = "shared by tests only")]
+#[expect(unreachable_pub, reason = "shared by tests only")]
 mod running;
 
 use std::io::Write;
