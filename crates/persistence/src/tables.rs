@@ -9,6 +9,7 @@ mod devices;
 mod events;
 mod filters;
 mod graph;
+mod identity;
 mod outbound;
 mod profiles;
 mod receipts;
@@ -35,6 +36,7 @@ pub(crate) const ALL: &[&str] = &[
     events::SCHEMA,
     filters::SCHEMA,
     graph::SCHEMA,
+    identity::SCHEMA,
     outbound::SCHEMA,
     profiles::SCHEMA,
     receipts::SCHEMA,
