@@ -9,6 +9,7 @@ mod devices;
 mod events;
 mod filters;
 mod graph;
+mod media;
 mod outbound;
 mod profiles;
 mod receipts;
@@ -35,6 +36,7 @@ pub(crate) const ALL: &[&str] = &[
     events::SCHEMA,
     filters::SCHEMA,
     graph::SCHEMA,
+    media::SCHEMA,
     outbound::SCHEMA,
     profiles::SCHEMA,
     receipts::SCHEMA,

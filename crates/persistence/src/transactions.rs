@@ -12,6 +12,7 @@ pub mod events;
 pub mod filters;
 pub mod graph;
 pub mod key_backups;
+pub mod media;
 pub mod outbound;
 pub mod profiles;
 pub mod receipts;
