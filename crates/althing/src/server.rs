@@ -12,18 +12,19 @@ use std::sync::Arc;
 use client_api::{ClientApi, ClientApiConfig, PublicDirectory};
 use events::ServerName;
 use handles::{Handles, Notifier};
+use media::{FileError, Media, MediaConfig};
 use messaging::Messaging;
 use pdu::{Graph, Parts, StoredBodies};
 use persistence::transactions::identity;
 use persistence::{Database, OpenError, StoreError};
 use tokio::sync::{mpsc, watch};
-use transaction::{EduIntake, Inbound, Outbound, Requests};
+use transaction::{EduIntake, Inbound, MediaRequests, Outbound, Requests};
 use transport::address::AllowedAddresses;
 use transport::https::{Https, HttpsConfig, TlsError};
 use transport::key_ring::remember_own_key;
 use transport::listener::Certificate;
 use transport::server::ServerContext;
-use transport::{Client, Health, KeyRing};
+use transport::{Client, Health, KeyRing, MediaClient};
 use users::{Neighbours, Registration, Users, UsersConfig};
 
 pub(crate) use sockets::{ListenError, Sockets};
@@ -67,6 +68,8 @@ pub(crate) enum StartError {
         path = path.display()
     )]
     OtherName { path: PathBuf, owner: ServerName, configured: ServerName },
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 impl Server {
@@ -81,18 +84,20 @@ impl Server {
         let key = signing_key::load_or_create(&data_dir::signing_key(data_dir.path()), &*handles.random)?;
         let key = Arc::new(key);
         let certificate = certificate(config, &data_dir, &handles)?;
-        let exchange = Https::new(&https(config), handles.clone())?;
+        let exchange = Arc::new(Https::new(&https(config), handles.clone())?);
         let database = Database::open(&data_dir::database(data_dir.path()))?;
         claim_name(&database, name, data_dir.path()).await?;
         let old_keys = remember_own_key(&database, &key, handles.clock.now()).await?;
 
         let health = Health::open(database.clone(), handles.clone()).await?;
-        let client = Client::new(name.clone(), Arc::clone(&key), Arc::new(exchange), handles.clone(), health.clone());
+        let client = Client::new(name.clone(), Arc::clone(&key), exchange.clone(), handles.clone(), health.clone());
         let notaries = config.federation.trusted_key_servers.clone();
         let key_ring =
             KeyRing::new(Arc::clone(&key), old_keys, client.clone(), database.clone(), handles.clone(), notaries);
 
         let requests = Requests::new(client.clone());
+        let files = MediaRequests::new(MediaClient::new(client.clone(), exchange));
+        let media = Media::open(media(config, &data_dir), database.clone(), handles.clone(), files)?;
         let bodies = Arc::new(StoredBodies);
         let outbound = Outbound::new(name.clone(), database.clone(), handles.clone(), client, bodies);
 
@@ -124,16 +129,18 @@ impl Server {
             membership: Arc::new(messaging.clone()),
             directory: Arc::new(messaging.clone()),
             users: Arc::new(users.clone()),
+            media: Arc::new(media.clone()),
             heard_from: Arc::new(neighbours::Awake { health, outbound: outbound.clone() }),
         };
 
         let (stop, stopped) = watch::channel(false);
-        let clients = ClientApi::new(users.clone(), messaging.clone(), clients(config));
+        let clients = ClientApi::new(users.clone(), messaging.clone(), media.clone(), clients(config));
         let routes = routes::Routes::new(config, client_api::router(clients), federation);
         let listening = sockets.serve(routes, certificate, &handles, stopped);
         graph.start().await?;
         inbound.start();
         messaging.start();
+        media.start();
         users.start();
         introductions::start(&messaging, &users, &handles).await?;
         control::start(data_dir.path(), &users, &handles);
@@ -203,6 +210,15 @@ fn clients(config: &Config) -> ClientApiConfig {
             config::PublicDirectory::Admins => PublicDirectory::Admins,
             config::PublicDirectory::Nobody => PublicDirectory::Nobody,
         },
+    }
+}
+
+fn media(config: &Config, data_dir: &DataDir) -> MediaConfig {
+    MediaConfig {
+        server_name: config.server_name.clone(),
+        folder: data_dir::media(data_dir.path()),
+        upload_bytes_max: config.media.upload_bytes_max,
+        cache_bytes_max: config.media.cache_bytes_max,
     }
 }
 

@@ -10,6 +10,7 @@ mod events;
 mod filters;
 mod graph;
 mod identity;
+mod media;
 mod outbound;
 mod profiles;
 mod receipts;
@@ -37,6 +38,7 @@ pub(crate) const ALL: &[&str] = &[
     filters::SCHEMA,
     graph::SCHEMA,
     identity::SCHEMA,
+    media::SCHEMA,
     outbound::SCHEMA,
     profiles::SCHEMA,
     receipts::SCHEMA,

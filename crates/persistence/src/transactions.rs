@@ -13,6 +13,7 @@ pub mod filters;
 pub mod graph;
 pub mod identity;
 pub mod key_backups;
+pub mod media;
 pub mod outbound;
 pub mod profiles;
 pub mod receipts;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use events::{Object, ServerName, SigningKey, Value, json};
 use handles::{Handles, Timestamp};
 
+use crate::download::{Download, Downloads};
 use crate::exchange::{Exchange, ExchangeError, Request, Response};
 use crate::health::Health;
 use crate::x_matrix::SignedRequest;
@@ -175,6 +176,57 @@ impl Client {
         if (200..300).contains(&response.status) { Ok(response.body) } else { Err(refusal(destination, &response)) }
     }
 
+    /// Sends a signed `GET` and returns the answer with its body unread, if it is a success. A destination that rests is asked too.
+    pub(crate) async fn download(
+        &self,
+        downloads: &dyn Downloads,
+        destination: &ServerName,
+        path_and_query: String,
+        limits: CallLimits,
+    ) -> Result<Download, CallError> {
+        let request = self.sign(destination, http::Method::GET, path_and_query, None, limits);
+        self.open(downloads, destination, request).await
+    }
+
+    /// Like [`Client::download`], but the request is not signed.
+    pub(crate) async fn download_openly(
+        &self,
+        downloads: &dyn Downloads,
+        destination: &ServerName,
+        path_and_query: String,
+        limits: CallLimits,
+    ) -> Result<Download, CallError> {
+        let signed = self.sign(destination, http::Method::GET, path_and_query, None, limits);
+        self.open(downloads, destination, Request { authorization: None, ..signed }).await
+    }
+
+    async fn open(
+        &self,
+        downloads: &dyn Downloads,
+        destination: &ServerName,
+        request: Request,
+    ) -> Result<Download, CallError> {
+        if *destination == self.server_name {
+            return Err(unreachable(destination, "a server does not ask itself"));
+        }
+        let began = self.handles.clock.now();
+        let opened = match downloads.open(request).await {
+            Ok(download) if (200..300).contains(&download.status) => {
+                self.health.succeeded(destination);
+                return Ok(download);
+            }
+            Ok(refused) => refused.into_response().await,
+            Err(error) => Err(error),
+        };
+        let about_the_file = opened.as_ref().is_ok_and(|response| is_about_a_file(destination, response));
+        if about_the_file {
+            self.health.succeeded(destination);
+        } else {
+            self.note(destination, began, &opened);
+        }
+        Err(refusal(destination, &opened?))
+    }
+
     fn sign(
         &self,
         destination: &ServerName,
@@ -228,6 +280,15 @@ fn asked_rest(response: &Response) -> Duration {
         body.get("retry_after_ms")?.as_u64().map(Duration::from_millis)
     };
     response.retry_after.map(Duration::from_secs).or_else(in_body).unwrap_or(REST_IF_NOT_SAID)
+}
+
+/// Says whether a refusal is about a file and not about the server, although its status is one of those that a proxy gives for a
+/// server that is down: 504 and 502 are what the specification wants for a file that is yet to come, or too large.
+fn is_about_a_file(server: &ServerName, response: &Response) -> bool {
+    match refusal(server, response) {
+        CallError::Refused { errcode, .. } => errcode == "M_NOT_YET_UPLOADED" || errcode == "M_TOO_LARGE",
+        CallError::Exchange(_) | CallError::Garbage { .. } | CallError::Resting { .. } => false,
+    }
 }
 
 /// Says whether a later repetition may fare better.

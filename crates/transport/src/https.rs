@@ -1,6 +1,7 @@
 //! The real [`Exchange`]: finds the server, checks its address and its certificate, sends the request.
 
 mod connector;
+mod download;
 mod look_up;
 mod tls;
 mod well_known;
@@ -12,10 +13,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use events::ServerName;
+use futures_util::StreamExt;
 use handles::{Handles, Timestamp};
 use http::HeaderMap;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
@@ -142,33 +144,16 @@ impl Https {
     async fn read(
         &self,
         server: &ServerName,
-        mut body: Incoming,
+        body: Incoming,
         bytes_max: usize,
         deadline: Duration,
     ) -> Result<Bytes, ExchangeError> {
-        if body.size_hint().lower() > bytes_max as u64 {
-            return Err(ExchangeError::TooLarge(server.clone()));
-        }
+        let mut pieces = self.pieces(server, body, bytes_max, deadline)?;
         let mut read = BytesMut::new();
-        loop {
-            let earned = Duration::from_millis(read.len() as u64 * 1000 / PROGRESS_BYTES_PER_SECOND);
-            let patience = (deadline + earned).saturating_sub(self.handles.clock.monotonic());
-            let frame = tokio::select! {
-                biased;
-                frame = body.frame() => frame,
-                () = self.handles.clock.sleep(patience) => return Err(ExchangeError::TimedOut(server.clone())),
-            };
-            let Some(frame) = frame else { return Ok(read.freeze()) };
-            let frame = frame.map_err(|error| ExchangeError::Unreachable {
-                server: server.clone(),
-                reason: format!("the answer broke off: {}", with_causes(&error)),
-            })?;
-            let Ok(data) = frame.into_data() else { continue };
-            if read.len() + data.len() > bytes_max {
-                return Err(ExchangeError::TooLarge(server.clone()));
-            }
-            read.extend_from_slice(&data);
+        while let Some(piece) = pieces.next().await {
+            read.extend_from_slice(&piece?);
         }
+        Ok(read.freeze())
     }
 }
 

@@ -441,3 +441,60 @@ fn endless(pause: Duration, bytes: usize) -> impl stream::Stream<Item = Result<B
         Some((Ok(Bytes::from(vec![b'x'; bytes])), clock))
     })
 }
+
+const DOWNLOAD_LIMITS: crate::CallLimits =
+    crate::CallLimits { timeout: Duration::from_secs(20), response_bytes_max: 100_000 };
+
+#[tokio::test]
+async fn an_address_that_a_server_names_is_followed_only_where_requests_may_go() {
+    use crate::download::Downloads;
+    let mut world = World::new().await;
+    world.names.host("inside.test", FORBIDDEN);
+    let router = Router::new()
+        .route("/x", get(async || "content"))
+        .route("/on", get(async || Redirect::temporary("/x")))
+        .route("/inside", get(async || Redirect::temporary("https://inside.test/x")))
+        .route("/plain", get(async || Redirect::temporary("http://cdn.test/x")))
+        .route("/round", get(async || Redirect::temporary("/round")));
+    world.web(&["cdn.test"], router).await;
+    let (https, named_by) = (world.https(), name("m.test"));
+    for url in ["https://cdn.test/x", "https://cdn.test/on"] {
+        let download = https.open_url(&named_by, url, DOWNLOAD_LIMITS).await.unwrap();
+        let pieces: Vec<_> = download.body.collect().await;
+        assert_eq!((download.status, pieces), (200, vec![Ok(Bytes::from("content"))]), "{url}");
+    }
+    for url in [
+        "https://cdn.test/inside",
+        "https://cdn.test/plain",
+        "https://cdn.test/round",
+        "https://inside.test/x",
+        "https://127.200.0.1/x",
+        "https://[::ffff:127.200.0.1]/x",
+        "http://cdn.test/x",
+        "https://user@cdn.test/x",
+        "file:///etc/passwd",
+        "/x",
+        "x",
+        "",
+    ] {
+        let refused = https.open_url(&named_by, url, DOWNLOAD_LIMITS).await.err();
+        assert!(matches!(refused, Some(ExchangeError::Unreachable { .. })), "{url}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_download_that_does_not_end_is_ended() {
+    use crate::download::Downloads;
+    let world = World::new().await;
+    let endless = get(async || {
+        let pieces = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from(vec![0; 10_000])));
+        axum::body::Body::from_stream(pieces)
+    });
+    let site = world.site(&["m.test"], Router::new().route("/x", endless)).await;
+    world.names.host("m.test", "127.0.0.1");
+    let wanted = Request { response_bytes_max: 100_000, ..request(&format!("m.test:{}", site.address.port())) };
+    let download = world.https().open(wanted).await.unwrap();
+    let pieces: Vec<_> = download.body.collect().await;
+    let read: usize = pieces.iter().flatten().map(Bytes::len).sum();
+    assert!(read <= 100_000 && matches!(pieces.last(), Some(Err(ExchangeError::TooLarge(_)))), "{read}");
+}
