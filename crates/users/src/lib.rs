@@ -41,21 +41,21 @@ pub use neighbours::{
 };
 pub use persistence::transactions::devices::DeviceId;
 
-use rate_limits::Limits;
+use rate_limits::{Limits, Rates};
 
 /// The users of this server. Cheap to clone.
 #[derive(Clone)]
 pub struct Users(Arc<Inner>);
 
-/// Who may register, and whether limits hold.
+/// Who may register, and which limits hold.
 #[derive(Debug, Clone)]
 pub struct UsersConfig {
     /// Who may register.
     pub registration: Registration,
     /// The secret of the administrator's registration protocol; `None` switches it off.
     pub shared_secret: Option<String>,
-    /// Whether requests are limited.
-    pub rate_limits: RateLimits,
+    /// How often what may be done.
+    pub rates: Rates,
 }
 
 /// Who may register.
@@ -69,15 +69,6 @@ pub enum Registration {
     Open,
 }
 
-/// Whether requests are limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RateLimits {
-    /// They are.
-    Enforced,
-    /// They are not: for tests and load.
-    Off,
-}
-
 struct Inner {
     server_name: ServerName,
     database: Database,
@@ -87,6 +78,7 @@ struct Inner {
     neighbours: Neighbours,
     limits: Limits,
     nonces: accounts::Nonces,
+    remote_profiles: profiles::RemoteProfiles,
 }
 
 impl Users {
@@ -99,9 +91,26 @@ impl Users {
         config: UsersConfig,
         neighbours: Neighbours,
     ) -> Self {
-        let limits = Limits::new(config.rate_limits);
+        let limits = Limits::new(&config.rates);
         let nonces = accounts::Nonces::default();
-        Self(Arc::new(Inner { server_name, database, handles, notifier, config, neighbours, limits, nonces }))
+        let remote_profiles = profiles::RemoteProfiles::default();
+        Self(Arc::new(Inner {
+            server_name,
+            database,
+            handles,
+            notifier,
+            config,
+            neighbours,
+            limits,
+            nonces,
+            remote_profiles,
+        }))
+    }
+
+    /// Begins what goes on in the background. Once, and when rooms and other servers can be reached.
+    pub fn start(&self) {
+        self.follow_keys();
+        self.finish_deactivations();
     }
 
     /// The server whose users these are.

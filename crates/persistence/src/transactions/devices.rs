@@ -134,6 +134,7 @@ pub fn all_of(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<Device>, StoreError>
 pub fn delete(tx: &mut WriteTx<'_>, user: &UserId, device: &DeviceId) -> Result<usize, StoreError> {
     for statement in [
         "DELETE FROM access_tokens WHERE user_id = ?1 AND device_id = ?2",
+        "DELETE FROM refresh_tokens WHERE user_id = ?1 AND device_id = ?2",
         "DELETE FROM device_keys WHERE user_id = ?1 AND device_id = ?2",
         "DELETE FROM one_time_keys WHERE user_id = ?1 AND device_id = ?2",
         "DELETE FROM fallback_keys WHERE user_id = ?1 AND device_id = ?2",
@@ -170,6 +171,13 @@ pub fn note_announcement(tx: &mut WriteTx<'_>, user: &UserId) -> Result<(Positio
 pub fn announced(tx: &ReadTx<'_>, user: &UserId) -> Result<Position, StoreError> {
     let position =
         tx.query_optional("SELECT announced FROM device_list_changes WHERE user_id = ?1", &[user], |row| row.get(0))?;
+    Ok(position.unwrap_or_default())
+}
+
+/// Returns when the devices or keys of `user` last changed, 0 if never.
+pub fn last_change(tx: &ReadTx<'_>, user: &UserId) -> Result<Position, StoreError> {
+    let position =
+        tx.query_optional("SELECT position FROM device_list_changes WHERE user_id = ?1", &[user], |row| row.get(0))?;
     Ok(position.unwrap_or_default())
 }
 

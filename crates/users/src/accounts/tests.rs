@@ -5,8 +5,9 @@ use handles::{Handles, Notifier};
 use persistence::Database;
 
 use super::*;
+use crate::rate_limits::Rates;
 use crate::testing::{Server, server, server_with, user};
-use crate::{Neighbours, RateLimits, UsersConfig};
+use crate::{Neighbours, UsersConfig};
 
 fn named(localpart: &str) -> NewAccount {
     NewAccount { localpart: Some(localpart.to_owned()), password: None, role: Role::User }
@@ -40,7 +41,8 @@ async fn a_name_is_given_out_once_even_after_deactivation() {
     assert_eq!(heard.take(), ["end of @alice:a.test"]);
     assert!(matches!(users.check_available("alice").await, Err(RegistrationError::Taken(_))));
     assert!(matches!(users.register(named("alice"), None, None).await, Err(RegistrationError::Taken(_))));
-    assert_eq!(users.authenticate(&session.access_token, None).await.unwrap(), None);
+    let ended = users.authenticate(&session.access_token, None).await.unwrap();
+    assert_eq!(ended, crate::sessions::Authentication::Unknown);
     assert_eq!(users.devices(&alice).await.unwrap(), []);
     assert!(users.local_profile(&alice).await.unwrap().unwrap().is_empty());
 }
@@ -57,7 +59,7 @@ async fn without_a_name_it_gets_one() {
 
 #[tokio::test(start_paused = true)]
 async fn registrations_from_one_address_are_limited() {
-    let Server { users, .. } = server_with("a.test", RateLimits::Enforced);
+    let Server { users, .. } = server_with("a.test", Rates::default());
     let address: Option<IpAddr> = Some("192.0.2.1".parse().unwrap());
     let mut outcomes = Vec::new();
     for number in 0..7 {
@@ -72,7 +74,7 @@ async fn registrations_from_one_address_are_limited() {
 #[tokio::test]
 async fn tokens_let_register_only_where_they_are_asked_for() {
     let users = |registration| {
-        let config = UsersConfig { registration, shared_secret: None, rate_limits: RateLimits::Off };
+        let config = UsersConfig { registration, shared_secret: None, rates: Rates::off() };
         let database = Database::open_inline(None).unwrap();
         let (name, handles) = (ServerName::parse("a.test").unwrap(), Handles::simulated(1));
         Users::new(name, database, handles, Notifier::default(), config, Neighbours::default())
@@ -128,4 +130,22 @@ async fn who_knows_the_shared_secret_registers_once_a_nonce() {
     late.mac = shared_secret_mac("shared", &late);
     tokio::time::advance(NONCE_LIFETIME).await;
     assert!(matches!(users.register_with_shared_secret(late, None).await, Err(SharedSecretError::UnknownNonce)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_was_deactivated_while_no_server_ran_leaves_at_its_start() {
+    let server = server();
+    let alice = server.user("alice", "A").await.user_id;
+    server.user("bob", "B").await;
+    let (id, user) = (events::RoomId::parse("!r:a.test").unwrap(), alice.clone());
+    let write = server.database.write(move |tx| -> Result<(), StoreError> {
+        let room = persistence::transactions::rooms::intern(tx, &id, events::RoomVersion::V11)?;
+        let (event, position) = (persistence::EventNumber(1), persistence::Position(1));
+        persistence::transactions::rooms::set_standing(tx, &user, room, "join", event, position, None)?;
+        accounts::deactivate(tx, &user, 1)
+    });
+    write.await.unwrap();
+    server.users.start();
+    server.users.0.handles.clock.sleep(Duration::from_secs(1)).await;
+    assert_eq!(server.heard.take(), ["end of @alice:a.test"]);
 }
