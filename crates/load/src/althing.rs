@@ -74,7 +74,25 @@ impl Althing {
 
     /// What the system says of the process.
     pub(crate) fn usage(&self) -> Result<Usage, Failure> {
-        let folder = PathBuf::from(format!("/proc/{}", self.process.id()));
+        Usage::of(&self.process.id().to_string())
+    }
+
+    /// The end of the server's log.
+    pub(crate) fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(3).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join(" / ")
+    }
+}
+
+impl Usage {
+    /// What the system says of this program.
+    pub(crate) fn own() -> Result<Self, Failure> {
+        Self::of("self")
+    }
+
+    fn of(process: &str) -> Result<Self, Failure> {
+        let folder = Path::new("/proc").join(process);
         let status = std::fs::read_to_string(folder.join("status")).map_err(failed("the process has gone"))?;
         let stat = std::fs::read_to_string(folder.join("stat")).map_err(failed("the process has gone"))?;
         let memory = |name: &str| {
@@ -85,19 +103,12 @@ impl Althing {
         // proc(5): the name of the program, in brackets, may hold spaces; utime and stime are the 12th and 13th field behind.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
-        Ok(Usage {
+        Ok(Self {
             // Linux counts in hundredths of a second, whatever its clock does: USER_HZ.
             cpu: Duration::from_millis((ticks(11) + ticks(12)) * 10),
             resident: memory("VmRSS:")?,
             peak: memory("VmHWM:")?,
         })
-    }
-
-    /// The end of the server's log.
-    pub(crate) fn last_words(&self) -> String {
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().rev().take(3).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join(" / ")
     }
 }
 

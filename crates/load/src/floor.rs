@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::althing::Usage;
 use crate::client::Client;
 use crate::report::{Failure, Times, failed};
 
@@ -66,16 +67,17 @@ pub(crate) async fn round_trip(handles: &Handles) -> Result<Times, Failure> {
     Ok(times)
 }
 
-/// What it takes one core to check an event: its format, both hashes and the signature. No JSON is read.
-pub(crate) fn check_event(pdus: &[Pdu], key: &PublicKey, handles: &Handles) -> Result<Duration, Failure> {
+/// What it takes one core to check an event: its format, both hashes and the signature. No JSON is read. Counted in processor
+/// time, to 10 ms in all: others who work on the same machine do not matter.
+pub(crate) fn check_event(pdus: &[Pdu], key: &PublicKey) -> Result<Duration, Failure> {
     let objects: Vec<(Object, RoomVersion)> = pdus.iter().map(|pdu| (pdu.object().clone(), pdu.version())).collect();
     let count = u32::try_from(objects.len()).unwrap_or(u32::MAX).max(1);
-    let began = handles.clock.monotonic();
+    let before = Usage::own()?.cpu;
     for (object, version) in objects {
         let parsed = ParsedPdu::parse(object, version).map_err(failed("an event"))?;
         parsed.verify(|_, _| Some(key.clone())).map_err(failed("an event"))?;
     }
-    Ok((handles.clock.monotonic() - began) / count)
+    Ok((Usage::own()?.cpu - before) / count)
 }
 
 /// The share of one event in durable transactions of 50 events: stored, and nothing else.
@@ -88,9 +90,8 @@ pub(crate) async fn store_event(pdus: &[Pdu], handles: &Handles) -> Result<Durat
     let began = handles.clock.monotonic();
     for chunk in pdus.chunks(TRANSACTION_PDUS) {
         let chunk = chunk.to_vec();
-        let stored = database.write(move |tx| {
-            chunk.iter().try_for_each(|pdu| event_rows::store(tx, room, pdu, false).map(drop))
-        });
+        let stored = database
+            .write(move |tx| chunk.iter().try_for_each(|pdu| event_rows::store(tx, room, pdu, false).map(drop)));
         stored.await.map_err(failed("an event"))?;
     }
     let elapsed = handles.clock.monotonic() - began;

@@ -56,8 +56,7 @@ impl MadeRoom {
         let membership = json!({ "membership": "join" });
         let joined = room.add_state(&creator, "m.room.member", creator.as_str(), membership.clone(), &[], key)?;
         let levels = json!({ "users": {}, "users_default": 0, "events_default": 0, "state_default": 50 });
-        let levels =
-            room.add_state(&creator, "m.room.power_levels", "", levels, std::slice::from_ref(&joined), key)?;
+        let levels = room.add_state(&creator, "m.room.power_levels", "", levels, std::slice::from_ref(&joined), key)?;
         room.creator_auth = vec![levels.clone(), joined];
         let auth = room.creator_auth.clone();
         let rules = room.add_state(&creator, "m.room.join_rules", "", json!({ "join_rule": "public" }), &auth, key)?;
@@ -102,7 +101,8 @@ impl MadeRoom {
         for number in 0..count {
             let parent = messages.last().map_or(after, Pdu::event_id).clone();
             let content = json!({ "msgtype": "m.text", "body": format!("message {number} of a long conversation") });
-            let mut event = self.new_event(&self.creator, "m.room.message", None, content, &[parent], &self.creator_auth);
+            let mut event =
+                self.new_event(&self.creator, "m.room.message", None, content, &[parent], &self.creator_auth);
             event.depth += i64::try_from(number).unwrap_or(0);
             messages.push(event.sign(VERSION, &self.resident, key).map_err(failed("a message"))?);
         }

@@ -50,7 +50,10 @@ pub(super) async fn run(title: &'static str, binary: &Path, handles: &Handles) -
     table.row("until the other client has it, p99", ms(shown.percentile(99)), "", "");
     table.note("until the sender has the answer, p50", ms(answered.percentile(50)));
     table.note("processor time for each message", ms(cpu));
-    table.note("one durable write of the disk, p50 / p99", format!("{} / {}", ms(disk.percentile(50)), ms(disk.percentile(99))));
+    table.note(
+        "one durable write of the disk, p50 / p99",
+        format!("{} / {}", ms(disk.percentile(50)), ms(disk.percentile(99))),
+    );
     table.note("one request over HTTP, p50", ms(trip.percentile(50)));
     reading.shutdown().await;
 
@@ -67,7 +70,8 @@ pub(super) async fn run(title: &'static str, binary: &Path, handles: &Handles) -
         let times = many(senders, handles).await?;
         let cpu = (althing.usage()?.cpu - before.cpu) / u32::try_from(times.count()).unwrap_or(1);
         table.row(what, a_second(times.count(), RUN), "3,000 a second", "");
-        let detail = format!("{} / {}, {} of processor time", ms(times.percentile(50)), ms(times.percentile(99)), ms(cpu));
+        let detail =
+            format!("{} / {}, {} of processor time", ms(times.percentile(50)), ms(times.percentile(99)), ms(cpu));
         table.note(format!("{what}: p50 / p99, for each message"), detail);
     }
     Ok(table)
@@ -97,10 +101,7 @@ async fn lone(
     Ok((shown, answered))
 }
 
-async fn wait_for(
-    arrived: &mut mpsc::UnboundedReceiver<(String, Duration)>,
-    body: &str,
-) -> Result<Duration, Failure> {
+async fn wait_for(arrived: &mut mpsc::UnboundedReceiver<(String, Duration)>, body: &str) -> Result<Duration, Failure> {
     while let Some((text, at)) = arrived.recv().await {
         if text == body {
             return Ok(at);

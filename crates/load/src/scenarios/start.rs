@@ -18,7 +18,8 @@ pub(super) async fn run(title: &'static str, binary: &Path, handles: &Handles) -
         resident.push(althing.usage()?.resident);
     }
     resident.sort_unstable();
-    let mut table = Table::new(title, "From starting the process until both ports accept, certificate and keys made new.");
+    let mut table =
+        Table::new(title, "From starting the process until both ports accept, certificate and keys made new.");
     table.row("until ready, median", ms(times.percentile(50)), "150 ms", "");
     table.row("resident then, median", mib(resident[resident.len() / 2]), "40 MiB", "");
     Ok(table)
