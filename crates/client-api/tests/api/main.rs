@@ -7,6 +7,8 @@ mod encryption;
 mod harness;
 mod history;
 mod limits;
+mod media;
+mod media_of_others;
 mod profiles;
 mod push_rules;
 mod rooms;
