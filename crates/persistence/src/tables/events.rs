@@ -59,4 +59,5 @@ CREATE TABLE client_transactions (
     at BIGINT NOT NULL,
     PRIMARY KEY (user_id, device_id, scope, transaction_id)
 );
+CREATE INDEX client_transactions_by_event ON client_transactions (user_id, device_id, event_id);
 ";
