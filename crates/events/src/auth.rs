@@ -12,10 +12,10 @@ use crate::id::{EventId, UserId};
 use crate::json::{Object, Value};
 use crate::power::Levels;
 use crate::room_version::{RoomIdFormat, RoomVersion, Rules};
-use event::{Content, Create};
+use event::{Content, Create, Parents};
 use grounds::Grounds;
 
-mod event;
+pub(crate) mod event;
 pub(crate) mod grounds;
 mod member;
 mod power_levels;
@@ -166,7 +166,7 @@ pub(crate) fn judge(event: &AuthEvent, grounds: &Grounds<'_>) -> Result<(), Reje
 /// "If type is `m.room.create`".
 fn check_create(event: &AuthEvent, content: &Create) -> Result<(), Rejection> {
     let rules = event.rules();
-    if !event.prev_events().is_empty() {
+    if *event.parents() != Parents::None {
         return Err(Rejection::CreateHasPrevEvents);
     }
     match rules.room_id {
@@ -261,7 +261,7 @@ fn check_owner_of_state(event: &AuthEvent) -> Result<(), Rejection> {
 }
 
 /// Room versions 1 and 2, "If type is `m.room.redaction`".
-fn check_redaction(event: &AuthEvent, redacts: Option<&EventId>, levels: &Levels) -> Result<(), Rejection> {
+fn check_redaction(event: &AuthEvent, redacts: Option<&EventId>, levels: &Levels<'_>) -> Result<(), Rejection> {
     let (level, required) = (levels.user_level(event.sender()), levels.redact());
     // A redaction of nothing is allowed, as Synapse has it: it has no effect.
     let Some(redacts) = redacts.filter(|_| level < required) else { return Ok(()) };
@@ -277,7 +277,12 @@ fn check_redaction(event: &AuthEvent, redacts: Option<&EventId>, levels: &Levels
     })
 }
 
-fn require_level(user: &UserId, levels: &Levels, action: &str, required: crate::power::Level) -> Result<(), Rejection> {
+fn require_level(
+    user: &UserId,
+    levels: &Levels<'_>,
+    action: &str,
+    required: crate::power::Level,
+) -> Result<(), Rejection> {
     let level = levels.user_level(user);
     if level >= required {
         return Ok(());

@@ -35,10 +35,10 @@ pub(crate) enum Named {
 /// The power levels that hold in a room.
 ///
 /// Made of its create event, which names the creators, and its `m.room.power_levels`, if there is one.
-#[derive(Debug, Clone)]
-pub struct Levels {
-    create: AuthEvent,
-    power_levels: Option<AuthEvent>,
+#[derive(Debug, Clone, Copy)]
+pub struct Levels<'a> {
+    create: &'a AuthEvent,
+    power_levels: Option<&'a AuthEvent>,
 }
 
 /// The content of `m.room.power_levels`, read once.
@@ -60,15 +60,15 @@ pub(crate) struct PowerContent {
 const NOBODY: Level = Level::Infinite;
 const POWERLESS: Level = Level::Points(i64::MIN);
 
-impl Levels {
+impl<'a> Levels<'a> {
     /// The levels in a room with this create event and these power levels.
-    pub fn new(create: &AuthEvent, power_levels: Option<&AuthEvent>) -> Self {
-        Self { create: create.clone(), power_levels: power_levels.cloned() }
+    pub fn new(create: &'a AuthEvent, power_levels: Option<&'a AuthEvent>) -> Self {
+        Self { create, power_levels }
     }
 
     /// The event that sets the levels, if there is one.
     pub fn event_id(&self) -> Option<&EventId> {
-        self.power_levels.as_ref().map(AuthEvent::event_id)
+        self.power_levels.map(AuthEvent::event_id)
     }
 
     /// The level of `user`, be they in the room or not.
@@ -129,7 +129,7 @@ impl Levels {
     }
 
     fn content(&self) -> Option<&PowerContent> {
-        self.power_levels.as_ref().and_then(AuthEvent::power_content)
+        self.power_levels.and_then(AuthEvent::power_content)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::room_version::StateResolution;
 use budget::Budget;
 use conflicts::Conflicts;
 use decision::Record;
-use index_map::EventSet;
+use index_map::Bits;
 use iterative_checks::PartialState;
 
 pub use base::Base;
@@ -87,17 +87,14 @@ pub fn resolve_forks(graph: &AuthGraph, base: &Base, forks: &[Difference]) -> Re
     let power_events = power_order::sort(graph, &full_conflicted_set, &mut budget)?;
 
     // 2. Checked one after another, starting from the unconflicted state map; from version 12 on from an empty one.
-    let mut partial = if includes_subgraph {
-        PartialState::empty(graph)
-    } else {
-        PartialState::of_unconflicted(graph, base, &conflicts)
-    };
+    let start = Some(base).filter(|_| !includes_subgraph);
+    let mut partial = PartialState::new(graph, start, &conflicts);
     partial.apply(&power_events, &mut budget)?;
 
     // 3. The rest, by mainline ordering of the power levels so far.
-    let mut taken = EventSet::new(graph.len());
-    power_events.iter().for_each(|event| _ = taken.insert(*event));
-    let rest = full_conflicted_set.as_slice().iter().copied().filter(|event| !taken.contains(*event)).collect();
+    let mut taken = Bits::new(graph.len());
+    power_events.iter().for_each(|event| _ = taken.set(event.at()));
+    let rest = full_conflicted_set.as_slice().iter().copied().filter(|event| !taken.contains(event.at())).collect();
     let rest = mainline::sort(graph, rest, partial.power_levels(), &mut budget)?;
 
     // 4. Checked likewise.

@@ -19,22 +19,30 @@ struct Parts {
     event_id: EventId,
     room_id: RoomId,
     sender: UserId,
-    event_type: Box<str>,
-    state_key: Option<Box<str>>,
+    event_type: Arc<str>,
+    state_key: Option<Arc<str>>,
     origin_server_ts: i64,
     depth: i64,
-    prev_events: Box<[EventId]>,
+    parents: Parents,
     auth_events: Box<[EventId]>,
     oversized: Option<&'static str>,
     content: Content,
 }
 
+/// The parents in the event graph, as far as a rule asks for them.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Parents {
+    None,
+    One(EventId),
+    Several,
+}
+
 /// The content, as far as a rule reads it.
 #[derive(Debug)]
 pub(crate) enum Content {
-    Create(Create),
+    Create(Box<Create>),
     Member(Member),
-    PowerLevels(PowerContent),
+    PowerLevels(Box<PowerContent>),
     JoinRules(JoinRule),
     ThirdPartyInvite { public_keys: Vec<String> },
     Redaction { redacts: Option<EventId> },
@@ -55,15 +63,15 @@ pub(crate) struct Create {
 pub(crate) struct Member {
     pub(crate) membership: Claim,
     pub(crate) target: Option<UserId>,
-    pub(crate) authoriser: Option<Authoriser>,
-    pub(crate) third_party_invite: Option<Value>,
+    pub(crate) authoriser: Option<Box<Authoriser>>,
+    pub(crate) third_party_invite: Option<Box<Value>>,
 }
 
 /// The membership that a member event claims.
 #[derive(Debug)]
 pub(crate) enum Claim {
     None,
-    Unknown(String),
+    Unknown(Box<str>),
     Known(Membership),
 }
 
@@ -88,7 +96,7 @@ impl AuthEvent {
             state_key: pdu.state_key().map(Into::into),
             origin_server_ts: pdu.origin_server_ts(),
             depth: pdu.depth(),
-            prev_events: pdu.prev_events().into(),
+            parents: Parents::read(pdu),
             auth_events: pdu.auth_events().into(),
             oversized: pdu.oversized(),
             content: Content::read(pdu),
@@ -145,11 +153,6 @@ impl AuthEvent {
         self.0.depth
     }
 
-    /// Its parents in the event graph.
-    pub fn prev_events(&self) -> &[EventId] {
-        &self.0.prev_events
-    }
-
     /// The events that give it permission.
     pub fn auth_events(&self) -> &[EventId] {
         &self.0.auth_events
@@ -184,6 +187,31 @@ impl AuthEvent {
         if let Content::Redaction { redacts } = &self.0.content { redacts.as_ref() } else { None }
     }
 
+    pub(crate) fn parents(&self) -> &Parents {
+        &self.0.parents
+    }
+
+    /// Shares texts with other events of its room, if nobody else holds it yet: a room has its own id, a user's and an event's
+    /// as often as there are events that name them.
+    pub(crate) fn share(&mut self, room_id: &RoomId, key: (&Arc<str>, &Arc<str>), texts: &Shared<'_>) {
+        let Some(parts) = Arc::get_mut(&mut self.0) else { return };
+        parts.room_id = room_id.clone();
+        parts.event_type = Arc::clone(key.0);
+        parts.state_key = Some(Arc::clone(key.1));
+        if let Content::Member(Member { target: Some(target), .. }) = &mut parts.content {
+            *target = target.sharing(key.1);
+        }
+        if let Some(sender) = texts.sender {
+            parts.sender = parts.sender.sharing(sender);
+        }
+        for (id, shared) in parts.auth_events.iter_mut().zip(texts.auth_events) {
+            id.clone_from(shared);
+        }
+        if let (Parents::One(parent), Some(shared)) = (&mut parts.parents, texts.parent) {
+            parent.clone_from(shared);
+        }
+    }
+
     pub(crate) fn content(&self) -> &Content {
         &self.0.content
     }
@@ -197,6 +225,14 @@ impl AuthEvent {
     }
 }
 
+/// Texts equal to those of an event.
+pub(crate) struct Shared<'a> {
+    pub(crate) sender: Option<&'a Arc<str>>,
+    /// As many as it cites, in its order.
+    pub(crate) auth_events: &'a [EventId],
+    pub(crate) parent: Option<&'a EventId>,
+}
+
 impl fmt::Debug for AuthEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "AuthEvent({} {} by {}", self.event_id(), self.event_type(), self.sender())?;
@@ -207,14 +243,24 @@ impl fmt::Debug for AuthEvent {
     }
 }
 
+impl Parents {
+    fn read(pdu: &Pdu) -> Self {
+        match pdu.prev_events() {
+            [] => Self::None,
+            [only] => Self::One(only.clone()),
+            _ => Self::Several,
+        }
+    }
+}
+
 impl Content {
     fn read(pdu: &Pdu) -> Self {
         let rules = &pdu.version().rules().auth;
         let content = pdu.content();
         match pdu.event_type() {
-            "m.room.create" => Self::Create(Create::read(pdu)),
+            "m.room.create" => Self::Create(Box::new(Create::read(pdu))),
             "m.room.member" => Self::Member(Member::read(pdu)),
-            "m.room.power_levels" => Self::PowerLevels(PowerContent::parse(content, rules)),
+            "m.room.power_levels" => Self::PowerLevels(Box::new(PowerContent::parse(content, rules))),
             "m.room.join_rules" => Self::JoinRules(JoinRule::parse(content, rules)),
             "m.room.third_party_invite" => Self::ThirdPartyInvite { public_keys: public_keys(content) },
             "m.room.redaction" => Self::Redaction { redacts: pdu.redacts() },
@@ -256,21 +302,21 @@ impl Member {
         let content = pdu.content();
         let membership = match content.get("membership").and_then(Value::as_str) {
             None => Claim::None,
-            Some(name) => Membership::parse(name).map_or_else(|| Claim::Unknown(name.to_owned()), Claim::Known),
+            Some(name) => Membership::parse(name).map_or_else(|| Claim::Unknown(name.into()), Claim::Known),
         };
         let authoriser = content.get("join_authorised_via_users_server").map(|value| {
             let user = value.as_str().and_then(|user| UserId::parse(user).ok());
-            Authoriser {
+            Box::new(Authoriser {
                 text: value.as_str().map_or_else(|| value.to_string(), str::to_owned),
                 signed: user.as_ref().is_some_and(|user| pdu.signed_by().contains(&user.server())),
                 user,
-            }
+            })
         });
         Self {
             membership,
             target: pdu.state_key().and_then(|key| UserId::parse(key).ok()),
             authoriser,
-            third_party_invite: content.get("third_party_invite").cloned(),
+            third_party_invite: content.get("third_party_invite").cloned().map(Box::new),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! "If type is `m.room.member`".
 
-use super::event::{Claim, Member};
+use super::event::{Claim, Member, Parents};
 use super::grounds::{Grounds, membership_in, target_of};
 use super::{AuthEvent, Rejection, require_level, third_party_invite};
 use crate::id::{EventId, UserId};
@@ -12,14 +12,14 @@ struct Change<'a> {
     event: &'a AuthEvent,
     member: &'a Member,
     target: &'a UserId,
-    levels: &'a Levels,
+    levels: &'a Levels<'a>,
     grounds: &'a Grounds<'a>,
 }
 
 pub(super) fn check(
     event: &AuthEvent,
     member: &Member,
-    levels: &Levels,
+    levels: &Levels<'_>,
     create: &AuthEvent,
     grounds: &Grounds<'_>,
 ) -> Result<(), Rejection> {
@@ -30,7 +30,7 @@ pub(super) fn check(
     };
     let membership = match &member.membership {
         Claim::Known(membership) => *membership,
-        Claim::Unknown(name) => return Err(Rejection::UnknownMembership { membership: name.clone() }),
+        Claim::Unknown(name) => return Err(Rejection::UnknownMembership { membership: name.to_string() }),
         Claim::None => return Err(Rejection::MemberWithoutMembership),
     };
     let change = Change { event, member, target, levels, grounds };
@@ -57,7 +57,7 @@ impl Change<'_> {
     fn check_join(&self, create: &AuthEvent) -> Result<(), Rejection> {
         self.check_authoriser_signed()?;
         let is_creator = create.creators().next() == Some(self.target);
-        if is_creator && matches!(self.event.prev_events(), [only] if only == create.event_id()) {
+        if is_creator && matches!(self.event.parents(), Parents::One(only) if only == create.event_id()) {
             return Ok(());
         }
         self.require_own()?;

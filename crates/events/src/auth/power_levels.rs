@@ -20,7 +20,7 @@ pub(super) fn check(
     event: &AuthEvent,
     new: &PowerContent,
     create: &AuthEvent,
-    levels: &Levels,
+    levels: &Levels<'_>,
     before: Option<&AuthEvent>,
 ) -> Result<(), Rejection> {
     if let Some((property, expected)) = &new.malformed {
