@@ -278,7 +278,7 @@ impl EventIndex {
         self.0.get() as usize - 1
     }
 
-    fn from_place(at: usize) -> Self {
+    pub(crate) fn from_place(at: usize) -> Self {
         let number = u32::try_from(at + 1).ok().and_then(NonZeroU32::new);
         Self(number.expect("no room has 2^32 - 1 state events"))
     }

@@ -61,10 +61,15 @@ impl ForkResolution {
 /// Resolves states of one room. The order of the states, and that of the events in the graph, makes no difference.
 pub fn resolve(graph: &AuthGraph, states: &[&StateMap]) -> Result<Resolution, TooCostly> {
     let Some(first) = states.first() else { return Ok(Resolution::default()) };
-    let base = Base::new(graph, (*first).clone());
-    let forks: Vec<Difference> = states.iter().map(|state| first.diff(state)).collect();
-    let ForkResolution { changes, record } = resolve_forks(graph, &base, &forks)?;
-    Ok(Resolution { state: first.with(&changes), record })
+    resolve_on(graph, &Base::new(graph, (*first).clone()), states)
+}
+
+/// Like [`resolve`], on a base that is there already. Any state of the room may be the base; the less the states differ from
+/// it, and the more they share with it, the faster.
+pub fn resolve_on(graph: &AuthGraph, base: &Base, states: &[&StateMap]) -> Result<Resolution, TooCostly> {
+    let forks: Vec<Difference> = states.iter().map(|state| base.state().diff(state)).collect();
+    let ForkResolution { changes, record } = resolve_forks(graph, base, &forks)?;
+    Ok(Resolution { state: base.state().with(&changes), record })
 }
 
 /// Resolves the states that `forks` make of `base`. The base itself is none of them, unless an empty difference is.

@@ -12,7 +12,11 @@ use crate::room_version::{RoomVersion, Rules};
 
 /// The parts of an event that authorisation looks at, read once. Cheap to clone.
 #[derive(Clone)]
-pub struct AuthEvent(Arc<Parts>);
+pub struct AuthEvent {
+    parts: Arc<Parts>,
+    /// In the handle, since it is what is asked most, and mostly the only thing.
+    membership: Option<Membership>,
+}
 
 struct Parts {
     version: RoomVersion,
@@ -87,7 +91,7 @@ pub(crate) struct Authoriser {
 impl AuthEvent {
     /// Reads what authorisation needs of `pdu`.
     pub fn new(pdu: &Pdu) -> Self {
-        Self(Arc::new(Parts {
+        let parts = Arc::new(Parts {
             version: pdu.version(),
             event_id: pdu.event_id().clone(),
             room_id: pdu.room_id().clone(),
@@ -100,42 +104,47 @@ impl AuthEvent {
             auth_events: pdu.auth_events().into(),
             oversized: pdu.oversized(),
             content: Content::read(pdu),
-        }))
+        });
+        let membership = match &parts.content {
+            Content::Member(Member { membership: Claim::Known(membership), .. }) => Some(*membership),
+            _ => None,
+        };
+        Self { parts, membership }
     }
 
     /// The event's id.
     pub fn event_id(&self) -> &EventId {
-        &self.0.event_id
+        &self.parts.event_id
     }
 
     /// The event's room.
     pub fn room_id(&self) -> &RoomId {
-        &self.0.room_id
+        &self.parts.room_id
     }
 
     /// The version of its room.
     pub fn version(&self) -> RoomVersion {
-        self.0.version
+        self.parts.version
     }
 
     /// The rules of its room.
     pub fn rules(&self) -> &'static Rules {
-        self.0.version.rules()
+        self.parts.version.rules()
     }
 
     /// The user that sent it.
     pub fn sender(&self) -> &UserId {
-        &self.0.sender
+        &self.parts.sender
     }
 
     /// The event's type.
     pub fn event_type(&self) -> &str {
-        &self.0.event_type
+        &self.parts.event_type
     }
 
     /// The state key, if it is a state event.
     pub fn state_key(&self) -> Option<&str> {
-        self.0.state_key.as_deref()
+        self.parts.state_key.as_deref()
     }
 
     /// Says whether it is a state event of this type and key.
@@ -145,56 +154,53 @@ impl AuthEvent {
 
     /// The sender's clock when it was made, in milliseconds since 1970.
     pub fn origin_server_ts(&self) -> i64 {
-        self.0.origin_server_ts
+        self.parts.origin_server_ts
     }
 
     /// The depth that it claims, which state resolution of version 1 goes by.
     pub fn depth(&self) -> i64 {
-        self.0.depth
+        self.parts.depth
     }
 
     /// The events that give it permission.
     pub fn auth_events(&self) -> &[EventId] {
-        &self.0.auth_events
+        &self.parts.auth_events
     }
 
     /// The field with more than 255 bytes, if there is one.
     pub fn oversized(&self) -> Option<&'static str> {
-        self.0.oversized
+        self.parts.oversized
     }
 
     /// What it says its target's membership is, if it is a member event and says one that there is.
     pub fn membership(&self) -> Option<Membership> {
-        match &self.member()?.membership {
-            Claim::Known(membership) => Some(*membership),
-            Claim::Unknown(_) | Claim::None => None,
-        }
+        self.membership
     }
 
     /// The join rule that it sets, if it is an `m.room.join_rules` event.
     pub fn join_rule(&self) -> Option<&JoinRule> {
-        if let Content::JoinRules(rule) = &self.0.content { Some(rule) } else { None }
+        if let Content::JoinRules(rule) = &self.parts.content { Some(rule) } else { None }
     }
 
     /// Who created the room, if it is a create event: one user, and in version 12 perhaps more.
     pub fn creators(&self) -> impl Iterator<Item = &UserId> {
-        let creators = if let Content::Create(create) = &self.0.content { create.creators.as_slice() } else { &[] };
+        let creators = if let Content::Create(create) = &self.parts.content { create.creators.as_slice() } else { &[] };
         creators.iter()
     }
 
     /// The event that it redacts, if it is a redaction.
     pub fn redacts(&self) -> Option<&EventId> {
-        if let Content::Redaction { redacts } = &self.0.content { redacts.as_ref() } else { None }
+        if let Content::Redaction { redacts } = &self.parts.content { redacts.as_ref() } else { None }
     }
 
     pub(crate) fn parents(&self) -> &Parents {
-        &self.0.parents
+        &self.parts.parents
     }
 
     /// Shares texts with other events of its room, if nobody else holds it yet: a room has its own id, a user's and an event's
     /// as often as there are events that name them.
     pub(crate) fn share(&mut self, room_id: &RoomId, key: (&Arc<str>, &Arc<str>), texts: &Shared<'_>) {
-        let Some(parts) = Arc::get_mut(&mut self.0) else { return };
+        let Some(parts) = Arc::get_mut(&mut self.parts) else { return };
         parts.room_id = room_id.clone();
         parts.event_type = Arc::clone(key.0);
         parts.state_key = Some(Arc::clone(key.1));
@@ -213,15 +219,15 @@ impl AuthEvent {
     }
 
     pub(crate) fn content(&self) -> &Content {
-        &self.0.content
+        &self.parts.content
     }
 
     pub(crate) fn member(&self) -> Option<&Member> {
-        if let Content::Member(member) = &self.0.content { Some(member) } else { None }
+        if let Content::Member(member) = &self.parts.content { Some(member) } else { None }
     }
 
     pub(crate) fn power_content(&self) -> Option<&PowerContent> {
-        if let Content::PowerLevels(levels) = &self.0.content { Some(levels) } else { None }
+        if let Content::PowerLevels(levels) = &self.parts.content { Some(levels) } else { None }
     }
 }
 

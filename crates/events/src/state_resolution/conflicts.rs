@@ -49,15 +49,17 @@ impl Conflicts {
         entries.sort_by_key(|(key, _, _)| *key);
 
         let sets = ForkSets { words: forks.len().div_ceil(64), bits: Vec::new() };
+        let mut everywhere = sets.empty(1);
+        (0..forks.len()).for_each(|fork| everywhere.insert(0, fork));
         let mut found = Self { forks: forks.len(), sets, ..Self::default() };
         for of_key in entries.chunk_by(|one, other| one.0 == other.0) {
-            found.add(base, of_key);
+            found.add(base, of_key, everywhere.get(0));
         }
         Ok(found)
     }
 
     /// Sorts one key in. `of_key` are the forks that differ from the base in it.
-    fn add(&mut self, base: &Base, of_key: &[Entry]) {
+    fn add(&mut self, base: &Base, of_key: &[Entry], everywhere: &[u64]) {
         let (key, _, first) = of_key[0];
         let in_base = base.state().get(key);
         let all_differ = of_key.len() == self.forks;
@@ -67,19 +69,15 @@ impl Conflicts {
             return;
         }
         let from = self.candidates.len();
+        if let Some(event) = in_base.filter(|_| !all_differ) {
+            let at = self.candidate(from, event);
+            self.sets.add(at, everywhere);
+            of_key.iter().for_each(|(_, fork, _)| self.sets.remove(at, *fork as usize));
+        }
         for (_, fork, event) in of_key {
             if let Some(event) = event {
                 let at = self.candidate(from, *event);
                 self.sets.insert(at, *fork as usize);
-            }
-        }
-        if let Some(event) = in_base.filter(|_| !all_differ) {
-            let at = self.candidate(from, event);
-            let mut differing = of_key.iter().map(|(_, fork, _)| *fork as usize).peekable();
-            for fork in 0..self.forks {
-                if differing.next_if_eq(&fork).is_none() {
-                    self.sets.insert(at, fork);
-                }
             }
         }
         self.conflicted.push(Conflict { key, candidates: from..self.candidates.len() });
@@ -130,6 +128,10 @@ impl ForkSets {
 
     fn insert(&mut self, at: usize, fork: usize) {
         self.bits[at * self.words + fork / 64] |= 1 << (fork % 64);
+    }
+
+    fn remove(&mut self, at: usize, fork: usize) {
+        self.bits[at * self.words + fork / 64] &= !(1 << (fork % 64));
     }
 
     /// How many words a set has: what it costs to add one to another.

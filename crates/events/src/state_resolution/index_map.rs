@@ -61,6 +61,16 @@ impl Bits {
     }
 }
 
+impl Bits {
+    /// In ascending order.
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().filter(|(_, word)| **word != 0).flat_map(|(at, word)| {
+            let without_least = |word: &u64| Some(word & (word - 1)).filter(|rest| *rest != 0);
+            std::iter::successors(Some(*word), without_least).map(move |rest| at * 64 + rest.trailing_zeros() as usize)
+        })
+    }
+}
+
 impl EventSet {
     /// An empty set of events of a graph with so many.
     pub(super) fn new(numbers: usize) -> Self {
@@ -86,7 +96,12 @@ impl EventSet {
 
     /// Brings the events in the order of their numbers, in which those cited come first.
     pub(super) fn sort(&mut self) {
-        self.events.sort_unstable();
+        if self.events.len() < self.bits.0.len() {
+            self.events.sort_unstable();
+        } else {
+            self.events.clear();
+            self.events.extend(self.bits.iter().map(EventIndex::from_place));
+        }
     }
 
     /// The place of each event in the list.
