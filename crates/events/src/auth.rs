@@ -10,7 +10,7 @@ pub use rejection::Rejection;
 
 use crate::id::{EventId, UserId};
 use crate::json::{Object, Value};
-use crate::power::Levels;
+use crate::power::{Level, Levels};
 use crate::room_version::{RoomIdFormat, RoomVersion, Rules};
 use event::{Content, Create, Parents};
 use grounds::Grounds;
@@ -143,11 +143,12 @@ pub(crate) fn judge(event: &AuthEvent, grounds: &Grounds<'_>) -> Result<(), Reje
         return member::check(event, member, &levels, create, grounds);
     }
     member::require_joined(event.sender(), grounds.sender)?;
+    let level = levels.user_level(event.sender());
     if event.event_type() == "m.room.third_party_invite" {
-        return require_level(event.sender(), &levels, "inviting", levels.invite());
+        return require_level((event.sender(), level), &levels, "inviting", levels.invite());
     }
     let required = levels.required_for(event.event_type(), event.state_key().is_some());
-    require_level(event.sender(), &levels, event.event_type(), required)?;
+    require_level((event.sender(), level), &levels, event.event_type(), required)?;
     check_owner_of_state(event)?;
     match event.content() {
         Content::PowerLevels(new) => power_levels::check(event, new, create, &levels, grounds.power_levels),
@@ -278,12 +279,11 @@ fn check_redaction(event: &AuthEvent, redacts: Option<&EventId>, levels: &Levels
 }
 
 fn require_level(
-    user: &UserId,
+    (user, level): (&UserId, Level),
     levels: &Levels<'_>,
     action: &str,
-    required: crate::power::Level,
+    required: Level,
 ) -> Result<(), Rejection> {
-    let level = levels.user_level(user);
     if level >= required {
         return Ok(());
     }

@@ -153,6 +153,17 @@ impl AuthGraph {
         Ok(index)
     }
 
+    /// Takes out the events that were added last, until there are `len`. Numbers of theirs are given again.
+    pub fn truncate(&mut self, len: usize) {
+        while self.nodes.len() > len
+            && let Some(node) = self.nodes.pop()
+        {
+            self.edges.truncate(node.cited.0 as usize);
+            self.grounds.truncate(node.judged_by.0 as usize);
+            self.by_id.remove(node.event.event_id());
+        }
+    }
+
     /// The version of the graph's room.
     pub fn version(&self) -> RoomVersion {
         self.version

@@ -203,13 +203,7 @@ impl PowerContent {
         listed.or_else(|| self.named(Named::UsersDefault)).unwrap_or(Level::Points(0))
     }
 
-    fn read_map(
-        &mut self,
-        content: &Object,
-        property: &'static str,
-        checked: bool,
-        rules: &AuthRules,
-    ) -> LevelMap {
+    fn read_map(&mut self, content: &Object, property: &'static str, checked: bool, rules: &AuthRules) -> LevelMap {
         let Some(value) = content.get(property) else { return LevelMap::default() };
         let entries = value.as_object();
         let readable = entries.is_some_and(|entries| entries.values().all(|level| read_level(level, rules).is_some()));

@@ -324,7 +324,7 @@ impl EventRecord {
 
 /// Who gets an event: the servers with a joined user in the state before it, and the target's for membership events.
 fn destinations(room: &Room, judged: &Judged, us: &ServerName) -> BTreeSet<ServerName> {
-    let mut servers = judged.before.as_ref().map(|before| joined_servers(room, &before.map)).unwrap_or_default();
+    let mut servers = judged.before.as_ref().map(|before| before.servers.names(&room.servers)).unwrap_or_default();
     if judged.pdu.membership().is_some()
         && let Some(target) = judged.pdu.state_key().and_then(|user| UserId::parse(user).ok())
     {
@@ -336,16 +336,6 @@ fn destinations(room: &Room, judged: &Judged, us: &ServerName) -> BTreeSet<Serve
     }
     servers.remove(us);
     servers
-}
-
-/// The servers with a joined user in a state.
-pub(crate) fn joined_servers(room: &Room, map: &StateMap) -> BTreeSet<ServerName> {
-    let joined = |index: EventIndex| {
-        let event = room.graph.event(index);
-        let is_joined = event.membership() == Some(events::membership::Membership::Join);
-        event.state_key().filter(|_| is_joined).and_then(|user| UserId::parse(user).ok()).map(|user| user.server())
-    };
-    map.iter().filter_map(|(_, index)| joined(index)).collect()
 }
 
 fn reference(states: &[StateRecord], state: &Arc<State>) -> ParentState {

@@ -1,6 +1,6 @@
 //! Asks other servers for what a room's events refer to and we lack.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use events::auth::{AuthEvent, Cited};
 use events::auth_graph::StateMap;
@@ -16,7 +16,7 @@ use crate::limits::{
     ANCESTORS_WALKED_MAX, FETCH_SERVERS_MAX, FETCHED_EVENTS_MAX, MISSING_EVENTS_MAX, MISSING_EVENTS_ROUNDS_MAX,
     TOPOLOGICAL_START,
 };
-use crate::room::{Parent, Room, State};
+use crate::room::{Parent, Room};
 
 impl Graph {
     /// Returns `batch` with the events that lie between it and what we have, as far as others give them.
@@ -96,6 +96,8 @@ impl Graph {
         batch: &[Pdu],
     ) -> Result<(), StoreError> {
         let servers = self.servers_to_ask(room, origin).await?;
+        let cited: BTreeSet<EventId> = batch.iter().flat_map(Pdu::auth_events).cloned().collect();
+        self.with_room(room, move |room, tx| room.bring_by_id(tx, &cited)).await?;
         for server in servers {
             let Some(lacking) = first_lacking_auth(room, batch) else { return Ok(()) };
             let asked = self.requests().event_auth(&server, &room.room_id, lacking.event_id()).await;
@@ -177,7 +179,7 @@ impl Graph {
 
     /// Places an event behind a gap, on a state that is given. It becomes no extremity: what builds on it does.
     async fn adopt(&self, room: &mut Room, pdu: &Pdu, map: StateMap) -> Result<(), StoreError> {
-        let before = State::derived(map, None);
+        let before = room.derive(map, None);
         let mut after_map = before.map.clone();
         if pdu.state_key().is_some() {
             self.store_outliers(room, vec![pdu.clone()]).await?;
@@ -245,62 +247,36 @@ impl Graph {
     /// Reads what judging `batch` needs from the database.
     pub(crate) async fn surroundings(&self, room: &mut Room, batch: &[Pdu]) -> Result<Surroundings, StoreError> {
         let inside: BTreeSet<EventId> = batch.iter().map(|pdu| pdu.event_id().clone()).collect();
-        let prev: BTreeSet<EventId> =
-            batch.iter().flat_map(Pdu::prev_events).filter(|id| !inside.contains(*id)).cloned().collect();
-        let cited: BTreeSet<EventId> = batch
-            .iter()
-            .flat_map(Pdu::auth_events)
-            .filter(|id| !inside.contains(*id) && room.graph.index_of(id).is_none())
-            .cloned()
-            .collect();
-        let (number, version) = (room.number, room.version);
-        let (places, cited) = self
-            .database()
-            .read(move |tx| {
-                let mut places = Vec::new();
-                for id in prev {
-                    if let Some(event) = event_rows::number(tx, number, &id)?
-                        && let Some(place) = graph_rows::place(tx, event)?
-                    {
-                        let ancestors = if place.outcome == Outcome::Accepted {
-                            Vec::new()
-                        } else {
-                            accepted_ancestors(tx, event)?
-                        };
-                        places.push((id, place, ancestors));
-                    }
+        let prev = batch.iter().flat_map(Pdu::prev_events).filter(|id| !inside.contains(*id));
+        let prev: BTreeSet<EventId> = prev.cloned().collect();
+        let cited = batch.iter().flat_map(Pdu::auth_events).filter(|id| !inside.contains(*id));
+        let cited: BTreeSet<EventId> = cited.cloned().collect();
+        let now = self.handles().clock.now();
+        self.with_room(room, move |room, tx| {
+            let mut around = Surroundings { now, ..Surroundings::default() };
+            // The events themselves too: they may be outliers, whose standing is known.
+            room.bring_by_id(tx, &cited.iter().chain(&inside).cloned().collect())?;
+            for id in cited.into_iter().filter(|id| room.graph.index_of(id).is_none()).collect::<Vec<_>>() {
+                if let Some(event) = event_rows::number(tx, room.number, &id)?
+                    && let Some(stored) = event_rows::load(tx, room.version, event)?
+                {
+                    around.cited.insert(id, Cited { event: AuthEvent::new(&stored.pdu), rejected: stored.rejected });
                 }
-                let mut others = BTreeMap::new();
-                for id in cited {
-                    if let Some(event) = event_rows::number(tx, number, &id)?
-                        && let Some(stored) = event_rows::load(tx, version, event)?
-                    {
-                        others.insert(id, Cited { event: AuthEvent::new(&stored.pdu), rejected: stored.rejected });
-                    }
+            }
+            for id in prev {
+                if let Some(event) = event_rows::number(tx, room.number, &id)?
+                    && let Some(place) = graph_rows::place(tx, event)?
+                    && let Some(snapshot) = place.state_after
+                {
+                    let accepted_ancestors =
+                        if place.outcome == Outcome::Accepted { Vec::new() } else { accepted_ancestors(tx, event)? };
+                    let after = room.load_state(tx, snapshot)?;
+                    around.parents.insert(id, Parent { topological: place.topological, after, accepted_ancestors });
                 }
-                Ok::<_, StoreError>((places, others))
-            })
-            .await?;
-        let mut around = Surroundings { cited, now: self.handles().clock.now(), ..Surroundings::default() };
-        for (id, place, accepted_ancestors) in places {
-            let Some(snapshot) = place.state_after else { continue };
-            let after = match room.known_state(snapshot) {
-                Some(state) => state,
-                None => self.load_state(room, snapshot).await?,
-            };
-            let parent = Parent { topological: place.topological, after, accepted_ancestors };
-            around.parents.insert(id, parent);
-        }
-        Ok(around)
-    }
-
-    async fn load_state(
-        &self,
-        room: &mut Room,
-        snapshot: persistence::SnapshotNumber,
-    ) -> Result<std::sync::Arc<State>, StoreError> {
-        let map = self.database().read(move |tx| state_rows::load(tx, snapshot)).await?;
-        room.translate_state(snapshot, &map)
+            }
+            Ok(around)
+        })
+        .await
     }
 }
 

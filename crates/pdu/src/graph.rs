@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use events::{RoomId, ServerName, SigningKey};
 use handles::{Handles, Notifier};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
-use persistence::{Database, RoomNumber, StoreError};
+use persistence::{Database, ReadTx, RoomNumber, StoreError};
 use tokio::sync::{OwnedMutexGuard, watch};
 use transaction::{Outbound, Requests};
 use transport::key_ring::KeyRing;
@@ -137,6 +137,24 @@ impl Graph {
         }
         self.make_space(number, guard.as_ref().map_or(0, Room::weight));
         Ok(RoomTurn { row, guard })
+    }
+
+    /// Has `work` read the database and change the room. On an error the room is empty, and to be dropped.
+    pub(crate) async fn with_room<T: Send + 'static>(
+        &self,
+        room: &mut Room,
+        work: impl FnOnce(&mut Room, &ReadTx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let mut taken = room.take();
+        let (taken, result) = self
+            .database()
+            .read(move |tx| {
+                let result = work(&mut taken, tx)?;
+                Ok::<_, StoreError>((taken, result))
+            })
+            .await?;
+        *room = taken;
+        Ok(result)
     }
 
     fn lock_of(&self, number: RoomNumber) -> Turn {

@@ -6,7 +6,6 @@ use events::auth::{AuthEvent, check_state};
 use events::membership::{JoinRule, Membership};
 use events::power::Levels;
 use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
-use persistence::transactions::graph::Outcome;
 use persistence::transactions::{events as event_rows, rooms as room_rows};
 use persistence::{ReadTx, RoomNumber, StoreError};
 use serde_json::json;
@@ -16,7 +15,7 @@ use transport::questions::Handshake;
 use crate::commit::Entry;
 use crate::graph::Graph;
 use crate::intake::{References, server_acl};
-use crate::judge::{Candidate, judge};
+use crate::judge::{Candidate, Refusal, judge_entering};
 use crate::room::{Room, View};
 use crate::send::{Draft, select_auth_events};
 
@@ -198,16 +197,19 @@ impl Graph {
         let already = room.graph.index_of(pdu.event_id()).is_some();
         if !already {
             let candidate = Candidate { pdu: pdu.clone(), origin: Some(origin.clone()) };
-            let advance = judge(&mut room, vec![candidate], &around).map_err(|error| {
-                tracing::error!(room.id = %room_id, "cannot judge {event_id}: {error}");
-                ApiError::invalid_param(format!("{event_id}: {error}"))
-            })?;
-            let refused = advance.judged.iter().find_map(|judged| {
-                (judged.verdict.outcome() != Outcome::Accepted).then(|| judged.verdict.rejection.clone()).flatten()
-            });
-            if let Some(rejection) = refused {
-                return Err(ApiError::forbidden(rejection.to_string()));
-            }
+            let advance = match judge_entering(&mut room, vec![candidate], &around) {
+                Ok(advance) => advance,
+                Err(refusal) => {
+                    turn.put_back(room);
+                    return Err(match refusal {
+                        Refusal::Rejected(rejection) => ApiError::forbidden(rejection.to_string()),
+                        Refusal::Unjudged(error) => {
+                            tracing::error!(room.id = %room_id, event.id = %event_id, "Cannot judge {event_id}: {error}");
+                            ApiError::invalid_param(format!("{event_id}: {error}"))
+                        }
+                    });
+                }
+            };
             self.commit(&mut room, advance, Entry::ThroughUs, None).await.map_err(|error| {
                 tracing::error!(room.id = %room_id, "cannot commit {event_id}: {error}");
                 ApiError::internal()

@@ -17,7 +17,7 @@ use crate::fetch::state_map;
 use crate::graph::Graph;
 use crate::handshake::membership_of;
 use crate::intake::{References, keep_good, objects};
-use crate::judge::{Candidate, Surroundings, judge};
+use crate::judge::{Candidate, Refusal, Surroundings, judge_entering};
 use crate::limits::{HANDSHAKE_SERVERS_MAX, JOIN_EVENTS_MAX, TOPOLOGICAL_START};
 use crate::room::{Parent, Room, State};
 
@@ -234,14 +234,16 @@ impl Graph {
         let Some(mut room) = turn.take() else { return Err(failed(server, "the room is not loaded".to_owned())) };
         self.store_outliers(&mut room, outliers).await?;
         let map = state_map(&room, &state);
-        let around = self.around_join(&mut room, &join, State::derived(map, None));
+        let before = room.derive(map, None);
+        let around = self.around_join(&mut room, &join, before);
         let candidate = Candidate { pdu: join.clone(), origin: Some(server.clone()) };
         let before = around.parents.values().next().map(|parent| std::sync::Arc::clone(&parent.after));
-        let mut advance =
-            judge(&mut room, vec![candidate], &around).map_err(|error| failed(server, error.to_string()))?;
-        if let Some(rejection) = advance.judged.iter().find_map(|judged| judged.verdict.rejection.clone()) {
-            return Err(failed(server, format!("our join is not allowed by the state it gave: {rejection}")));
-        }
+        let mut advance = judge_entering(&mut room, vec![candidate], &around).map_err(|refusal| match refusal {
+            Refusal::Rejected(rejection) => {
+                failed(server, format!("our join is not allowed by the state it gave: {rejection}"))
+            }
+            Refusal::Unjudged(error) => failed(server, error.to_string()),
+        })?;
         advance.new_states.splice(0..0, before);
         self.commit(&mut room, advance, Entry::FromOthers, None).await.map_err(|error| match error {
             CommitError::Overtaken => failed(server, "the room advanced meanwhile".to_owned()),

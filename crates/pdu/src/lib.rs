@@ -27,6 +27,7 @@ mod receive;
 mod room;
 mod send;
 mod serve;
+mod servers;
 mod verdict;
 
 pub use acl::ServerAcl;

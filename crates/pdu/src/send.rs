@@ -13,7 +13,7 @@ use persistence::{Position, StoreError, WriteTx};
 
 use crate::commit::{CommitError, Entry};
 use crate::graph::Graph;
-use crate::judge::{Advance, Candidate, JudgeError, Surroundings, judge};
+use crate::judge::{Advance, Candidate, JudgeError, Refusal, Surroundings, judge_entering};
 use crate::room::{Head, Parent, Room, View};
 
 /// An event that a user of ours wants to send.
@@ -105,8 +105,8 @@ impl Graph {
         let mut room = turn.take().ok_or_else(stuck)?;
         let candidate = Candidate { pdu: pdu.clone(), origin: None };
         let around = Surroundings { now: self.handles().clock.now(), ..Surroundings::default() };
-        let advance = judge(&mut room, vec![candidate], &around).map_err(|error| failed(&room_id, &error))?;
-        refuse_rejected(&advance)?;
+        let advance = judge_entering(&mut room, vec![candidate], &around);
+        let advance = advance.map_err(|refusal| not_entered(&room_id, refusal))?;
         let committed = self
             .commit(&mut room, advance, Entry::ThroughUs, None)
             .await
@@ -130,13 +130,12 @@ impl Graph {
                 turn.put_back(room);
                 return Err(SendError::NotInRoom(room_id.clone()));
             }
+            let known = room.graph.len();
             let advance = match self.build(&mut room, &drafts) {
                 Ok(advance) => advance,
                 Err(error) => {
-                    // After several drafts, some may be in the auth graph in memory: then the room is loaded again.
-                    if drafts.len() == 1 {
-                        turn.put_back(room);
-                    }
+                    room.undo(known);
+                    turn.put_back(room);
                     return Err(error);
                 }
             };
@@ -182,8 +181,7 @@ impl Graph {
             prev_events = vec![pdu.event_id().clone()];
             candidates.push(Candidate { pdu, origin: None });
             let again = candidates.iter().map(|one| Candidate { pdu: one.pdu.clone(), origin: None }).collect();
-            let advance = judge(room, again, &around).map_err(|error| failed(&room_id, &error))?;
-            refuse_rejected(&advance)?;
+            let advance = judge_entering(room, again, &around).map_err(|refusal| not_entered(&room_id, refusal))?;
             whole = Some(advance);
         }
         whole.ok_or(SendError::Stuck { room: room_id, reason: "there was nothing to send".to_owned() })
@@ -198,7 +196,7 @@ impl Graph {
         }
         let room_id = room.room_id.clone();
         let maps: Vec<&StateMap> = heads.iter().map(|head| &head.after.map).collect();
-        let resolved = events::state_resolution::resolve(&room.graph, &maps);
+        let resolved = room.resolve(&maps);
         debug_assert!(around.parents.len() >= heads.len(), "every extremity is a known parent");
         resolved.map(|resolution| resolution.state).map_err(|error| failed(&room_id, &JudgeError::from(error)))
     }
@@ -249,12 +247,14 @@ pub(crate) fn parents(heads: &[Head]) -> BTreeMap<EventId, Parent> {
 }
 
 /// Our own events are not sent if they would not be accepted: by nobody else either.
-fn refuse_rejected(advance: &Advance) -> Result<(), SendError> {
-    let refused = advance.judged.iter().find_map(|judged| judged.verdict.rejection.clone());
-    refused.map_or(Ok(()), |rejection| Err(SendError::Forbidden(rejection)))
+pub(crate) fn not_entered(room: &RoomId, refusal: Refusal) -> SendError {
+    match refusal {
+        Refusal::Rejected(rejection) => SendError::Forbidden(rejection),
+        Refusal::Unjudged(error) => failed(room, &error),
+    }
 }
 
-pub(crate) fn failed(room: &RoomId, error: &JudgeError) -> SendError {
+fn failed(room: &RoomId, error: &JudgeError) -> SendError {
     SendError::Stuck { room: room.clone(), reason: error.to_string() }
 }
 

@@ -177,6 +177,11 @@ impl AuthEvent {
         self.membership
     }
 
+    /// The user whose membership it sets, if it is a member event and its state key is a user id.
+    pub fn target(&self) -> Option<&UserId> {
+        self.member()?.target.as_ref()
+    }
+
     /// The join rule that it sets, if it is an `m.room.join_rules` event.
     pub fn join_rule(&self) -> Option<&JoinRule> {
         if let Content::JoinRules(rule) = &self.parts.content { Some(rule) } else { None }

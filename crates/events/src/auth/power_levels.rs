@@ -70,12 +70,7 @@ impl Change<'_> {
         })
     }
 
-    fn check_map(
-        &self,
-        property: &str,
-        current: &LevelMap,
-        new: &LevelMap,
-    ) -> Result<(), Rejection> {
+    fn check_map(&self, property: &str, current: &LevelMap, new: &LevelMap) -> Result<(), Rejection> {
         changes(current, new)
             .try_for_each(|(key, current, new)| self.check_level(|| format!("{property}.{key}"), current, new))
     }

@@ -1,118 +1,54 @@
 //! A state of a room, and the difference between two.
 
-use std::sync::Arc;
-
 use super::{EventIndex, StateKeyIndex};
-
-/// Entries of a leaf, and leaves of a branch: small enough that a change copies little, large enough that few are needed.
-const WIDTH: usize = 32;
+use crate::shared_map::SharedMap;
 
 /// A state of a room: which event holds for each (type, state key). In the order of the keys' numbers.
 ///
-/// States share what they have in common: a copy costs nothing, a change three small nodes, and a comparison of states of
-/// which one was made of the other what differs between them. Four bytes for each key that the room ever had.
+/// States share what they have in common, see [`SharedMap`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StateMap {
-    root: Arc<Root>,
-    entries: usize,
-}
-
-/// No node is empty, and the last branch is there: so equal states are equal trees.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Root(Vec<Option<Arc<Branch>>>);
-
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Branch([Option<Arc<Leaf>>; WIDTH]);
-
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Leaf([Option<EventIndex>; WIDTH]);
+pub struct StateMap(SharedMap<EventIndex>);
 
 /// What makes one state of another: for each key that differs the event that holds, or `None` where no event does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Difference(Vec<(StateKeyIndex, Option<EventIndex>)>);
 
-/// Where the entry of a key lies.
-struct Way {
-    branch: usize,
-    leaf: usize,
-    entry: usize,
-}
-
 impl StateMap {
     /// The event that holds for `key`.
     pub fn get(&self, key: StateKeyIndex) -> Option<EventIndex> {
-        let way = Way::to(key);
-        self.root.0.get(way.branch)?.as_ref()?.0[way.leaf].as_ref()?.0[way.entry]
+        self.0.get(key.at())
     }
 
     /// Lets `event` hold for `key`. Returns what held before.
     pub fn insert(&mut self, key: StateKeyIndex, event: EventIndex) -> Option<EventIndex> {
-        let way = Way::to(key);
-        let branches = &mut Arc::make_mut(&mut self.root).0;
-        if branches.len() <= way.branch {
-            branches.resize(way.branch + 1, None);
-        }
-        let branch = Arc::make_mut(branches[way.branch].get_or_insert_default());
-        let leaf = Arc::make_mut(branch.0[way.leaf].get_or_insert_default());
-        let before = leaf.0[way.entry].replace(event);
-        self.entries += usize::from(before.is_none());
-        before
+        self.0.insert(key.at(), event)
     }
 
     /// Lets no event hold for `key`. Returns what held before.
     pub fn remove(&mut self, key: StateKeyIndex) -> Option<EventIndex> {
-        let before = self.get(key)?;
-        let way = Way::to(key);
-        let branches = &mut Arc::make_mut(&mut self.root).0;
-        let branch = Arc::make_mut(branches[way.branch].get_or_insert_default());
-        let leaf = Arc::make_mut(branch.0[way.leaf].get_or_insert_default());
-        leaf.0[way.entry] = None;
-        if leaf.0.iter().all(Option::is_none) {
-            branch.0[way.leaf] = None;
-        }
-        if branch.0.iter().all(Option::is_none) {
-            branches[way.branch] = None;
-        }
-        while branches.last().is_some_and(Option::is_none) {
-            branches.pop();
-        }
-        self.entries -= 1;
-        Some(before)
+        self.0.remove(key.at())
     }
 
     /// How many keys have an event.
     pub fn len(&self) -> usize {
-        self.entries
+        self.0.len()
     }
 
     /// Says whether no key has an event.
     pub fn is_empty(&self) -> bool {
-        self.entries == 0
+        self.0.is_empty()
     }
 
     /// All keys with their events, in the order of the keys' numbers.
     pub fn iter(&self) -> impl Iterator<Item = (StateKeyIndex, EventIndex)> {
-        let branches = self.root.0.iter().enumerate();
-        let branches = branches.filter_map(|(at, branch)| Some((at, branch.as_ref()?)));
-        let leaves = branches.flat_map(|(at, branch)| (at * WIDTH..).zip(&branch.0));
-        let leaves = leaves.filter_map(|(at, leaf)| Some((at, leaf.as_ref()?)));
-        let entries = leaves.flat_map(|(at, leaf)| (at * WIDTH..).zip(&leaf.0));
-        entries.filter_map(|(at, event)| Some((StateKeyIndex::from_place(at), (*event)?)))
+        self.0.iter().map(|(at, event)| (StateKeyIndex::from_place(at), event))
     }
 
     /// Returns what makes `other` of this state.
     pub fn diff(&self, other: &Self) -> Difference {
         let mut changes = Vec::new();
-        if !Arc::ptr_eq(&self.root, &other.root) {
-            for at in 0..self.root.0.len().max(other.root.0.len()) {
-                diff_branches(at, self.branch(at), other.branch(at), &mut changes);
-            }
-        }
+        self.0.diff(&other.0, |at, _, event| changes.push((StateKeyIndex::from_place(at), event)));
         Difference(changes)
-    }
-
-    fn branch(&self, at: usize) -> Option<&Arc<Branch>> {
-        self.root.0.get(at)?.as_ref()
     }
 
     /// Returns this state with the changes.
@@ -125,46 +61,6 @@ impl StateMap {
             };
         }
         state
-    }
-}
-
-fn diff_branches(
-    at: usize,
-    ours: Option<&Arc<Branch>>,
-    theirs: Option<&Arc<Branch>>,
-    changes: &mut Vec<(StateKeyIndex, Option<EventIndex>)>,
-) {
-    if is_shared(ours, theirs) {
-        return;
-    }
-    for place in 0..WIDTH {
-        let ours = ours.and_then(|branch| branch.0[place].as_ref());
-        let theirs = theirs.and_then(|branch| branch.0[place].as_ref());
-        if is_shared(ours, theirs) {
-            continue;
-        }
-        for entry in 0..WIDTH {
-            let event = theirs.and_then(|leaf| leaf.0[entry]);
-            if ours.and_then(|leaf| leaf.0[entry]) != event {
-                let key = StateKeyIndex::from_place((at * WIDTH + place) * WIDTH + entry);
-                changes.push((key, event));
-            }
-        }
-    }
-}
-
-fn is_shared<T>(ours: Option<&Arc<T>>, theirs: Option<&Arc<T>>) -> bool {
-    match (ours, theirs) {
-        (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
-        (None, None) => true,
-        (Some(_), None) | (None, Some(_)) => false,
-    }
-}
-
-impl Way {
-    fn to(key: StateKeyIndex) -> Self {
-        let at = key.at();
-        Self { branch: at / (WIDTH * WIDTH), leaf: at / WIDTH % WIDTH, entry: at % WIDTH }
     }
 }
 
