@@ -1,5 +1,6 @@
 //! A running server: the layers put together by plain constructors, lowest first.
 
+mod introductions;
 mod neighbours;
 mod routes;
 mod sockets;
@@ -12,18 +13,18 @@ use messaging::Messaging;
 use pdu::{Graph, Parts, StoredBodies};
 use persistence::{Database, OpenError, StoreError};
 use tokio::sync::{mpsc, watch};
-use transaction::{Inbound, Outbound, Requests};
+use transaction::{EduIntake, Inbound, Outbound, Requests};
 use transport::address::AllowedAddresses;
 use transport::https::{Https, HttpsConfig, TlsError};
 use transport::listener::Certificate;
 use transport::server::ServerContext;
 use transport::{Client, Health, KeyRing};
-use users::{Neighbours, RateLimits, Registration, Users, UsersConfig};
+use users::{Neighbours, Registration, Users, UsersConfig};
 
 pub(crate) use sockets::{ListenError, Sockets};
 
 use crate::certificate::{self, CertificateError, Files};
-use crate::config::{self, CertificateCheck, Config, Limits, RegistrationMode, Secret, Tls};
+use crate::config::{self, CertificateCheck, Config, RegistrationMode, Secret, Tls};
 use crate::data_dir::{self, DataDir};
 use crate::signing_key::{self, SigningKeyError};
 
@@ -96,12 +97,12 @@ impl Server {
         let messaging = Messaging::new(graph.clone(), Arc::new(neighbours::Accounts(database.clone())));
         let around_users = Neighbours {
             profile_listener: Arc::new(neighbours::Rooms(messaging.clone())),
-            remote_profiles: Arc::new(neighbours::OtherServers(requests)),
+            other_servers: Arc::new(neighbours::RestOfTheWorld { requests, outbound: outbound.clone() }),
         };
         let users =
             Users::new(name.clone(), database.clone(), handles.clone(), notifier, accounts(config), around_users);
-        let inbound =
-            Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), vec![Arc::new(messaging.clone())]);
+        let edus: Vec<Arc<dyn EduIntake>> = vec![Arc::new(messaging.clone()), Arc::new(users.clone())];
+        let inbound = Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), edus);
         let federation = transport::server::router(ServerContext {
             server_name: name.clone(),
             key_ring,
@@ -120,6 +121,8 @@ impl Server {
         graph.start().await?;
         inbound.start();
         messaging.start();
+        users.start();
+        introductions::start(&messaging, &users, &handles).await?;
         // Last: it announces us to others, who then ask us.
         outbound.start();
         Ok(Self { messaging, users, database, handles, stop, listening, _data_dir: data_dir })
@@ -169,6 +172,7 @@ pub(crate) fn https(config: &Config) -> HttpsConfig {
 
 fn clients(config: &Config) -> ClientApiConfig {
     ClientApiConfig {
+        trusted_proxies: config.client.trusted_proxies.clone(),
         default_version: config.rooms.default_version,
         public_directory: match config.rooms.public_directory {
             config::PublicDirectory::Everyone => PublicDirectory::Everyone,
@@ -187,9 +191,6 @@ fn accounts(config: &Config) -> UsersConfig {
             RegistrationMode::Open => Registration::Open,
         },
         shared_secret: config.registration.shared_secret.as_ref().map(exposed),
-        rate_limits: match config.limits {
-            Limits::Enforced => RateLimits::Enforced,
-            Limits::Off => RateLimits::Off,
-        },
+        rates: config.limits.clone(),
     }
 }

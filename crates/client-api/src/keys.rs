@@ -1,16 +1,20 @@
 //! Keys of devices. C-S API, "End-to-End Encryption".
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use events::{UserId, Value};
 use serde_json::json;
-use users::keys::{Asker, KeyUpload, KeyUploadError};
+use users::keys::{KeyUpload, KeyUploadError};
 
 use crate::ClientApi;
 use crate::error::ApiError;
 use crate::request::{Authenticated, Body};
+
+/// How long other servers are waited for if the client does not say. C-S API, `POST /keys/query` recommends ten seconds.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `POST /_matrix/client/v3/keys/upload`
 pub(crate) async fn upload(
@@ -34,7 +38,8 @@ pub(crate) async fn query(
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
     let wanted: BTreeMap<UserId, Vec<String>> = body.need("device_keys")?;
-    Ok(Json(Value::Object(api.users().query_keys(wanted, Asker::User(who.user)).await?)))
+    let timeout = timeout(&body)?.unwrap_or(QUERY_TIMEOUT);
+    Ok(Json(Value::Object(api.users().query_all_keys(wanted, &who.user, timeout).await?)))
 }
 
 /// `POST /_matrix/client/v3/keys/claim`
@@ -44,7 +49,14 @@ pub(crate) async fn claim(
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
     let claims: BTreeMap<UserId, BTreeMap<String, String>> = body.need("one_time_keys")?;
-    Ok(Json(json!({ "one_time_keys": api.users().claim_keys(claims).await?, "failures": {} })))
+    let timeout = timeout(&body)?.unwrap_or(QUERY_TIMEOUT);
+    let claimed = api.users().claim_all_keys(claims, timeout).await?;
+    Ok(Json(json!({ "one_time_keys": claimed.one_time_keys, "failures": claimed.failures })))
+}
+
+/// How long the client wants other servers to be waited for.
+fn timeout(body: &Body) -> Result<Option<Duration>, ApiError> {
+    Ok(body.find("timeout")?.map(Duration::from_millis))
 }
 
 impl From<KeyUploadError> for ApiError {

@@ -9,7 +9,7 @@ use events::{Object, RoomId, Value};
 use http::StatusCode;
 use messaging::sync::{RoomFilter, RoomUpdates, Since, TypingNow};
 use persistence::transactions::streams::{self, Stream};
-use persistence::transactions::{account_data, devices, to_device};
+use persistence::transactions::{account_data, cross_signing, devices, to_device};
 use persistence::{Position, ReadTx, StoreError};
 use serde_json::json;
 use users::DeviceId;
@@ -228,6 +228,7 @@ fn add_device_lists(
     found.changed = changed
         .into_iter()
         .filter(|other| other == user || neighbours.contains(other))
+        .chain(cross_signing::signed_since(tx, user, from)?)
         .map(|other| other.to_string())
         .collect();
     Ok(())

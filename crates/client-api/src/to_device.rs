@@ -27,6 +27,7 @@ impl From<SendError> for ApiError {
     fn from(error: SendError) -> Self {
         let message = error.to_string();
         match error {
+            SendError::TypeTooLong => Self::invalid_param(message),
             SendError::TooLarge(_) | SendError::TooMany => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "M_TOO_LARGE", message)
             }

@@ -12,7 +12,7 @@ use crate::id::{EventId, UserId};
 use crate::json::{Object, Value};
 use crate::power::{Level, Levels};
 use crate::room_version::{RoomIdFormat, RoomVersion, Rules};
-use event::{Content, Create, Parents};
+use event::{Content, Create};
 use grounds::Grounds;
 
 pub(crate) mod event;
@@ -167,7 +167,7 @@ pub(crate) fn judge(event: &AuthEvent, grounds: &Grounds<'_>) -> Result<(), Reje
 /// "If type is `m.room.create`".
 fn check_create(event: &AuthEvent, content: &Create) -> Result<(), Rejection> {
     let rules = event.rules();
-    if *event.parents() != Parents::None {
+    if event.has_parents() {
         return Err(Rejection::CreateHasPrevEvents);
     }
     match rules.room_id {

@@ -250,6 +250,14 @@ impl Pdu {
         &self.0.object
     }
 
+    /// The whole event, without `unsigned`. Copies it only if somebody else holds it.
+    pub fn into_object(self) -> Object {
+        match Arc::try_unwrap(self.0) {
+            Ok(checked) => checked.object,
+            Err(shared) => shared.object.clone(),
+        }
+    }
+
     /// The event as canonical JSON, as it goes to other servers and into the store.
     pub fn to_json(&self) -> String {
         json::canonical(&self.0.object)

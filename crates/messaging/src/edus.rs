@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use events::{EventId, RoomId, ServerName, UserId, Value};
-use pdu::server_acl;
+
 use persistence::transactions::receipts::{self as receipt_rows, Receipt};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::streams::{self, Stream};
@@ -86,7 +86,7 @@ impl Messaging {
         let (Ok(room_id), Ok(user)) = (RoomId::parse(text("room_id")), UserId::parse(text("user_id"))) else {
             return Ok(());
         };
-        let Some(row) = open_room(tx, &room_id, origin)? else { return Ok(()) };
+        let Some(row) = self.open_room(tx, &room_id, origin)? else { return Ok(()) };
         let is_member = room_rows::membership(tx, row.number, &user)?.as_deref() == Some("join");
         if user.server() != *origin || !is_member {
             return Ok(());
@@ -111,7 +111,7 @@ impl Messaging {
         let mut left = RECEIPTS_PER_EDU_MAX;
         for (room_id, types) in content.as_object().into_iter().flatten() {
             let Ok(room_id) = RoomId::parse(room_id) else { continue };
-            let Some(row) = open_room(tx, &room_id, origin)? else { continue };
+            let Some(row) = self.open_room(tx, &room_id, origin)? else { continue };
             for (user, receipt) in types.get("m.read").and_then(Value::as_object).into_iter().flatten() {
                 if left == 0 {
                     return Ok(());
@@ -147,13 +147,13 @@ impl Messaging {
         tx.after_commit(move || readers.iter().for_each(|reader| notifier.wake(reader)));
         Ok(())
     }
-}
 
-/// Returns a room that is known here and whose ACL lets `origin` take part.
-fn open_room(tx: &ReadTx<'_>, room_id: &RoomId, origin: &ServerName) -> Result<Option<RoomRow>, StoreError> {
-    let Some(row) = room_rows::by_id(tx, room_id)? else { return Ok(None) };
-    let acl = server_acl(tx, row.number, row.version)?;
-    Ok(acl.is_none_or(|acl| acl.allows(origin)).then_some(row))
+    /// Returns a room that is known here and whose ACL lets `origin` take part.
+    fn open_room(&self, tx: &ReadTx<'_>, room_id: &RoomId, origin: &ServerName) -> Result<Option<RoomRow>, StoreError> {
+        let Some(row) = room_rows::by_id(tx, room_id)? else { return Ok(None) };
+        let acl = self.graph().server_acl(tx, row.number, row.version)?;
+        Ok(acl.is_none_or(|acl| acl.allows(origin)).then_some(row))
+    }
 }
 
 impl EduIntake for Messaging {

@@ -91,7 +91,8 @@ impl Messaging {
         Ok(())
     }
 
-    /// Returns the servers to try, best first: those named, whoever invited, those that the room is known to have.
+    /// Returns the servers to try, best first: those named, whoever a knock went through,
+    /// whoever invited, those that the room is known to have.
     async fn servers_to_try(
         &self,
         room_id: &RoomId,
@@ -104,10 +105,11 @@ impl Messaging {
             .read(move |tx| {
                 let Some(row) = room_rows::by_id(tx, &id)? else { return Ok(Vec::new()) };
                 let mut servers = Vec::new();
-                if let Some(standing) = room_rows::standing_in(tx, &who, row.number)?
-                    && let Some(event) = event_rows::load(tx, row.version, standing.event)?
-                {
-                    servers.push(event.pdu.sender().server());
+                if let Some(standing) = room_rows::standing_in(tx, &who, row.number)? {
+                    servers.extend(standing.via);
+                    if let Some(event) = event_rows::load(tx, row.version, standing.event)? {
+                        servers.push(event.pdu.sender().server());
+                    }
                 }
                 servers.extend(room_rows::servers(tx, row.number)?);
                 Ok::<_, StoreError>(servers)

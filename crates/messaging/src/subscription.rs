@@ -1,8 +1,9 @@
 //! Following what happens: a position in the events stream, and a wake-up when there is more.
 
 use events::{Pdu, RoomId};
-use persistence::transactions::{events as event_rows, graph as graph_rows, rooms as room_rows, subscriptions};
-use persistence::{Position, StoreError};
+use persistence::transactions::graph::{self as graph_rows, Place};
+use persistence::transactions::{events as event_rows, rooms as room_rows, state as state_rows, subscriptions};
+use persistence::{Position, ReadTx, StoreError};
 use tokio::sync::watch;
 
 use crate::Messaging;
@@ -27,6 +28,8 @@ pub struct Happened {
     pub room_id: RoomId,
     /// What.
     pub pdu: Pdu,
+    /// If it sets a membership: the one that it replaces, where the event stands. A changed profile replaces `join` by `join`.
+    pub membership_before: Option<String>,
 }
 
 impl Messaging {
@@ -56,7 +59,9 @@ impl Subscription {
                         if let (Some(position), Some(stored)) =
                             (place.arrival, event_rows::load(tx, row.version, place.event)?)
                         {
-                            page.push(Happened { position, room_id: row.room_id, pdu: stored.visible() });
+                            let pdu = stored.visible();
+                            let membership_before = membership_before(tx, &place, &pdu)?;
+                            page.push(Happened { position, room_id: row.room_id, pdu, membership_before });
                         }
                     }
                     Ok::<_, StoreError>(page)
@@ -76,5 +81,17 @@ impl Subscription {
     pub async fn acknowledge(&self, position: Position) -> Result<(), StoreError> {
         let name = self.name.clone();
         self.messaging.database().write(move |tx| subscriptions::acknowledge(tx, &name, position)).await
+    }
+}
+
+/// Returns the membership that `pdu` replaces, if it sets one.
+fn membership_before(tx: &ReadTx<'_>, place: &Place, pdu: &Pdu) -> Result<Option<String>, StoreError> {
+    let (Some(_), Some(user), Some(before)) = (pdu.membership(), pdu.state_key(), place.state_before) else {
+        return Ok(None);
+    };
+    let Some(key) = state_rows::key_number(tx, "m.room.member", user)? else { return Ok(None) };
+    match state_rows::entry(tx, before, key)? {
+        Some(event) => event_rows::membership(tx, event),
+        None => Ok(None),
     }
 }

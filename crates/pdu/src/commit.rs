@@ -7,11 +7,14 @@ use events::auth_graph::{EventIndex, StateMap};
 use events::{EventId, Pdu, ServerName, UserId};
 use persistence::transactions::graph::{self as graph_rows, Outcome, Place};
 use persistence::transactions::streams::{self, Stream};
-use persistence::transactions::{events as event_rows, rooms as room_rows, staging, state as state_rows};
+use persistence::transactions::{
+    events as event_rows, remote_devices, rooms as room_rows, staging, state as state_rows,
+};
 use persistence::{EventNumber, Position, RoomNumber, SnapshotNumber, StoreError, WriteTx};
 
 use crate::graph::Graph;
 use crate::judge::{Advance, Judged, NewHead};
+use crate::redaction::apply_redactions;
 use crate::room::{Head, Origin, Room, State};
 use crate::send::Beside;
 
@@ -42,13 +45,13 @@ pub(crate) struct Committed {
 }
 
 /// A new state, as changes to its parent in terms that outlive the room in memory.
-struct StateRecord {
-    state: Arc<State>,
+pub(crate) struct StateRecord {
+    pub(crate) state: Arc<State>,
     parent: ParentState,
     changes: Vec<Change>,
 }
 
-enum ParentState {
+pub(crate) enum ParentState {
     Empty,
     Stored(SnapshotNumber),
     /// An earlier record of the same batch.
@@ -57,7 +60,7 @@ enum ParentState {
 
 /// An entry of a state that changes: type, state key, the event that is there afterwards.
 #[derive(Clone)]
-struct Change {
+pub(crate) struct Change {
     event_type: String,
     state_key: String,
     event: Option<EventId>,
@@ -143,19 +146,7 @@ impl Graph {
 
     fn write_batch(&self, tx: &mut WriteTx<'_>, batch: Batch) -> Result<(Written, Batch), CommitError> {
         let mut written = Written { snapshots: Vec::new(), events: Vec::new() };
-        for record in &batch.states {
-            let parent = written.resolve(&record.parent);
-            let mut changes = Vec::with_capacity(record.changes.len());
-            for change in &record.changes {
-                let key = state_rows::intern_key(tx, &change.event_type, &change.state_key)?;
-                let event = match &change.event {
-                    Some(id) => Some(event_rows::intern(tx, batch.room, id)?),
-                    None => None,
-                };
-                changes.push((key, event));
-            }
-            written.snapshots.push(state_rows::store(tx, batch.room, parent, &changes)?);
-        }
+        written.snapshots = write_states(tx, batch.room, &batch.states)?;
         if !room_rows::advance(tx, batch.room, batch.turn, written.resolve(&batch.current))? {
             return Err(CommitError::Overtaken);
         }
@@ -200,30 +191,11 @@ impl Graph {
         }
         graph_rows::insert(tx, batch.room, &place, &parents)?;
         staging::remove(tx, batch.room, record.pdu.event_id())?;
+        apply_redactions(tx, batch.room, number, &record.pdu, record.outcome)?;
         if record.outcome == Outcome::Accepted {
-            self.apply_redactions(tx, batch.room, number, &record.pdu)?;
             self.outbound().enqueue_pdu(tx, &record.destinations, batch.room, number)?;
         }
         Ok(Committed { number, arrival })
-    }
-
-    /// Redactions that concern an event: its own effect if it is one, and those that came before it.
-    fn apply_redactions(
-        &self,
-        tx: &mut WriteTx<'_>,
-        room: RoomNumber,
-        number: EventNumber,
-        pdu: &Pdu,
-    ) -> Result<(), StoreError> {
-        if let Some(target) = pdu.redacts() {
-            let target = event_rows::intern(tx, room, &target)?;
-            event_rows::store_redaction(tx, room, number, target)?;
-            crate::serve::apply_redaction(tx, pdu.version(), number, target)?;
-        }
-        for redaction in event_rows::redactions_of(tx, number)? {
-            crate::serve::apply_redaction(tx, pdu.version(), redaction, number)?;
-        }
-        Ok(())
     }
 
     /// After the commit, wakes the users of ours who follow the room or whose membership changed.
@@ -248,31 +220,67 @@ impl Graph {
 
 impl Written {
     fn resolve(&self, state: &ParentState) -> Option<SnapshotNumber> {
-        match state {
-            ParentState::Empty => None,
-            ParentState::Stored(snapshot) => Some(*snapshot),
-            ParentState::Record(index) => self.snapshots.get(*index).copied(),
+        state.resolve(&self.snapshots)
+    }
+}
+
+impl ParentState {
+    /// The number of the state, given those of the records that were written.
+    pub(crate) fn resolve(&self, snapshots: &[SnapshotNumber]) -> Option<SnapshotNumber> {
+        match self {
+            Self::Empty => None,
+            Self::Stored(snapshot) => Some(*snapshot),
+            Self::Record(index) => snapshots.get(*index).copied(),
         }
     }
 }
 
+/// Puts states that are not in the database into terms that outlive the room in memory. Parents come before children.
+pub(crate) fn state_records(room: &Room, new_states: &[Arc<State>]) -> Vec<StateRecord> {
+    let mut states: Vec<StateRecord> = Vec::new();
+    for state in new_states {
+        let parent = match state.origin() {
+            Origin::Derived(parent) => parent,
+            Origin::Stored(_) => continue,
+        };
+        let empty = StateMap::default();
+        let from = parent.as_ref().map_or(&empty, |parent| &parent.map);
+        let record = StateRecord {
+            state: Arc::clone(state),
+            parent: parent.as_ref().map_or(ParentState::Empty, |parent| reference(&states, parent)),
+            changes: changes(room, from, &state.map),
+        };
+        states.push(record);
+    }
+    states
+}
+
+/// Writes states, and returns their numbers in the same order.
+pub(crate) fn write_states(
+    tx: &mut WriteTx<'_>,
+    room: RoomNumber,
+    records: &[StateRecord],
+) -> Result<Vec<SnapshotNumber>, StoreError> {
+    let mut snapshots = Vec::with_capacity(records.len());
+    for record in records {
+        let parent = record.parent.resolve(&snapshots);
+        let mut changes = Vec::with_capacity(record.changes.len());
+        for change in &record.changes {
+            let key = state_rows::intern_key(tx, &change.event_type, &change.state_key)?;
+            let event = match &change.event {
+                Some(id) => Some(event_rows::intern(tx, room, id)?),
+                None => None,
+            };
+            changes.push((key, event));
+        }
+        snapshots.push(state_rows::store(tx, room, parent, &changes)?);
+    }
+    Ok(snapshots)
+}
+
 impl Batch {
     fn new(room: &Room, advance: &Advance, entry: Entry, us: &ServerName) -> Self {
-        let mut states: Vec<StateRecord> = Vec::new();
-        for state in &advance.new_states {
-            let parent = match state.origin() {
-                Origin::Derived(parent) => parent,
-                Origin::Stored(_) => continue,
-            };
-            let empty = StateMap::default();
-            let from = parent.as_ref().map_or(&empty, |parent| &parent.map);
-            let record = StateRecord {
-                state: Arc::clone(state),
-                parent: parent.as_ref().map_or(ParentState::Empty, |parent| reference(&states, parent)),
-                changes: changes(room, from, &state.map),
-            };
-            states.push(record);
-        }
+        let states = state_records(room, &advance.new_states);
         let events = advance.judged.iter().map(|judged| EventRecord::new(room, judged, &states, entry, us)).collect();
         let empty = StateMap::default();
         let current_before = room.current.as_ref().map_or(&empty, |current| &current.map);
@@ -338,7 +346,8 @@ fn destinations(room: &Room, judged: &Judged, us: &ServerName) -> BTreeSet<Serve
     servers
 }
 
-fn reference(states: &[StateRecord], state: &Arc<State>) -> ParentState {
+/// Says where a state is to be found: in the database, or among the records about to be written.
+pub(crate) fn reference(states: &[StateRecord], state: &Arc<State>) -> ParentState {
     if let Origin::Stored(snapshot) = state.origin() {
         return ParentState::Stored(snapshot);
     }
@@ -388,6 +397,9 @@ fn write_member(
         None => None,
     };
     room_rows::set_member(tx, batch.room, user, membership.as_ref().map(|(text, event)| (text.as_str(), *event)))?;
+    if membership.as_ref().is_none_or(|(text, _)| text != "join") {
+        remote_devices::forget_apart(tx, batch.room, user, &batch.us)?;
+    }
     if user.server() == batch.us
         && let Some((membership, event)) = membership
     {

@@ -1,45 +1,139 @@
 //! Asks other servers for what a room's events refer to and we lack.
+//!
+//! No room's turn is held meanwhile: a peer that answers slowly delays what waits for its answer, and nobody else. What comes is
+//! checked, but not stored; [`crate::receive`] and [`crate::backfill`] store it on the room's turn.
 
 use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
-use events::auth::{AuthEvent, Cited};
-use events::auth_graph::StateMap;
 use events::{EventId, Pdu, ServerName};
-use persistence::transactions::graph::{self as graph_rows, Outcome, Place};
-use persistence::transactions::{events as event_rows, rooms as room_rows, state as state_rows};
-use persistence::{EventNumber, ReadTx, RoomNumber, StoreError};
+use futures_util::StreamExt;
+use handles::{Clock, Handles};
+use persistence::transactions::events as event_rows;
+use persistence::transactions::graph as graph_rows;
+use persistence::transactions::rooms::{self as room_rows, RoomRow};
+use persistence::{RoomNumber, StoreError};
 
 use crate::graph::Graph;
-use crate::intake::{References, keep_good, objects};
-use crate::judge::Surroundings;
+use crate::intake::References;
 use crate::limits::{
-    ANCESTORS_WALKED_MAX, FETCH_SERVERS_MAX, FETCHED_EVENTS_MAX, MISSING_EVENTS_MAX, MISSING_EVENTS_ROUNDS_MAX,
-    TOPOLOGICAL_START,
+    ADOPTED_PARENTS_MAX, FETCH_SERVERS_MAX, FETCH_TIME_MAX, FETCHED_EVENTS_MAX, MISSING_EVENTS_MAX,
+    MISSING_EVENTS_ROUNDS_MAX, SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX, STATE_EVENTS_MAX,
 };
-use crate::room::{Parent, Room};
+use crate::surroundings::has_state;
+
+/// What an attempt may still cost.
+pub(crate) struct Effort {
+    clock: Arc<dyn Clock>,
+    until: Duration,
+}
+
+/// What was fetched around a batch of events.
+#[derive(Default)]
+pub(crate) struct Fetched {
+    /// The batch, and what lies between it and what we have.
+    pub(crate) batch: Vec<Pdu>,
+    /// Events that others cite, or that are in a state.
+    pub(crate) outliers: Outliers,
+    /// Parents that could not be had with all that lies before them.
+    pub(crate) adopted: Vec<Adopted>,
+}
+
+/// An event with the state that a peer says was before it.
+pub(crate) struct Adopted {
+    pub(crate) pdu: Pdu,
+    pub(crate) before: Vec<EventId>,
+    pub(crate) given_by: ServerName,
+}
+
+/// Fetched events without a place in the graph, each once.
+#[derive(Default)]
+pub(crate) struct Outliers {
+    pdus: Vec<Pdu>,
+    ids: BTreeSet<EventId>,
+}
+
+impl Effort {
+    pub(crate) fn new(handles: &Handles, time: Duration) -> Self {
+        Self { clock: Arc::clone(&handles.clock), until: handles.clock.monotonic() + time }
+    }
+
+    pub(crate) fn is_spent(&self) -> bool {
+        self.clock.monotonic() >= self.until
+    }
+
+    /// Waits for `work` while there is time. `None` if there is no more.
+    pub(crate) async fn within<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let left = self.until.saturating_sub(self.clock.monotonic());
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.clock.sleep(left) => None,
+        }
+    }
+}
+
+impl Outliers {
+    pub(crate) fn extend(&mut self, pdus: impl IntoIterator<Item = Pdu>) {
+        for pdu in pdus {
+            if self.ids.insert(pdu.event_id().clone()) {
+                self.pdus.push(pdu);
+            }
+        }
+    }
+
+    pub(crate) fn into_pdus(self) -> Vec<Pdu> {
+        self.pdus
+    }
+}
 
 impl Graph {
-    /// Returns `batch` with the events that lie between it and what we have, as far as others give them.
+    /// Fetches what lies between `batch` and what we have, and what it cites, as far as others give it within the limits.
     ///
     /// S2S API, "Backfilling and retrieving missing events". The sender is asked first, then others in the room.
-    pub(crate) async fn fetch_missing_prev_events(
+    pub(crate) async fn fetch_around(
         &self,
-        room: &Room,
+        room: &RoomRow,
         origin: &ServerName,
         batch: Vec<Pdu>,
+    ) -> Result<Fetched, StoreError> {
+        let effort = Effort::new(self.handles(), FETCH_TIME_MAX);
+        let servers = self.servers_to_ask(room, [origin.clone()]).await?;
+        let batch = self.fetch_missing_prev_events(room, &servers, batch, &effort).await?;
+        let mut outliers = Outliers::default();
+        let mut adopted = Vec::new();
+        for id in self.missing_prev_events(room.number, &batch).await?.into_iter().take(ADOPTED_PARENTS_MAX) {
+            adopted.extend(self.fetch_with_state(room, &servers, &id, &mut outliers, &effort).await?);
+        }
+        let citing: Vec<Pdu> = batch.iter().chain(adopted.iter().map(|adopted| &adopted.pdu)).cloned().collect();
+        self.fetch_auth_events(room, &servers, &citing, &mut outliers, &effort).await?;
+        Ok(Fetched { batch, outliers, adopted })
+    }
+
+    async fn fetch_missing_prev_events(
+        &self,
+        room: &RoomRow,
+        servers: &[ServerName],
+        batch: Vec<Pdu>,
+        effort: &Effort,
     ) -> Result<Vec<Pdu>, StoreError> {
         let mut batch = batch;
-        let mut servers = self.servers_to_ask(room, origin).await?.into_iter();
+        let mut servers = servers.iter();
         let mut server = servers.next();
         for _ in 0..MISSING_EVENTS_ROUNDS_MAX {
             let missing = self.missing_prev_events(room.number, &batch).await?;
             if missing.is_empty() || batch.len() > FETCHED_EVENTS_MAX {
                 break;
             }
-            let Some(asked) = &server else { break };
+            let Some(asked) = server else { break };
             let latest = batch.iter().filter(|pdu| pdu.prev_events().iter().any(|id| missing.contains(id)));
             let latest: Vec<EventId> = latest.map(|pdu| pdu.event_id().clone()).take(MISSING_EVENTS_MAX).collect();
-            let found = self.ask_for_missing(room, asked, latest, &batch).await;
+            let earliest = self.forward_extremities(room.number).await?;
+            let Some(found) = effort.within(self.ask_for_missing(room, asked, &earliest, &latest)).await else { break };
+            // Whatever is not an ancestor was not asked for.
+            let found = connected(found, missing);
             if found.is_empty() {
                 server = servers.next();
             }
@@ -48,25 +142,32 @@ impl Graph {
         Ok(batch)
     }
 
-    async fn ask_for_missing(&self, room: &Room, server: &ServerName, latest: Vec<EventId>, batch: &[Pdu]) -> Vec<Pdu> {
-        let earliest: Vec<EventId> =
-            room.heads.iter().map(|head| head.event_id.clone()).take(MISSING_EVENTS_MAX).collect();
-        let asked = self.requests().missing_events(server, &room.room_id, &earliest, &latest, MISSING_EVENTS_MAX).await;
-        let raw = match asked {
-            Ok(raw) => raw,
+    async fn ask_for_missing(
+        &self,
+        room: &RoomRow,
+        server: &ServerName,
+        earliest: &[EventId],
+        latest: &[EventId],
+    ) -> Vec<Pdu> {
+        match self.requests().missing_events(server, &room.room_id, earliest, latest, MISSING_EVENTS_MAX).await {
+            Ok(raw) => self.check_answer(server, &room.room_id, room.version, raw, References::Limited).await,
             Err(error) => {
                 tracing::info!(server.name = %server, room.id = %room.room_id, "No missing events: {error}");
-                return Vec::new();
+                Vec::new()
             }
-        };
-        let checked = self.check_events(&room.room_id, room.version, objects(&raw), References::Limited).await;
-        let known: BTreeSet<&EventId> = batch.iter().map(Pdu::event_id).collect();
-        let mut good = keep_good(server, &room.room_id, checked);
-        good.retain(|pdu| !known.contains(pdu.event_id()));
-        good
+        }
     }
 
-    /// Returns the parents of `batch` that have no place in the graph and are not in it.
+    async fn forward_extremities(&self, room: RoomNumber) -> Result<Vec<EventId>, StoreError> {
+        self.database()
+            .read(move |tx| {
+                let heads = graph_rows::extremities(tx, room)?;
+                heads.into_iter().take(MISSING_EVENTS_MAX).map(|event| event_rows::id(tx, event)).collect()
+            })
+            .await
+    }
+
+    /// Returns the parents of `batch` that have no state in the graph and are not in it.
     pub(crate) async fn missing_prev_events(
         &self,
         room: RoomNumber,
@@ -88,50 +189,78 @@ impl Graph {
             .await
     }
 
-    /// Gets the events that `batch` cites and we lack, and stores them as outliers.
-    pub(crate) async fn fetch_missing_auth_events(
+    /// Gets what `citing` and the outliers cite and we lack. Outliers themselves cite: so it goes on until nothing is lacking.
+    pub(crate) async fn fetch_auth_events(
         &self,
-        room: &mut Room,
-        origin: &ServerName,
-        batch: &[Pdu],
+        room: &RoomRow,
+        servers: &[ServerName],
+        citing: &[Pdu],
+        outliers: &mut Outliers,
+        effort: &Effort,
     ) -> Result<(), StoreError> {
-        let servers = self.servers_to_ask(room, origin).await?;
-        let cited: BTreeSet<EventId> = batch.iter().flat_map(Pdu::auth_events).cloned().collect();
-        self.with_room(room, move |room, tx| room.bring_by_id(tx, &cited)).await?;
         for server in servers {
-            let Some(lacking) = first_lacking_auth(room, batch) else { return Ok(()) };
-            let asked = self.requests().event_auth(&server, &room.room_id, lacking.event_id()).await;
-            let raw = match asked {
-                Ok(raw) => raw,
-                Err(error) => {
-                    tracing::info!(server.name = %server, room.id = %room.room_id, "No auth chain: {error}");
-                    continue;
+            let lacking = self.lacking_auth_events(room, citing, outliers).await?;
+            let Some(first) = lacking.first() else { return Ok(()) };
+            let needs = |pdu: &&Pdu| pdu.auth_events().contains(first);
+            if let Some(pdu) = citing.iter().find(needs).cloned() {
+                let asked = effort.within(self.requests().event_auth(server, &room.room_id, pdu.event_id())).await;
+                match asked {
+                    None => return Ok(()),
+                    Some(Err(error)) => {
+                        tracing::info!(server.name = %server, room.id = %room.room_id, "No auth chain: {error}");
+                    }
+                    Some(Ok(raw)) if raw.len() > STATE_EVENTS_MAX => {
+                        tracing::info!(server.name = %server, room.id = %room.room_id, "An auth chain of {} events is too much", raw.len());
+                    }
+                    Some(Ok(raw)) => {
+                        let answer = self.check_answer(server, &room.room_id, room.version, raw, References::Unlimited);
+                        outliers.extend(answer.await);
+                    }
                 }
-            };
-            let checked = self.check_events(&room.room_id, room.version, objects(&raw), References::Unlimited).await;
-            self.store_outliers(room, keep_good(&server, &room.room_id, checked)).await?;
-            self.fetch_single_auth_events(room, &server, batch).await?;
+            }
+            let lacking = self.lacking_auth_events(room, citing, outliers).await?;
+            outliers.extend(self.fetch_events(room, server, lacking, effort).await);
         }
         Ok(())
     }
 
-    /// Asks for each cited event that is still lacking by itself.
-    async fn fetch_single_auth_events(
+    /// Returns what is cited and is neither stored nor among what was fetched.
+    async fn lacking_auth_events(
         &self,
-        room: &mut Room,
-        server: &ServerName,
-        batch: &[Pdu],
-    ) -> Result<(), StoreError> {
-        for id in lacking_auth_events(room, batch).into_iter().take(MISSING_EVENTS_MAX) {
-            if let Some(pdu) = self.fetch_event(room, server, &id).await {
-                self.store_outliers(room, vec![pdu]).await?;
-            }
-        }
-        Ok(())
+        room: &RoomRow,
+        citing: &[Pdu],
+        outliers: &Outliers,
+    ) -> Result<Vec<EventId>, StoreError> {
+        let inside: BTreeSet<&EventId> = citing.iter().map(Pdu::event_id).collect();
+        let cited = citing.iter().chain(&outliers.pdus).flat_map(Pdu::auth_events);
+        let cited = cited.filter(|id| !inside.contains(id) && !outliers.ids.contains(*id)).cloned().collect();
+        self.lacking(room.number, cited).await
+    }
+
+    /// Returns those of `ids` that are not stored with a verdict.
+    async fn lacking(&self, room: RoomNumber, ids: BTreeSet<EventId>) -> Result<Vec<EventId>, StoreError> {
+        self.database()
+            .read(move |tx| {
+                let mut lacking = Vec::new();
+                for id in ids {
+                    if !crate::serve::has_body(tx, room, &id)? {
+                        lacking.push(id);
+                    }
+                }
+                Ok(lacking)
+            })
+            .await
+    }
+
+    /// Asks `server` for events one by one, a few at once.
+    async fn fetch_events(&self, room: &RoomRow, server: &ServerName, ids: Vec<EventId>, effort: &Effort) -> Vec<Pdu> {
+        let ask = |id: EventId| async move { effort.within(self.fetch_event(room, server, &id)).await.flatten() };
+        let asked = futures_util::stream::iter(ids.into_iter().take(SINGLE_EVENTS_MAX).map(ask));
+        asked.buffered(SINGLE_EVENTS_AT_ONCE).filter_map(|found| async { found }).collect().await
     }
 
     /// Asks `server` for one event.
-    pub(crate) async fn fetch_event(&self, room: &Room, server: &ServerName, id: &EventId) -> Option<Pdu> {
+    async fn fetch_event(&self, room: &RoomRow, server: &ServerName, id: &EventId) -> Option<Pdu> {
         let raw = match self.requests().event(server, id).await {
             Ok(raw) => raw?,
             Err(error) => {
@@ -139,194 +268,143 @@ impl Graph {
                 return None;
             }
         };
-        let checked = self.check_events(&room.room_id, room.version, objects(&[raw]), References::Unlimited).await;
-        keep_good(server, &room.room_id, checked).into_iter().find(|pdu| pdu.event_id() == id)
+        let checked = self.check_answer(server, &room.room_id, room.version, vec![raw], References::Unlimited).await;
+        checked.into_iter().find(|pdu| pdu.event_id() == id)
     }
 
-    /// Gives a missing parent its place with the state that a peer says was before it. Returns false if nobody could.
-    ///
-    /// A last resort: a peer may lie about state. S2S API, "Soft failure", counts on it less than on the graph.
-    pub(crate) async fn adopt_with_state_from_peer(
+    /// Asks for an event and the state before it.
+    async fn fetch_with_state(
         &self,
-        room: &mut Room,
-        origin: &ServerName,
+        room: &RoomRow,
+        servers: &[ServerName],
         id: &EventId,
-    ) -> Result<bool, StoreError> {
-        for server in self.servers_to_ask(room, origin).await? {
-            let Some(pdu) = self.fetch_event(room, &server, id).await else { continue };
-            let asked = self.requests().state(&server, &room.room_id, id).await;
-            let (state, auth_chain) = match asked {
-                Ok(answer) => answer,
-                Err(error) => {
-                    tracing::info!(server.name = %server, room.id = %room.room_id, "No state at {id}: {error}");
-                    continue;
-                }
-            };
-            let state = self.check_events(&room.room_id, room.version, objects(&state), References::Unlimited).await;
-            let state = keep_good(&server, &room.room_id, state);
-            let chain =
-                self.check_events(&room.room_id, room.version, objects(&auth_chain), References::Unlimited).await;
-            let mut outliers = keep_good(&server, &room.room_id, chain);
-            outliers.extend(state.iter().cloned());
-            self.store_outliers(room, outliers).await?;
-            let map = state_map(room, &state);
-            self.adopt(room, &pdu, map).await?;
-            tracing::info!(server.name = %server, room.id = %room.room_id, event.id = %id, "Took the state before {id} from {server}");
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
-    /// Places an event behind a gap, on a state that is given. It becomes no extremity: what builds on it does.
-    async fn adopt(&self, room: &mut Room, pdu: &Pdu, map: StateMap) -> Result<(), StoreError> {
-        let before = room.derive(map, None);
-        let mut after_map = before.map.clone();
-        if pdu.state_key().is_some() {
-            self.store_outliers(room, vec![pdu.clone()]).await?;
-            if let Some(index) = room.graph.index_of(pdu.event_id()) {
-                after_map.insert(room.graph.state_key_of(index), index);
+        outliers: &mut Outliers,
+        effort: &Effort,
+    ) -> Result<Option<Adopted>, StoreError> {
+        for server in servers {
+            let Some(pdu) = effort.within(self.fetch_event(room, server, id)).await.flatten() else { continue };
+            if let Some(before) = self.fetch_state_before(room, server, id, outliers, effort).await? {
+                return Ok(Some(Adopted { pdu, before, given_by: server.clone() }));
             }
         }
-        let number = room.number;
-        let topological = room.heads.iter().map(|head| head.topological).max().unwrap_or(TOPOLOGICAL_START) + 1;
-        let entries = |map: &StateMap| -> Vec<(String, String, EventId)> {
-            map.iter()
-                .map(|(key, index)| {
-                    let (event_type, state_key) = room.graph.state_key(key);
-                    (event_type.to_owned(), state_key.to_owned(), room.graph.event(index).event_id().clone())
-                })
-                .collect()
-        };
-        let (before_entries, after_entries) = (entries(&before.map), entries(&after_map));
-        let pdu = pdu.clone();
-        self.database()
-            .write(move |tx| {
-                let store = |tx: &mut persistence::WriteTx<'_>, entries: &[(String, String, EventId)]| {
-                    let mut changes = Vec::with_capacity(entries.len());
-                    for (event_type, state_key, event) in entries {
-                        let key = state_rows::intern_key(tx, event_type, state_key)?;
-                        changes.push((key, Some(event_rows::intern(tx, number, event)?)));
-                    }
-                    state_rows::store(tx, number, None, &changes)
-                };
-                let state_before = store(tx, &before_entries)?;
-                let state_after =
-                    if before_entries == after_entries { state_before } else { store(tx, &after_entries)? };
-                let event = event_rows::store(tx, number, &pdu, false)?;
-                let place = Place {
-                    event,
-                    arrival: None,
-                    topological,
-                    state_before: Some(state_before),
-                    state_after: Some(state_after),
-                    outcome: Outcome::Accepted,
-                };
-                let mut parents = Vec::new();
-                for id in pdu.prev_events() {
-                    parents.push(event_rows::intern(tx, number, id)?);
-                }
-                graph_rows::insert(tx, number, &place, &parents)?;
-                Ok::<_, StoreError>(())
-            })
-            .await
+        Ok(None)
     }
 
-    /// Returns the servers to ask about a room, best first: the sender, then others in the room.
+    /// Asks for the state before an event, and for those of its events that we lack. `None` if that cannot be had completely:
+    /// a part of a state is no state.
+    pub(crate) async fn fetch_state_before(
+        &self,
+        room: &RoomRow,
+        server: &ServerName,
+        id: &EventId,
+        outliers: &mut Outliers,
+        effort: &Effort,
+    ) -> Result<Option<Vec<EventId>>, StoreError> {
+        let asked = effort.within(self.requests().state_ids(server, &room.room_id, id)).await;
+        let named = match asked {
+            None => return Ok(None),
+            Some(Err(error)) => {
+                tracing::info!(server.name = %server, room.id = %room.room_id, event.id = %id, "No state before {id}: {error}");
+                return Ok(None);
+            }
+            Some(Ok(named)) => named,
+        };
+        if named.pdu_ids.len() > STATE_EVENTS_MAX || named.auth_chain_ids.len() > STATE_EVENTS_MAX {
+            tracing::info!(server.name = %server, room.id = %room.room_id, event.id = %id, "The state before {id} is too large");
+            return Ok(None);
+        }
+        let wanted: BTreeSet<EventId> = named.pdu_ids.iter().chain(&named.auth_chain_ids).cloned().collect();
+        let wanted = wanted.into_iter().filter(|id| !outliers.ids.contains(id)).collect();
+        let lacking = self.lacking(room.number, wanted).await?;
+        if lacking.len() > SINGLE_EVENTS_MAX {
+            let Some(found) = effort.within(self.fetch_whole_state(room, server, id, &lacking)).await else {
+                return Ok(None);
+            };
+            outliers.extend(found);
+        } else {
+            outliers.extend(self.fetch_events(room, server, lacking, effort).await);
+        }
+        let wanted = named.pdu_ids.iter().filter(|id| !outliers.ids.contains(*id)).cloned().collect();
+        let lacking = self.lacking(room.number, wanted).await?;
+        if lacking.is_empty() {
+            return Ok(Some(named.pdu_ids));
+        }
+        tracing::info!(server.name = %server, room.id = %room.room_id, event.id = %id, "{} events of the state before {id} cannot be had", lacking.len());
+        Ok(None)
+    }
+
+    /// Asks for a whole state, of which so much is lacking that asking for each event would take longer.
+    async fn fetch_whole_state(
+        &self,
+        room: &RoomRow,
+        server: &ServerName,
+        id: &EventId,
+        lacking: &[EventId],
+    ) -> Vec<Pdu> {
+        let (state, chain) = match self.requests().state(server, &room.room_id, id).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::info!(server.name = %server, room.id = %room.room_id, event.id = %id, "No state before {id}: {error}");
+                return Vec::new();
+            }
+        };
+        if state.len() > STATE_EVENTS_MAX || chain.len() > STATE_EVENTS_MAX {
+            return Vec::new();
+        }
+        let lacking: BTreeSet<&EventId> = lacking.iter().collect();
+        let mut found = self.check_answer(server, &room.room_id, room.version, state, References::Unlimited).await;
+        found.extend(self.check_answer(server, &room.room_id, room.version, chain, References::Unlimited).await);
+        found.retain(|pdu| lacking.contains(pdu.event_id()));
+        found
+    }
+
+    /// Returns the servers to ask about a room: `first` in their order, then others in the room.
     ///
-    /// At most [`FETCH_SERVERS_MAX`]; never ourselves.
-    pub(crate) async fn servers_to_ask(&self, room: &Room, origin: &ServerName) -> Result<Vec<ServerName>, StoreError> {
-        let number = room.number;
-        let others = self.database().read(move |tx| room_rows::servers(tx, number)).await?;
-        let mut servers = vec![origin.clone()];
-        servers.extend(others.into_iter().filter(|server| server != origin));
-        servers.retain(|server| server != self.server_name());
-        servers.truncate(FETCH_SERVERS_MAX);
+    /// At most [`FETCH_SERVERS_MAX`], each once; never ourselves, never one that the room's ACL denies.
+    pub(crate) async fn servers_to_ask(
+        &self,
+        room: &RoomRow,
+        first: impl IntoIterator<Item = ServerName>,
+    ) -> Result<Vec<ServerName>, StoreError> {
+        let (number, version, graph) = (room.number, room.version, self.clone());
+        let (others, acl) = self
+            .database()
+            .read(move |tx| {
+                Ok::<_, StoreError>((room_rows::servers(tx, number)?, graph.server_acl(tx, number, version)?))
+            })
+            .await?;
+        let mut servers: Vec<ServerName> = Vec::new();
+        for server in first.into_iter().chain(others) {
+            let denied = acl.as_ref().is_some_and(|acl| !acl.allows(&server));
+            if servers.len() < FETCH_SERVERS_MAX
+                && server != *self.server_name()
+                && !denied
+                && !servers.contains(&server)
+            {
+                servers.push(server);
+            }
+        }
         Ok(servers)
     }
-
-    /// Reads what judging `batch` needs from the database.
-    pub(crate) async fn surroundings(&self, room: &mut Room, batch: &[Pdu]) -> Result<Surroundings, StoreError> {
-        let inside: BTreeSet<EventId> = batch.iter().map(|pdu| pdu.event_id().clone()).collect();
-        let prev = batch.iter().flat_map(Pdu::prev_events).filter(|id| !inside.contains(*id));
-        let prev: BTreeSet<EventId> = prev.cloned().collect();
-        let cited = batch.iter().flat_map(Pdu::auth_events).filter(|id| !inside.contains(*id));
-        let cited: BTreeSet<EventId> = cited.cloned().collect();
-        let now = self.handles().clock.now();
-        self.with_room(room, move |room, tx| {
-            let mut around = Surroundings { now, ..Surroundings::default() };
-            // The events themselves too: they may be outliers, whose standing is known.
-            room.bring_by_id(tx, &cited.iter().chain(&inside).cloned().collect())?;
-            for id in cited.into_iter().filter(|id| room.graph.index_of(id).is_none()).collect::<Vec<_>>() {
-                if let Some(event) = event_rows::number(tx, room.number, &id)?
-                    && let Some(stored) = event_rows::load(tx, room.version, event)?
-                {
-                    around.cited.insert(id, Cited { event: AuthEvent::new(&stored.pdu), rejected: stored.rejected });
-                }
-            }
-            for id in prev {
-                if let Some(event) = event_rows::number(tx, room.number, &id)?
-                    && let Some(place) = graph_rows::place(tx, event)?
-                    && let Some(snapshot) = place.state_after
-                {
-                    let accepted_ancestors =
-                        if place.outcome == Outcome::Accepted { Vec::new() } else { accepted_ancestors(tx, event)? };
-                    let after = room.load_state(tx, snapshot)?;
-                    around.parents.insert(id, Parent { topological: place.topological, after, accepted_ancestors });
-                }
-            }
-            Ok(around)
-        })
-        .await
-    }
 }
 
-/// Says whether the event has its place in the graph, with a state after it.
-fn has_state(tx: &ReadTx<'_>, room: RoomNumber, id: &EventId) -> Result<bool, StoreError> {
-    let Some(number) = event_rows::number(tx, room, id)? else { return Ok(false) };
-    Ok(graph_rows::place(tx, number)?.is_some_and(|place| place.state_after.is_some()))
-}
-
-/// Returns the nearest accepted ancestors of an event that is not accepted.
-fn accepted_ancestors(tx: &ReadTx<'_>, event: EventNumber) -> Result<Vec<EventNumber>, StoreError> {
-    let mut accepted = Vec::new();
-    let mut to_walk = vec![event];
-    let mut walked = BTreeSet::new();
-    while let Some(event) = to_walk.pop() {
-        if walked.len() >= ANCESTORS_WALKED_MAX || !walked.insert(event) {
-            continue;
+/// Returns those of `found` that are in `wanted` or are ancestors of such, as far as `found` shows it.
+pub(crate) fn connected(found: Vec<Pdu>, wanted: BTreeSet<EventId>) -> Vec<Pdu> {
+    let mut wanted = wanted;
+    let mut kept = Vec::new();
+    let mut rest = found;
+    loop {
+        let (take, leave): (Vec<Pdu>, Vec<Pdu>) = rest.into_iter().partition(|pdu| wanted.contains(pdu.event_id()));
+        if take.is_empty() {
+            return kept;
         }
-        for parent in graph_rows::prev_events(tx, event)? {
-            match graph_rows::place(tx, parent)?.map(|place| place.outcome) {
-                Some(Outcome::Accepted) => accepted.push(parent),
-                Some(Outcome::SoftFailed | Outcome::Rejected) => to_walk.push(parent),
-                None => {}
+        for pdu in take {
+            // A second copy is not wanted any more.
+            if wanted.remove(pdu.event_id()) {
+                wanted.extend(pdu.prev_events().iter().cloned());
+                kept.push(pdu);
             }
         }
+        rest = leave;
     }
-    Ok(accepted)
-}
-
-fn lacking_auth_events(room: &Room, batch: &[Pdu]) -> BTreeSet<EventId> {
-    let inside: BTreeSet<&EventId> = batch.iter().map(Pdu::event_id).collect();
-    let lacking =
-        batch.iter().flat_map(Pdu::auth_events).filter(|id| !inside.contains(id) && room.graph.index_of(id).is_none());
-    lacking.cloned().collect()
-}
-
-fn first_lacking_auth<'a>(room: &Room, batch: &'a [Pdu]) -> Option<&'a Pdu> {
-    let lacking = lacking_auth_events(room, batch);
-    batch.iter().find(|pdu| pdu.auth_events().iter().any(|id| lacking.contains(id)))
-}
-
-/// The state that a list of state events makes. Rejected events are left out: they change nothing.
-pub(crate) fn state_map(room: &Room, state: &[Pdu]) -> StateMap {
-    let mut map = StateMap::default();
-    for pdu in state {
-        if let Some(index) = room.graph.index_of(pdu.event_id())
-            && room.graph.standing(index) == events::auth_graph::Standing::Accepted
-        {
-            map.insert(room.graph.state_key_of(index), index);
-        }
-    }
-    map
 }

@@ -1,55 +1,104 @@
 //! The gate of reading: which server may see which event, and how much of it. Nothing else decides that.
 
-use events::{Pdu, ServerName, UserId};
-use persistence::transactions::graph::Place;
+use events::{Pdu, ServerName, UserId, Value};
+use persistence::transactions::events::StoredEvent;
+use persistence::transactions::graph::{self as graph_rows, Place, TopologicalPoint};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::{events as event_rows, state as state_rows};
 use persistence::{ReadTx, SnapshotNumber, StoreError};
 
 /// How much of an event may be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
+pub(crate) enum Sight {
     /// All of it.
     Full,
     /// What is left of it after a redaction: the graph stays whole, the content stays private.
     Redacted,
+    /// Nothing, not even that it is here.
+    Denied,
 }
 
-/// Says whether `server` may read about the room at all: it has, or had by the current state, a user in it.
+/// Says whether `server` may read about the room at all: it has, by the current state, a user in it.
+///
+/// A server that has left may not: S2S API, `GET /state_ids`, wants the requesting host to be in the room, and Synapse asks for
+/// that on every endpoint.
 pub(crate) fn may_read_room(tx: &ReadTx<'_>, room: &RoomRow, server: &ServerName) -> Result<bool, StoreError> {
     room_rows::is_server_joined(tx, room.number, server)
 }
 
 /// Says how much of an event `server` may see. C-S API, "History visibility", seen from a server: what any of its users may see.
 ///
-/// The caller has asked [`may_read_room`].
-pub fn may_see(tx: &ReadTx<'_>, place: &Place, server: &ServerName, room: &RoomRow) -> Result<Sight, StoreError> {
-    // History from before we came has no state of its own: nothing says who was there.
-    let Some(snapshot) = place.state_after.or(place.state_before) else { return Ok(Sight::Redacted) };
+/// The caller has asked [`may_read_room`], and has found the event in this room.
+pub(crate) fn may_see(
+    tx: &ReadTx<'_>,
+    event: &StoredEvent,
+    server: &ServerName,
+    room: &RoomRow,
+) -> Result<Sight, StoreError> {
+    let Some(place) = graph_rows::place(tx, event.number)? else {
+        // An outlier. Nothing that walks the graph finds it. State events give permission to what the server sees, and whoever is
+        // given a state by its ids asks for them one by one, as Synapse does; everything else is not for others to know.
+        let gives_permission = event.pdu.state_key().is_some() && !event.rejected && has_verdict(tx, event)?;
+        return Ok(if gives_permission { Sight::Full } else { Sight::Denied });
+    };
+    let concerns = event.pdu.event_type() == "m.room.history_visibility" || is_member_of(&event.pdu, server);
+    for snapshot in states_around(tx, room, &place, concerns)? {
+        if allows(tx, room, snapshot, server)? {
+            return Ok(Sight::Full);
+        }
+    }
+    Ok(Sight::Redacted)
+}
+
+/// An invite that came from outside has no verdict: its target alone knows it.
+fn has_verdict(tx: &ReadTx<'_>, event: &StoredEvent) -> Result<bool, StoreError> {
+    Ok(event_rows::verdict(tx, event.number)?.is_some())
+}
+
+fn is_member_of(pdu: &Pdu, server: &ServerName) -> bool {
+    let target = pdu.state_key().filter(|_| pdu.membership().is_some()).and_then(|user| UserId::parse(user).ok());
+    target.is_some_and(|user| user.server() == *server)
+}
+
+/// The states that decide about an event: that at the event; for changes of the visibility and of the server's own members, the
+/// one before, too. Where neither is known, the nearest later one: it may be stricter or less strict than what held at
+/// the event, but it is what the room said when it was last heard.
+fn states_around(
+    tx: &ReadTx<'_>,
+    room: &RoomRow,
+    place: &Place,
+    both_sides: bool,
+) -> Result<Vec<SnapshotNumber>, StoreError> {
+    let mut states: Vec<SnapshotNumber> = place.state_after.into_iter().collect();
+    if both_sides || states.is_empty() {
+        states.extend(place.state_before);
+    }
+    if states.is_empty() {
+        states.extend(graph_rows::nearest_state_after(tx, room.number, TopologicalPoint::after(place))?);
+    }
+    Ok(states)
+}
+
+fn allows(tx: &ReadTx<'_>, room: &RoomRow, snapshot: SnapshotNumber, server: &ServerName) -> Result<bool, StoreError> {
     let visibility = history_visibility(tx, room, snapshot)?;
     let needs = match visibility.as_str() {
         "invited" => &["join", "invite"][..],
         "joined" => &["join"][..],
         // `world_readable`, `shared`, and whatever else: the default is `shared`.
-        _ => return Ok(Sight::Full),
+        _ => return Ok(true),
     };
-    if has_member(tx, room, snapshot, server, needs)? { Ok(Sight::Full) } else { Ok(Sight::Redacted) }
+    has_member(tx, room, snapshot, server, needs)
 }
 
 /// Returns the history visibility of a state; `shared` by default.
-pub(crate) fn history_visibility(
-    tx: &ReadTx<'_>,
-    room: &RoomRow,
-    snapshot: SnapshotNumber,
-) -> Result<String, StoreError> {
-    let Some(key) = state_rows::key_number(tx, "m.room.history_visibility", "")? else {
-        return Ok("shared".to_owned());
-    };
-    let Some(event) = state_rows::entry(tx, snapshot, key)? else { return Ok("shared".to_owned()) };
+fn history_visibility(tx: &ReadTx<'_>, room: &RoomRow, snapshot: SnapshotNumber) -> Result<String, StoreError> {
+    let shared = || "shared".to_owned();
+    let Some(key) = state_rows::key_number(tx, "m.room.history_visibility", "")? else { return Ok(shared()) };
+    let Some(event) = state_rows::entry(tx, snapshot, key)? else { return Ok(shared()) };
     let visibility = event_rows::load(tx, room.version, event)?.and_then(|stored| {
-        stored.visible().content().get("history_visibility").and_then(events::Value::as_str).map(str::to_owned)
+        stored.visible().content().get("history_visibility").and_then(Value::as_str).map(str::to_owned)
     });
-    Ok(visibility.unwrap_or_else(|| "shared".to_owned()))
+    Ok(visibility.unwrap_or_else(shared))
 }
 
 /// Says whether a user of `server` had one of the memberships in a state.
@@ -82,9 +131,10 @@ fn users_of(tx: &ReadTx<'_>, room: &RoomRow, server: &ServerName) -> Result<Vec<
 }
 
 /// Returns the event as `sight` shows it.
-pub(crate) fn show(stored: &event_rows::StoredEvent, sight: Sight) -> Pdu {
+pub(crate) fn show(stored: &StoredEvent, sight: Sight) -> Option<Pdu> {
     match sight {
-        Sight::Full => stored.visible(),
-        Sight::Redacted => stored.pdu.redacted(),
+        Sight::Full => Some(stored.visible()),
+        Sight::Redacted => Some(stored.pdu.redacted()),
+        Sight::Denied => None,
     }
 }

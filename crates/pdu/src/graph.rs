@@ -11,9 +11,11 @@ use tokio::sync::{OwnedMutexGuard, watch};
 use transaction::{Outbound, Requests};
 use transport::key_ring::KeyRing;
 
+use crate::acl::Acls;
 use crate::limits::{EVENTS_LOADED_MAX, ROOMS_LOADED_MAX};
 use crate::receive::Workers;
 use crate::room::Room;
+use crate::unverified::Verifier;
 
 /// The event graphs of all rooms. Cheap to clone.
 #[derive(Clone)]
@@ -43,6 +45,8 @@ struct Inner {
     parts: Parts,
     loaded: Mutex<BTreeMap<RoomNumber, Loaded>>,
     workers: Workers,
+    verifier: Verifier,
+    acls: Acls,
     newest: watch::Sender<u64>,
 }
 
@@ -69,6 +73,8 @@ impl Graph {
             parts,
             loaded: Mutex::new(BTreeMap::new()),
             workers: Workers::default(),
+            verifier: Verifier::default(),
+            acls: Acls::default(),
             newest: watch::Sender::new(0),
         }))
     }
@@ -118,6 +124,14 @@ impl Graph {
 
     pub(crate) fn workers(&self) -> &Workers {
         &self.0.workers
+    }
+
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.0.verifier
+    }
+
+    pub(crate) fn acls(&self) -> &Acls {
+        &self.0.acls
     }
 
     /// Waits for the turn of a room. `None` if there is no such room.

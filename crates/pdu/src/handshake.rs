@@ -6,7 +6,9 @@ use events::auth::{AuthEvent, check_state};
 use events::membership::{JoinRule, Membership};
 use events::power::Levels;
 use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
-use persistence::transactions::{events as event_rows, rooms as room_rows};
+use persistence::transactions::graph::{self as graph_rows, Outcome};
+use persistence::transactions::rooms::{self as room_rows, RoomRow};
+use persistence::transactions::{events as event_rows, state as state_rows};
 use persistence::{ReadTx, RoomNumber, StoreError};
 use serde_json::json;
 use transport::ApiError;
@@ -14,10 +16,11 @@ use transport::questions::Handshake;
 
 use crate::commit::Entry;
 use crate::graph::Graph;
-use crate::intake::{References, server_acl};
+use crate::intake::{References, is_placed};
 use crate::judge::{Candidate, Refusal, judge_entering};
 use crate::room::{Room, View};
 use crate::send::{Draft, select_auth_events};
+use crate::serve::into_values;
 
 /// Types of the state events that tell somebody outside what a room is. C-S API, "Stripped state".
 pub const STRIPPED_TYPES: [&str; 8] = [
@@ -83,21 +86,28 @@ impl Graph {
     /// Waits for the turn of a room that we are resident in, and that `origin` may take part in.
     async fn resident_turn(&self, origin: &ServerName, room_id: &RoomId) -> Result<crate::graph::RoomTurn, ApiError> {
         let turn = self.turn(room_id).await?.ok_or_else(|| unknown_room(room_id))?;
-        let (number, version, us) = (turn.row.number, turn.row.version, self.server_name().clone());
+        self.check_resident(origin, &turn.row).await?;
+        Ok(turn)
+    }
+
+    async fn check_resident(&self, origin: &ServerName, row: &RoomRow) -> Result<(), ApiError> {
+        let (number, version, us, graph) = (row.number, row.version, self.server_name().clone(), self.clone());
         let (resident, acl) = self
             .database()
             .read(move |tx| {
                 let resident = room_rows::is_server_joined(tx, number, &us)?;
-                Ok::<_, StoreError>((resident, server_acl(tx, number, version)?))
+                Ok::<_, StoreError>((resident, graph.server_acl(tx, number, version)?))
             })
             .await?;
         if !resident {
-            return Err(unknown_room(room_id));
+            return Err(unknown_room(&row.room_id));
         }
-        if acl.is_some_and(|acl| !acl.allows(origin)) {
-            return Err(ApiError::forbidden(format!("the server ACL of {room_id} denies {origin}")));
+        match acl {
+            Some(acl) if !acl.allows(origin) => {
+                Err(ApiError::forbidden(format!("the server ACL of {} denies {origin}", row.room_id)))
+            }
+            Some(_) | None => Ok(()),
         }
-        Ok(turn)
     }
 
     fn template(&self, room: &Room, draft: &Draft) -> Option<Object> {
@@ -174,61 +184,91 @@ impl Graph {
         event_id: &EventId,
         event: Object,
     ) -> Result<Value, ApiError> {
-        let mut turn = self.resident_turn(origin, room_id).await?;
-        let version = turn.row.version;
+        let id = room_id.clone();
+        let row = self.database().read(move |tx| room_rows::by_id(tx, &id)).await?;
+        let row = row.ok_or_else(|| unknown_room(room_id))?;
+        self.check_resident(origin, &row).await?;
+        let (number, version) = (row.number, row.version);
         let parsed = ParsedPdu::parse(event, version).map_err(|error| ApiError::invalid_param(error.to_string()))?;
         check_handshake_event(&parsed, origin, handshake, room_id, event_id)?;
-        let parsed = match turn.room() {
-            Some(room) => self.authorise(room, parsed).await?,
-            None => return Err(unknown_room(room_id)),
-        };
+        let parsed = self.authorise(&row, parsed).await?;
+        // Checking may wait for keys: nobody waits for the room's turn meanwhile.
         let checked = self.check_events(room_id, version, vec![parsed.object().clone()], References::Limited).await;
         let pdu = match checked.into_iter().next() {
+            Some(Ok(pdu)) if pdu.is_mangled() => {
+                return Err(ApiError::invalid_param(format!("{event_id}: its content hash does not match")));
+            }
             Some(Ok(pdu)) => pdu,
             Some(Err(refusal)) => return Err(ApiError::invalid_param(format!("{event_id}: {refusal}"))),
             None => return Err(ApiError::internal()),
         };
+        self.let_in(origin, room_id, &pdu).await?;
+        self.handshake_answer(handshake, number, version, &pdu).await
+    }
+
+    /// Judges an event that wants to enter the room through us, and commits it if it may. One that is in already is let in again:
+    /// its server did not get our answer.
+    async fn let_in(&self, origin: &ServerName, room_id: &RoomId, pdu: &Pdu) -> Result<(), ApiError> {
+        let mut turn = self.resident_turn(origin, room_id).await?;
+        let event_id = pdu.event_id();
+        let (number, id) = (turn.row.number, event_id.clone());
+        if self.database().read(move |tx| is_placed(tx, number, &id)).await? {
+            return self.check_accepted(number, event_id).await;
+        }
         let Some(mut room) = turn.take() else { return Err(unknown_room(room_id)) };
-        let around = self.surroundings(&mut room, std::slice::from_ref(&pdu)).await?;
+        let around = self.surroundings(&mut room, std::slice::from_ref(pdu)).await?;
         if pdu.prev_events().iter().any(|id| !around.parents.contains_key(id)) || pdu.prev_events().is_empty() {
             turn.put_back(room);
             return Err(ApiError::invalid_param(format!("{event_id} names parents that are not known here")));
         }
-        let already = room.graph.index_of(pdu.event_id()).is_some();
-        if !already {
-            let candidate = Candidate { pdu: pdu.clone(), origin: Some(origin.clone()) };
-            let advance = match judge_entering(&mut room, vec![candidate], &around) {
-                Ok(advance) => advance,
-                Err(refusal) => {
-                    turn.put_back(room);
-                    return Err(match refusal {
-                        Refusal::Rejected(rejection) => ApiError::forbidden(rejection.to_string()),
-                        Refusal::Unjudged(error) => {
-                            tracing::error!(room.id = %room_id, event.id = %event_id, "Cannot judge {event_id}: {error}");
-                            ApiError::invalid_param(format!("{event_id}: {error}"))
-                        }
-                    });
-                }
-            };
-            self.commit(&mut room, advance, Entry::ThroughUs, None).await.map_err(|error| {
-                tracing::error!(room.id = %room_id, "cannot commit {event_id}: {error}");
-                ApiError::internal()
-            })?;
-        }
-        let number = room.number;
+        let candidate = Candidate { pdu: pdu.clone(), origin: Some(origin.clone()) };
+        let advance = match judge_entering(&mut room, vec![candidate], &around) {
+            Ok(advance) => advance,
+            Err(refusal) => {
+                turn.put_back(room);
+                return Err(match refusal {
+                    Refusal::Rejected(rejection) => ApiError::forbidden(rejection.to_string()),
+                    Refusal::Unjudged(error) => {
+                        tracing::error!(room.id = %room_id, event.id = %event_id, "Cannot judge {event_id}: {error}");
+                        ApiError::invalid_param(format!("{event_id}: {error}"))
+                    }
+                });
+            }
+        };
+        self.commit(&mut room, advance, Entry::ThroughUs, None).await.map_err(|error| {
+            tracing::error!(room.id = %room_id, "cannot commit {event_id}: {error}");
+            ApiError::internal()
+        })?;
         turn.put_back(room);
-        drop(turn);
-        self.handshake_answer(handshake, number, version, &pdu).await
+        Ok(())
+    }
+
+    async fn check_accepted(&self, room: RoomNumber, event_id: &EventId) -> Result<(), ApiError> {
+        let id = event_id.clone();
+        let outcome = self
+            .database()
+            .read(move |tx| match event_rows::number(tx, room, &id)? {
+                Some(event) => Ok(graph_rows::place(tx, event)?.map(|place| place.outcome)),
+                None => Ok::<_, StoreError>(None),
+            })
+            .await?;
+        match outcome {
+            Some(Outcome::Accepted) => Ok(()),
+            Some(Outcome::SoftFailed | Outcome::Rejected) | None => {
+                Err(ApiError::forbidden(format!("{event_id} was refused before")))
+            }
+        }
     }
 
     /// Signs a restricted join that names one of our users, if it may be authorised.
-    async fn authorise(&self, room: &Room, parsed: ParsedPdu) -> Result<ParsedPdu, ApiError> {
+    async fn authorise(&self, row: &RoomRow, parsed: ParsedPdu) -> Result<ParsedPdu, ApiError> {
         let named = parsed.object().get("content").and_then(|content| content.get("join_authorised_via_users_server"));
         let named = named.and_then(Value::as_str).and_then(|user| UserId::parse(user).ok());
-        if named.is_none_or(|user| user.server() != *self.server_name()) || !room.version.rules().auth.restricted_joins
-        {
+        if named.is_none_or(|user| user.server() != *self.server_name()) || !row.version.rules().auth.restricted_joins {
             return Ok(parsed);
         }
+        let turn = self.turn_of(row.number).await?;
+        let room = turn.room().ok_or_else(|| unknown_room(&row.room_id))?;
         self.authoriser(room, parsed.sender()).await?;
         Ok(parsed.authorised(self.server_name(), self.signing_key()))
     }
@@ -262,24 +302,23 @@ fn join_answer(
 ) -> Result<Value, StoreError> {
     let number = event_rows::number(tx, room, event.event_id())?;
     let place = match number {
-        Some(number) => persistence::transactions::graph::place(tx, number)?,
+        Some(number) => graph_rows::place(tx, number)?,
         None => None,
     };
     let mut state = Vec::new();
     if let Some(snapshot) = place.and_then(|place| place.state_before) {
-        let map = persistence::transactions::state::load(tx, snapshot)?;
+        let map = state_rows::load(tx, snapshot)?;
         state.extend(map.iter().map(|(_, event)| event));
     }
     let mut cited = state.clone();
     cited.extend(number);
     let chain = crate::serve::auth_chain(tx, &cited)?;
-    let objects = |pdus: Vec<Pdu>| pdus.into_iter().map(|pdu| Value::Object(pdu.object().clone())).collect::<Vec<_>>();
     Ok(json!({
         "origin": us,
         "members_omitted": false,
         "event": event.object(),
-        "state": objects(crate::serve::load_all(tx, version, state)?),
-        "auth_chain": objects(crate::serve::load_all(tx, version, chain)?),
+        "state": into_values(crate::serve::load_all(tx, version, state)?),
+        "auth_chain": into_values(crate::serve::load_all(tx, version, chain)?),
         "servers_in_room": room_rows::servers(tx, room)?,
     }))
 }

@@ -1,11 +1,13 @@
 //! Checks PDUs as they arrive, before they are acknowledged: steps 1 to 3 of S2S API, "Checks performed on receipt of a PDU".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use events::limits::{AUTH_EVENTS_MAX, PREV_EVENTS_MAX};
 use events::pdu::FormatError;
+use events::signature::SignatureError;
 use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, Value};
-use persistence::transactions::{events as event_rows, rooms as room_rows, staging};
+use persistence::transactions::{events as event_rows, rooms as room_rows, staging, unverified};
 use persistence::{ReadTx, RoomNumber, StoreError, WriteTx};
 use serde_json::value::RawValue;
 use transaction::{CheckedPdus, EventBodies, PduIntake, Staging};
@@ -13,13 +15,16 @@ use transport::exchange::BoxFuture;
 
 use crate::acl::ServerAcl;
 use crate::graph::Graph;
+use crate::limits::{CHECKED_EVENTS_CHUNK, STAGED_PER_ORIGIN_MAX, UNVERIFIED_MAX, UNVERIFIED_PER_ORIGIN_MAX};
+use crate::outside::Withdrawal;
+use crate::receive::retry_after;
 
 /// What we know of the room that a PDU claims to be in.
 #[derive(Clone)]
 pub(crate) struct KnownRoom {
     pub(crate) number: RoomNumber,
     pub(crate) version: RoomVersion,
-    acl: Option<ServerAcl>,
+    acl: Option<Arc<ServerAcl>>,
     joined: bool,
 }
 
@@ -31,13 +36,15 @@ pub(crate) enum Refusal {
     #[error("it names {0} events in `{1}`, which is too many")]
     TooManyReferences(usize, &'static str),
     #[error("{0}")]
-    Signature(#[from] events::signature::SignatureError),
-    #[error("the keys of {0} cannot be had to check its signature")]
-    NoKeys(String),
+    Signature(#[from] SignatureError),
+    #[error("the keys of {server} cannot be had to check its signature")]
+    NoKeys { server: ServerName, event: Box<ParsedPdu> },
     #[error("it is in the room {0}, not in the one asked about")]
     OtherRoom(RoomId),
     #[error("the room's server ACL denies {0}")]
     DeniedByAcl(ServerName),
+    #[error("too many events from {0} wait already for what they need")]
+    TooManyWaiting(ServerName),
 }
 
 /// Whether the limits of references apply: they do in transactions, not in backfilled history.
@@ -70,6 +77,32 @@ impl Graph {
         self.verify(version, parsed).await
     }
 
+    /// Checks the events of an answer, a few at a time, so that a large one is not in memory twice. Drops and logs the bad ones.
+    pub(crate) async fn check_answer(
+        &self,
+        server: &ServerName,
+        room_id: &RoomId,
+        version: RoomVersion,
+        raw: Vec<Box<RawValue>>,
+        references: References,
+    ) -> Vec<Pdu> {
+        let mut good = Vec::with_capacity(raw.len());
+        let mut raw = raw.into_iter().peekable();
+        while raw.peek().is_some() {
+            let chunk = raw.by_ref().take(CHECKED_EVENTS_CHUNK);
+            let objects = chunk.filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect();
+            for checked in self.check_events(room_id, version, objects, references).await {
+                match checked {
+                    Ok(pdu) => good.push(pdu),
+                    Err(refusal) => {
+                        tracing::info!(server.name = %server, room.id = %room_id, "Dropped an event in an answer of {server}: {refusal}");
+                    }
+                }
+            }
+        }
+        good
+    }
+
     /// Verifies signatures, on all cores.
     async fn verify(&self, version: RoomVersion, parsed: Vec<Result<ParsedPdu, Refusal>>) -> Vec<Result<Pdu, Refusal>> {
         let wanted: Vec<_> = parsed
@@ -80,7 +113,7 @@ impl Graph {
                 pdu.claimed_keys().into_iter().map(move |(server, key)| (server, key, at))
             })
             .collect();
-        let keys = std::sync::Arc::new(self.key_ring().for_events(&wanted).await);
+        let keys = Arc::new(self.key_ring().for_events(&wanted).await);
         let enforce = version.rules().enforce_key_validity;
         let chunk = parsed.len().div_ceil(VERIFY_CHUNKS).max(1);
         let mut chunks: Vec<Vec<Result<ParsedPdu, Refusal>>> = Vec::new();
@@ -90,17 +123,18 @@ impl Graph {
             chunks.push(std::mem::replace(&mut rest, tail));
         }
         let verified = chunks.into_iter().map(|chunk| {
-            let keys = std::sync::Arc::clone(&keys);
+            let keys = Arc::clone(&keys);
             self.handles().compute.run(move || {
                 let verify = |pdu: Result<ParsedPdu, Refusal>| {
                     let pdu = pdu?;
                     let at = pdu.origin_server_ts();
                     let no_keys =
                         pdu.required_signatures().iter().find(|server| keys.missing().contains(*server)).cloned();
+                    let waiting = no_keys.map(|server| (server, Box::new(pdu.clone())));
                     let verified = pdu.verify(|server, key| keys.get(server, key, at, enforce));
-                    match (verified, no_keys) {
-                        (Err(events::signature::SignatureError::Missing(_)), Some(server)) => {
-                            Err(Refusal::NoKeys(server.to_string()))
+                    match (verified, waiting) {
+                        (Err(SignatureError::Missing(_)), Some((server, event))) => {
+                            Err(Refusal::NoKeys { server, event })
                         }
                         (verified, _) => Ok(verified?),
                     }
@@ -113,7 +147,7 @@ impl Graph {
 
     /// Looks up what is known of the rooms that PDUs claim to be in.
     async fn known_rooms(&self, room_ids: Vec<RoomId>) -> Result<BTreeMap<RoomId, KnownRoom>, StoreError> {
-        let us = self.server_name().clone();
+        let (us, graph) = (self.server_name().clone(), self.clone());
         self.database()
             .read(move |tx| {
                 let mut known = BTreeMap::new();
@@ -125,7 +159,7 @@ impl Graph {
                         let room = KnownRoom {
                             number: row.number,
                             version: row.version,
-                            acl: server_acl(tx, row.number, row.version)?,
+                            acl: graph.server_acl(tx, row.number, row.version)?,
                             joined: room_rows::is_server_joined(tx, row.number, &us)?,
                         };
                         known.insert(room_id, room);
@@ -139,8 +173,9 @@ impl Graph {
     async fn check_transaction(&self, origin: &ServerName, raw: Vec<Box<RawValue>>) -> Result<CheckedPdus, StoreError> {
         let objects: Vec<(RoomId, Object)> = raw.iter().filter_map(|raw| claimed_room(origin, raw)).collect();
         let rooms = self.known_rooms(objects.iter().map(|(room, _)| room.clone()).collect()).await?;
+        let space = self.space_for(origin).await?;
         let mut results: BTreeMap<EventId, Option<String>> = BTreeMap::new();
-        let mut by_room: BTreeMap<RoomId, Vec<Object>> = BTreeMap::new();
+        let mut by_room: BTreeMap<RoomId, Vec<(EventId, Object)>> = BTreeMap::new();
         for (room_id, object) in objects {
             let Some(room) = rooms.get(&room_id) else {
                 tracing::info!(server.name = %origin, room.id = %room_id, "Skipped an event of a room that is not known here");
@@ -151,33 +186,51 @@ impl Graph {
             if room.acl.as_ref().is_some_and(|acl| !acl.allows(origin)) {
                 results.insert(event_id, Some(Refusal::DeniedByAcl(origin.clone()).to_string()));
             } else {
-                results.insert(event_id, None);
-                by_room.entry(room_id).or_default().push(object);
+                results.insert(event_id.clone(), None);
+                by_room.entry(room_id).or_default().push((event_id, object));
             }
         }
-        let mut staged = Vec::new();
+        let mut staging = StagedPdus::new(self, origin);
         for (room_id, objects) in by_room {
             let Some(room) = rooms.get(&room_id) else { continue };
-            let ids: Vec<_> = objects.iter().map(|object| events::hash::event_id(object, room.version)).collect();
+            let (ids, objects): (Vec<EventId>, Vec<Object>) = objects.into_iter().unzip();
             let checked = self.check_events(&room_id, room.version, objects, References::Limited).await;
             for (id, checked) in ids.into_iter().zip(checked) {
-                match (id, checked) {
-                    (_, Ok(pdu)) if room.joined => staged.push((room.number, pdu)),
-                    (id, Ok(_)) => {
-                        tracing::info!(server.name = %origin, room.id = %room_id, "Ignored {id:?}: nobody here is in the room")
-                    }
-                    (Some(id), Err(refusal)) => {
-                        tracing::info!(server.name = %origin, room.id = %room_id, event.id = %id, "Refused {id} from {origin}: {refusal}");
-                        results.insert(id, Some(refusal.to_string()));
-                    }
-                    (None, Err(_)) => {}
+                let may_be_good = matches!(checked, Ok(_) | Err(Refusal::NoKeys { .. }));
+                let withdrawal = checked.as_ref().ok().and_then(|pdu| Withdrawal::of(pdu, self.server_name()));
+                if let Some(withdrawal) = withdrawal.filter(|_| !room.joined) {
+                    staging.withdrawals.push((room.number, withdrawal));
+                } else if may_be_good && !room.joined {
+                    tracing::info!(server.name = %origin, room.id = %room_id, "Ignored {id}: nobody here is in the room");
+                } else if let Err(refusal) = staging.take(room.number, checked, &space) {
+                    tracing::info!(server.name = %origin, room.id = %room_id, event.id = %id, "Refused {id} from {origin}: {refusal}");
+                    results.insert(id, Some(refusal.to_string()));
                 }
             }
         }
-        let staging =
-            StagedPdus { graph: self.clone(), origin: origin.clone(), staged, now: self.handles().clock.now() };
         Ok(CheckedPdus { results, staging: Box::new(staging) })
     }
+
+    /// Looks how much more of `origin` may wait.
+    async fn space_for(&self, origin: &ServerName) -> Result<Space, StoreError> {
+        let origin = origin.clone();
+        self.database()
+            .read(move |tx| {
+                let unverified = unverified::count(tx)?.min(UNVERIFIED_MAX);
+                let of_origin = unverified::count_of(tx, &origin)?.min(UNVERIFIED_PER_ORIGIN_MAX);
+                Ok(Space {
+                    staged: STAGED_PER_ORIGIN_MAX.saturating_sub(staging::count_of(tx, &origin)?),
+                    unverified: (UNVERIFIED_MAX - unverified).min(UNVERIFIED_PER_ORIGIN_MAX - of_origin),
+                })
+            })
+            .await
+    }
+}
+
+/// How many more events of an origin may wait.
+struct Space {
+    staged: i64,
+    unverified: i64,
 }
 
 /// Pieces that one list of signatures is cut into for the cores.
@@ -193,28 +246,91 @@ impl PduIntake for Graph {
     }
 }
 
-/// Checked PDUs on their way into the staging table.
+/// PDUs on their way into the staging tables.
 struct StagedPdus {
     graph: Graph,
     origin: ServerName,
-    staged: Vec<(RoomNumber, Pdu)>,
+    checked: Vec<(RoomNumber, Pdu)>,
+    /// Those of which the keys could not be had.
+    unverified: Vec<(RoomNumber, ParsedPdu)>,
+    /// In rooms that nobody here is in.
+    withdrawals: Vec<(RoomNumber, Withdrawal)>,
     now: i64,
+}
+
+impl StagedPdus {
+    fn new(graph: &Graph, origin: &ServerName) -> Self {
+        let now = graph.handles().clock.now();
+        let (graph, origin) = (graph.clone(), origin.clone());
+        Self { graph, origin, checked: Vec::new(), unverified: Vec::new(), withdrawals: Vec::new(), now }
+    }
+
+    /// Takes what is good, and what may turn out to be good: a key that cannot be had is no bad signature.
+    fn take(&mut self, room: RoomNumber, checked: Result<Pdu, Refusal>, space: &Space) -> Result<(), Refusal> {
+        let is_full = |held: usize, space: i64| i64::try_from(held).is_ok_and(|held| held >= space);
+        match checked {
+            Ok(_) if is_full(self.checked.len(), space.staged) => Err(Refusal::TooManyWaiting(self.origin.clone())),
+            Ok(pdu) => {
+                self.checked.push((room, pdu));
+                Ok(())
+            }
+            Err(Refusal::NoKeys { .. }) if is_full(self.unverified.len(), space.unverified) => {
+                Err(Refusal::TooManyWaiting(self.origin.clone()))
+            }
+            Err(Refusal::NoKeys { event, .. }) => {
+                self.unverified.push((room, *event));
+                Ok(())
+            }
+            Err(
+                refusal @ (Refusal::Format(_)
+                | Refusal::TooManyReferences(..)
+                | Refusal::Signature(_)
+                | Refusal::OtherRoom(_)
+                | Refusal::DeniedByAcl(_)
+                | Refusal::TooManyWaiting(_)),
+            ) => Err(refusal),
+        }
+    }
 }
 
 impl Staging for StagedPdus {
     fn stage(self: Box<Self>, tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
-        let Self { graph, origin, staged, now } = *self;
-        let mut rooms = std::collections::BTreeSet::new();
-        for (room, pdu) in &staged {
-            if is_placed(tx, *room, pdu.event_id())? {
-                continue;
+        let Self { graph, origin, checked, unverified, withdrawals, now } = *self;
+        graph.apply_withdrawals(tx, withdrawals)?;
+        for (room, pdu) in &unverified {
+            if !is_placed(tx, *room, pdu.event_id())? {
+                unverified::insert(tx, *room, &origin, pdu, now, now + retry_after(0))?;
             }
-            staging::insert(tx, *room, &origin, pdu, now)?;
-            rooms.insert(*room);
         }
-        tx.after_commit(move || rooms.into_iter().for_each(|room| graph.wake_room(room)));
-        Ok(())
+        if !unverified.is_empty() {
+            let graph = graph.clone();
+            tx.after_commit(move || graph.wake_verifier());
+        }
+        stage(tx, &graph, &origin, &checked, now)
     }
+}
+
+/// Stages checked events, and has their rooms' workers look at them.
+pub(crate) fn stage(
+    tx: &mut WriteTx<'_>,
+    graph: &Graph,
+    origin: &ServerName,
+    checked: &[(RoomNumber, Pdu)],
+    now: i64,
+) -> Result<(), StoreError> {
+    let mut rooms = BTreeSet::new();
+    for (room, pdu) in checked {
+        if !is_placed(tx, *room, pdu.event_id())? {
+            staging::insert(tx, *room, origin, pdu, now)?;
+            rooms.insert(*room);
+        } else if !pdu.is_mangled() {
+            // The copy that was judged may have been one whose content hash did not match. This one is whole.
+            event_rows::store(tx, *room, pdu, false)?;
+        }
+    }
+    let graph = graph.clone();
+    tx.after_commit(move || rooms.into_iter().for_each(|room| graph.wake_room(room)));
+    Ok(())
 }
 
 /// Says whether the event has its place in the graph.
@@ -238,13 +354,6 @@ impl EventBodies for StoredBodies {
         let json = stored.visible().to_json();
         Ok(RawValue::from_string(json).ok())
     }
-}
-
-/// Returns the room's ACL, if it has one.
-pub fn server_acl(tx: &ReadTx<'_>, room: RoomNumber, version: RoomVersion) -> Result<Option<ServerAcl>, StoreError> {
-    let Some(event) = room_rows::current(tx, room, "m.room.server_acl", "")? else { return Ok(None) };
-    let stored = event_rows::load(tx, version, event)?;
-    Ok(stored.map(|stored| ServerAcl::parse(stored.visible().content())))
 }
 
 /// Returns the room that a raw PDU claims to be in. The create event of a room of version 12 names itself.
@@ -278,23 +387,4 @@ fn check_references(pdu: &ParsedPdu, references: References) -> Result<(), Refus
         return Err(Refusal::TooManyReferences(pdu.auth_events().len(), "auth_events"));
     }
     Ok(())
-}
-
-/// Reads raw PDUs of an answer as objects; what is none is dropped.
-pub(crate) fn objects(raw: &[Box<RawValue>]) -> Vec<Object> {
-    raw.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect()
-}
-
-/// Splits checked events into the good ones and, for the log, the others.
-pub(crate) fn keep_good(server: &ServerName, room_id: &RoomId, checked: Vec<Result<Pdu, Refusal>>) -> Vec<Pdu> {
-    let mut good = Vec::with_capacity(checked.len());
-    for checked in checked {
-        match checked {
-            Ok(pdu) => good.push(pdu),
-            Err(refusal) => {
-                tracing::info!(server.name = %server, room.id = %room_id, "Dropped an event in an answer of {server}: {refusal}");
-            }
-        }
-    }
-    good
 }

@@ -1,22 +1,21 @@
 //! Invites: ours to users of other servers, and theirs to ours. S2S API, "Inviting to a room".
 
+use events::room_version::RoomIdFormat;
 use events::{EventId, NewEvent, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
-use persistence::transactions::rooms as room_rows;
+use persistence::transactions::{events as event_rows, rooms as room_rows};
+use persistence::{RoomNumber, StoreError};
 use serde_json::json;
 use transport::ApiError;
 
 use crate::commit::{CommitError, Entry};
 use crate::graph::Graph;
 use crate::handshake::{STRIPPED_TYPES, stripped_state};
-use crate::intake::{References, server_acl};
-use crate::join::{JoinError, refused};
+use crate::intake::{References, Refusal};
+use crate::join::{JoinError, claim_room, refused};
 use crate::judge::{Candidate, judge_entering};
+use crate::limits::{STRIPPED_BYTES_MAX, STRIPPED_ENTRIES_MAX};
+use crate::outside::{Outside, OutsideEvent};
 use crate::send::{Draft, SendError, Sent, not_entered, parents, select_auth_events};
-
-/// Entries of `invite_room_state` that are kept.
-pub(crate) const INVITE_STATE_ENTRIES_MAX: usize = 50;
-/// Bytes of `invite_room_state` as JSON.
-pub(crate) const INVITE_STATE_BYTES_MAX: usize = 256 * 1024;
 
 /// An invite cannot be sent.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +113,7 @@ impl Graph {
         event_id: &EventId,
         body: Object,
     ) -> Result<Value, ApiError> {
+        self.check_acl(origin, room_id).await?;
         let named = body.get("room_version").and_then(Value::as_str);
         let named = named.ok_or_else(|| ApiError::bad_json("the invite has no `room_version`"))?;
         let Some(version) = RoomVersion::parse_supported(named) else {
@@ -135,24 +135,54 @@ impl Graph {
             None => return Err(ApiError::internal()),
         };
         let stripped = self.check_invite_state(room_id, version, &body).await?;
-        let (id, us, asks) = (room_id.clone(), self.server_name().clone(), origin.clone());
-        let (number, joined) = self
-            .database()
-            .write(move |tx| {
-                let number = room_rows::intern(tx, &id, version)?;
-                let acl = server_acl(tx, number, version)?;
-                if acl.is_some_and(|acl| !acl.allows(&asks)) {
-                    return Err(ApiError::forbidden(format!("the server ACL of {id} denies {asks}")));
-                }
-                Ok((number, room_rows::is_server_joined(tx, number, &us)?))
-            })
-            .await?;
-        // In a room that we are in, the invite comes again in a transaction, and has its place in the graph there.
-        if !joined {
-            let none = persistence::EventNumber(0);
-            self.set_outside_standing(number, &invited, "invite", Some(pdu.clone()), none, Some(stripped)).await?;
+        let row = self.room_of_invite(room_id, version, pdu.event_id()).await?;
+        // In a room that we are in, the invite comes again in a transaction, and has its place in the graph there. A repeated
+        // invite changes nothing: its target may have rejected it by now.
+        if row.is_new {
+            let event = OutsideEvent::New(pdu.clone());
+            let outside = Outside { membership: "invite", event, stripped: Some(stripped), via: None };
+            self.set_outside_standing(row.number, &invited, outside).await?;
         }
         Ok(json!({ "event": pdu.object() }))
+    }
+
+    /// Refuses a server that the ACL of the room denies, if we know the room: whatever it sends, that comes first.
+    async fn check_acl(&self, origin: &ServerName, room_id: &RoomId) -> Result<(), ApiError> {
+        let (id, graph) = (room_id.clone(), self.clone());
+        let acl = self
+            .database()
+            .read(move |tx| match room_rows::by_id(tx, &id)? {
+                Some(row) => graph.server_acl(tx, row.number, row.version),
+                None => Ok::<_, StoreError>(None),
+            })
+            .await?;
+        match acl {
+            Some(acl) if !acl.allows(origin) => {
+                Err(ApiError::forbidden(format!("the server ACL of {room_id} denies {origin}")))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    async fn room_of_invite(
+        &self,
+        room_id: &RoomId,
+        version: RoomVersion,
+        event_id: &EventId,
+    ) -> Result<InvitedTo, ApiError> {
+        let (id, us, invite) = (room_id.clone(), self.server_name().clone(), event_id.clone());
+        self.database()
+            .write(move |tx| {
+                let Some(number) = claim_room(tx, &id, version)? else {
+                    return Err(ApiError::invalid_param(format!("the room {id} has another version than {version}")));
+                };
+                let is_new = match event_rows::number(tx, number, &invite)? {
+                    Some(event) => event_rows::condition(tx, event)?.is_none(),
+                    None => true,
+                };
+                Ok(InvitedTo { number, is_new: is_new && !room_rows::is_server_joined(tx, number, &us)? })
+            })
+            .await
     }
 
     /// Checks `invite_room_state` and prunes it for clients. From room version 12 on each entry must be a PDU of the room, the
@@ -163,31 +193,65 @@ impl Graph {
         version: RoomVersion,
         body: &Object,
     ) -> Result<Vec<Value>, ApiError> {
-        let entries = body.get("invite_room_state").and_then(Value::as_array).cloned().unwrap_or_default();
-        let size: usize = entries.iter().map(|entry| entry.to_string().len()).sum();
-        if size > INVITE_STATE_BYTES_MAX {
+        let entries = match body.get("invite_room_state") {
+            None => Vec::new(),
+            Some(Value::Array(entries)) => entries.clone(),
+            Some(_) => return Err(ApiError::bad_json("`invite_room_state` must be an array")),
+        };
+        if !is_bounded(&entries) {
             return Err(ApiError::invalid_param(format!(
-                "`invite_room_state` has more than {INVITE_STATE_BYTES_MAX} bytes"
+                "`invite_room_state` has more than {STRIPPED_ENTRIES_MAX} entries or {STRIPPED_BYTES_MAX} bytes"
             )));
         }
-        let entries: Vec<Value> = entries.into_iter().take(INVITE_STATE_ENTRIES_MAX).collect();
-        if version.rules().room_id == events::room_version::RoomIdFormat::CreateEvent {
-            let objects: Vec<Object> = entries.iter().filter_map(|entry| entry.as_object().cloned()).collect();
-            let is_create = |object: &Object| object.get("type").and_then(Value::as_str) == Some("m.room.create");
-            if !objects.iter().any(is_create) {
-                return Err(ApiError::new(400, "M_MISSING_PARAM", "`invite_room_state` has no m.room.create event"));
-            }
-            let checked = self.check_events(room_id, version, objects, References::Unlimited).await;
-            if let Some(Err(refusal)) = checked.into_iter().find(Result::is_err) {
-                return Err(ApiError::invalid_param(format!("an event of `invite_room_state` is refused: {refusal}")));
+        if version.rules().room_id != RoomIdFormat::CreateEvent {
+            return Ok(prune(entries));
+        }
+        let mut objects = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let Value::Object(object) = entry else {
+                return Err(ApiError::invalid_param("an entry of `invite_room_state` is no event"));
+            };
+            objects.push(object);
+        }
+        let is_create = |object: &Object| object.get("type").and_then(Value::as_str) == Some("m.room.create");
+        if !objects.iter().any(is_create) {
+            return Err(ApiError::new(400, "M_MISSING_PARAM", "`invite_room_state` has no m.room.create event"));
+        }
+        let mut checked = Vec::with_capacity(objects.len());
+        for event in self.check_events(room_id, version, objects, References::Unlimited).await {
+            match event {
+                Ok(pdu) => checked.push(Value::Object(pdu.into_object())),
+                // A key that cannot be had is no bad signature: the invite is good, this entry just cannot be shown.
+                Err(Refusal::NoKeys { server, event }) => {
+                    tracing::info!(server.name = %server, event.id = %event.event_id(), "Left {} out of an invite: no keys", event.event_id());
+                }
+                Err(refusal) => {
+                    return Err(ApiError::invalid_param(format!(
+                        "an event of `invite_room_state` is refused: {refusal}"
+                    )));
+                }
             }
         }
-        Ok(prune(&entries))
+        Ok(prune(checked))
     }
 }
 
-/// What an invite or knock tells a client about the room: type, state key, content and sender of the types that it may.
-pub(crate) fn prune(entries: &[Value]) -> Vec<Value> {
+/// Where an invite leads.
+struct InvitedTo {
+    number: RoomNumber,
+    /// It tells us something: nobody here is in the room, and the invite has not come before.
+    is_new: bool,
+}
+
+/// Says whether stripped state is small enough to be kept, and shown in every /sync of its target.
+fn is_bounded(entries: &[Value]) -> bool {
+    entries.len() <= STRIPPED_ENTRIES_MAX
+        && entries.iter().map(|entry| entry.to_string().len()).sum::<usize>() <= STRIPPED_BYTES_MAX
+}
+
+/// What an invite or knock tells a client about the room: type, state key, content and sender of the types that it may. Entries
+/// beyond the limits are left out.
+pub(crate) fn prune(entries: Vec<Value>) -> Vec<Value> {
     let prune_one = |entry: &Value| {
         let event_type = entry.get("type")?.as_str()?;
         let state_key = entry.get("state_key")?.as_str()?;
@@ -196,7 +260,11 @@ pub(crate) fn prune(entries: &[Value]) -> Vec<Value> {
         let known = STRIPPED_TYPES.contains(&event_type);
         known.then(|| json!({ "type": event_type, "state_key": state_key, "sender": sender, "content": content }))
     };
-    entries.iter().take(INVITE_STATE_ENTRIES_MAX).filter_map(prune_one).collect()
+    let mut pruned: Vec<Value> = entries.iter().take(STRIPPED_ENTRIES_MAX).filter_map(prune_one).collect();
+    while !is_bounded(&pruned) {
+        pruned.pop();
+    }
+    pruned
 }
 
 /// Checks what S2S API, `PUT /v2/invite`, demands of the event. Returns the invited user.

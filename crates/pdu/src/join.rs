@@ -1,25 +1,24 @@
-//! The joiner's side: getting a user of ours into, out of, or to the door of a room that others are in; and invites, both ways.
-//!
-//! **Rule:** of a template that a resident gives, only `prev_events`, `auth_events`, `depth`, the room version and, for a
-//! restricted join, the authoriser are taken. Everything else we build and sign ourselves.
+//! The joiner's side: getting a user of ours into a room that others are in. S2S API, "Joining Rooms".
 
-use events::limits::{AUTH_EVENTS_MAX, INTEGER_MAX, PREV_EVENTS_MAX};
-use events::{EventId, NewEvent, Object, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
-use persistence::transactions::streams::{self, Stream};
+use std::sync::Arc;
+
+use events::{EventId, Object, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
+use persistence::transactions::graph::{self as graph_rows, Outcome};
 use persistence::transactions::{events as event_rows, rooms as room_rows};
-use persistence::{RoomNumber, StoreError};
-use serde_json::json;
+use persistence::{RoomNumber, StoreError, WriteTx};
+use serde_json::value::RawValue;
 use transaction::RequestError;
 use transport::questions::Handshake;
 
 use crate::commit::{CommitError, Entry};
-use crate::fetch::state_map;
-use crate::graph::Graph;
-use crate::handshake::membership_of;
-use crate::intake::{References, keep_good, objects};
+use crate::fetch::{Effort, Outliers};
+use crate::graph::{Graph, RoomTurn};
+use crate::intake::References;
 use crate::judge::{Candidate, Refusal, Surroundings, judge_entering};
-use crate::limits::{HANDSHAKE_SERVERS_MAX, JOIN_EVENTS_MAX, TOPOLOGICAL_START};
+use crate::limits::{HANDSHAKE_SERVERS_MAX, JOIN_EVENTS_MAX, JOIN_TIME_MAX, TOPOLOGICAL_GAP, TOPOLOGICAL_START};
+use crate::outliers::state_of;
 use crate::room::{Parent, Room, State};
+use crate::template::Taken;
 
 /// A join that succeeded.
 #[derive(Debug, Clone)]
@@ -69,26 +68,14 @@ pub enum JoinError {
     Store(#[from] StoreError),
 }
 
-/// Leaving always succeeds locally, but for a broken database.
-#[derive(Debug, thiserror::Error)]
-pub enum LeaveError {
-    /// The user has no standing in the room that they could leave.
-    #[error("{user} is not in the room {room}, and not invited to it")]
-    NothingToLeave {
-        /// Who.
-        user: UserId,
-        /// Which room.
-        room: RoomId,
-    },
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// What a resident's template gives us.
-struct Taken {
+/// A room as a resident gave it, each event checked by itself.
+struct GivenRoom {
     version: RoomVersion,
-    event: NewEvent,
+    join: Pdu,
+    /// The state before the join.
+    state: Vec<EventId>,
+    /// The events of that state, and all that they cite.
+    outliers: Vec<Pdu>,
 }
 
 impl Graph {
@@ -100,8 +87,12 @@ impl Graph {
         content: Object,
         servers: &[ServerName],
     ) -> Result<Joined, JoinError> {
+        let effort = Effort::new(self.handles(), JOIN_TIME_MAX);
         let mut last = JoinError::NoServers(room_id.clone());
         for server in self.candidates(servers) {
+            if effort.is_spent() {
+                break;
+            }
             match self.join_through(room_id, user, &content, &server).await {
                 Ok(joined) => return Ok(joined),
                 Err(JoinError::Store(error)) => return Err(error.into()),
@@ -114,7 +105,8 @@ impl Graph {
         Err(last)
     }
 
-    fn candidates(&self, servers: &[ServerName]) -> Vec<ServerName> {
+    /// The servers to try, each once, never ourselves.
+    pub(crate) fn candidates(&self, servers: &[ServerName]) -> Vec<ServerName> {
         let mut candidates: Vec<ServerName> = Vec::new();
         for server in servers.iter().filter(|server| *server != self.server_name()) {
             if !candidates.contains(server) && candidates.len() < HANDSHAKE_SERVERS_MAX {
@@ -141,24 +133,27 @@ impl Graph {
             return Err(failed(server, format!("the room has more than {JOIN_EVENTS_MAX} state events")));
         }
         let join = self.returned_event(&ours, answer.event, server).await?;
-        let state = self.check_events(room_id, version, objects(&answer.state), References::Unlimited).await;
-        let state = keep_good(server, room_id, state);
-        let chain = self.check_events(room_id, version, objects(&answer.auth_chain), References::Unlimited).await;
-        let mut outliers = keep_good(server, room_id, chain);
-        outliers.extend(state.iter().cloned());
-        self.enter(room_id, version, join, state, outliers, server).await
+        let state = self.check_answer(server, room_id, version, answer.state, References::Unlimited).await;
+        let ids = state.iter().map(|pdu| pdu.event_id().clone()).collect();
+        check_create(&state, version).map_err(|reason| failed(server, reason))?;
+        let chain = self.check_answer(server, room_id, version, answer.auth_chain, References::Unlimited).await;
+        let mut outliers = Outliers::default();
+        outliers.extend(state);
+        outliers.extend(chain);
+        let given = GivenRoom { version, join, state: ids, outliers: outliers.into_pdus() };
+        self.enter(room_id, given, server).await
     }
 
     /// Checks what the resident returned as our join: it is ours, with more signatures at most.
     async fn returned_event(
         &self,
         ours: &Pdu,
-        returned: Option<Box<serde_json::value::RawValue>>,
+        returned: Option<Box<RawValue>>,
         server: &ServerName,
     ) -> Result<Pdu, JoinError> {
         let Some(returned) = returned else { return Ok(ours.clone()) };
-        let checked =
-            self.check_events(ours.room_id(), ours.version(), objects(&[returned]), References::Limited).await;
+        let objects: Vec<Object> = serde_json::from_str(returned.get()).into_iter().collect();
+        let checked = self.check_events(ours.room_id(), ours.version(), objects, References::Limited).await;
         match checked.into_iter().next() {
             Some(Ok(event)) if event.event_id() == ours.event_id() && !event.is_mangled() => Ok(event),
             Some(Ok(event)) => {
@@ -169,75 +164,31 @@ impl Graph {
         }
     }
 
-    /// Asks for a template and takes from it what may be taken.
-    async fn take_template(
-        &self,
-        handshake: Handshake,
-        room_id: &RoomId,
-        user: &UserId,
-        content: &Object,
-        server: &ServerName,
-    ) -> Result<Taken, JoinError> {
-        let versions: Vec<&str> = RoomVersion::SUPPORTED.iter().map(|version| version.as_str()).collect();
-        let template = self.requests().make(server, handshake, room_id, user, &versions).await;
-        let template = template.map_err(|error| refused(server, error))?;
-        let version = template.room_version.unwrap_or_else(|| "1".to_owned());
-        let Some(version) = RoomVersion::parse_supported(&version) else {
-            return Err(JoinError::UnsupportedVersion { room: room_id.clone(), version });
-        };
-        check_template(&template.event, handshake, room_id, user).map_err(|reason| failed(server, reason))?;
-        let references = |key: &str, max: usize| -> Result<Vec<EventId>, JoinError> {
-            let ids = template.event.get(key).and_then(Value::as_array);
-            let ids = ids.into_iter().flatten().map(|id| id.as_str().and_then(|id| EventId::parse(id).ok()));
-            let ids: Option<Vec<EventId>> = ids.collect();
-            ids.filter(|ids| ids.len() <= max)
-                .ok_or_else(|| failed(server, format!("its template has no usable `{key}`")))
-        };
-        let mut content = content.clone();
-        content.insert("membership".to_owned(), json!(membership_of(handshake)));
-        if let Some(authoriser) = authoriser(&template.event, server) {
-            content.insert("join_authorised_via_users_server".to_owned(), json!(authoriser));
-        }
-        let event = NewEvent {
-            room_id: Some(room_id.clone()),
-            sender: user.clone(),
-            event_type: "m.room.member".to_owned(),
-            state_key: Some(user.to_string()),
-            content,
-            redacts: None,
-            prev_events: references("prev_events", PREV_EVENTS_MAX)?,
-            auth_events: references("auth_events", AUTH_EVENTS_MAX)?,
-            depth: template.event.get("depth").and_then(Value::as_i64).unwrap_or(1).clamp(1, INTEGER_MAX),
-            origin_server_ts: self.handles().clock.now(),
-        };
-        Ok(Taken { version, event })
-    }
-
     /// Stores the room as the resident gave it and enters it with our join.
-    async fn enter(
-        &self,
-        room_id: &RoomId,
-        version: RoomVersion,
-        join: Pdu,
-        state: Vec<Pdu>,
-        outliers: Vec<Pdu>,
-        server: &ServerName,
-    ) -> Result<Joined, JoinError> {
-        let create = state.iter().find(|pdu| pdu.is_state("m.room.create", ""));
-        let stated = create.and_then(|create| create.content().get("room_version")).map_or(Some("1"), Value::as_str);
-        if create.is_none() || stated != Some(version.as_str()) {
-            return Err(failed(server, format!("its answer has no create event of room version {version}")));
-        }
+    async fn enter(&self, room_id: &RoomId, given: GivenRoom, server: &ServerName) -> Result<Joined, JoinError> {
+        let GivenRoom { version, join, state, outliers } = given;
         let id = room_id.clone();
-        let number = self.database().write(move |tx| room_rows::intern(tx, &id, version)).await?;
+        let claimed = self.database().write(move |tx| claim_room(tx, &id, version)).await?;
+        let number =
+            claimed.ok_or_else(|| failed(server, "it gives the room another version than we know".to_owned()))?;
         let mut turn = self.turn_of(number).await?;
         let Some(mut room) = turn.take() else { return Err(failed(server, "the room is not loaded".to_owned())) };
         self.store_outliers(&mut room, outliers).await?;
-        let map = state_map(&room, &state);
+        let us = self.server_name().clone();
+        if self.database().read(move |tx| room_rows::is_server_joined(tx, number, &us)).await? {
+            turn.put_back(room);
+            return self.enter_live(turn, join, server).await;
+        }
+        // Events whose keys nobody has any more are left out: without them the room is still the room.
+        let known: Vec<&EventId> = state.iter().filter(|id| room.graph.index_of(id).is_some()).collect();
+        if known.len() < state.len() {
+            tracing::warn!(room.id = %room_id, server.name = %server, "{} events of the state that {server} gave are left out", state.len() - known.len());
+        }
+        let map = state_of(&room, known).ok_or_else(|| failed(server, "the state that it gave is none".to_owned()))?;
         let before = room.derive(map, None);
         let around = self.around_join(&mut room, &join, before);
         let candidate = Candidate { pdu: join.clone(), origin: Some(server.clone()) };
-        let before = around.parents.values().next().map(|parent| std::sync::Arc::clone(&parent.after));
+        let before = around.parents.values().next().map(|parent| Arc::clone(&parent.after));
         let mut advance = judge_entering(&mut room, vec![candidate], &around).map_err(|refusal| match refusal {
             Refusal::Rejected(rejection) => {
                 failed(server, format!("our join is not allowed by the state it gave: {rejection}"))
@@ -253,159 +204,73 @@ impl Graph {
         Ok(Joined { room_id: room_id.clone(), event_id: join.event_id().clone() })
     }
 
+    /// Enters a room that somebody here is in: only a server elsewhere could authorise the join. What we know of the room stays
+    /// what it is, whatever the resident says; the join is an event like any other.
+    async fn enter_live(&self, turn: RoomTurn, join: Pdu, server: &ServerName) -> Result<Joined, JoinError> {
+        let row = turn.row.clone();
+        drop(turn);
+        self.receive(&row, server, vec![join.clone()]).await?;
+        let (number, id) = (row.number, join.event_id().clone());
+        let outcome = self
+            .database()
+            .read(move |tx| match event_rows::number(tx, number, &id)? {
+                Some(event) => Ok(graph_rows::place(tx, event)?.map(|place| place.outcome)),
+                None => Ok::<_, StoreError>(None),
+            })
+            .await?;
+        match outcome {
+            Some(Outcome::Accepted) => Ok(Joined { room_id: row.room_id, event_id: join.event_id().clone() }),
+            Some(Outcome::SoftFailed | Outcome::Rejected) => {
+                Err(failed(server, "the join that it authorised is not allowed by what we know of the room".to_owned()))
+            }
+            None => Err(failed(server, "what the join that it authorised builds on cannot be had".to_owned())),
+        }
+    }
+
     /// Our join stands on the state that the resident gave; what lies before it is a gap, to be filled when somebody reads
     /// back. Extremities of an earlier stay give way to it.
-    fn around_join(&self, room: &mut Room, join: &Pdu, before: std::sync::Arc<State>) -> Surroundings {
-        let topological = room.heads.iter().map(|head| head.topological).max().unwrap_or(TOPOLOGICAL_START);
+    fn around_join(&self, room: &mut Room, join: &Pdu, before: Arc<State>) -> Surroundings {
+        let earlier = room.heads.iter().map(|head| head.topological).max();
+        let topological = earlier.map_or(TOPOLOGICAL_START, |earlier| earlier + TOPOLOGICAL_GAP);
         room.stale_heads = room.heads.drain(..).map(|head| head.number).collect();
         let parent = Parent { topological, after: before, accepted_ancestors: Vec::new() };
         let parents = join.prev_events().iter().map(|id| (id.clone(), parent.clone())).collect();
         Surroundings { parents, now: self.handles().clock.now(), ..Surroundings::default() }
     }
+}
 
-    /// Leaves a room that nobody here is in: rejects an invite, or takes back a knock. Others are told if they can be reached.
-    pub async fn leave_remote(
-        &self,
-        room_id: &RoomId,
-        user: &UserId,
-        content: Object,
-        servers: &[ServerName],
-    ) -> Result<(), LeaveError> {
-        let nothing = || LeaveError::NothingToLeave { user: user.clone(), room: room_id.clone() };
-        let (id, who) = (room_id.clone(), user.clone());
-        let standing = self
-            .database()
-            .read(move |tx| match room_rows::by_id(tx, &id)? {
-                Some(room) => room_rows::standing_in(tx, &who, room.number),
-                None => Ok(None),
-            })
-            .await?;
-        let standing = standing.ok_or_else(nothing)?;
-        if !matches!(standing.membership.as_str(), "invite" | "knock" | "join") {
-            return Err(nothing());
-        }
-        let mut left = None;
-        for server in self.candidates(servers) {
-            match self.shake(Handshake::Leave, room_id, user, &content, &server).await {
-                Ok((pdu, _)) => {
-                    left = Some(pdu);
-                    break;
-                }
-                Err(error) => {
-                    tracing::info!(room.id = %room_id, server.name = %server, "{server} was not told that {user} left: {error}")
-                }
-            }
-        }
-        self.set_outside_standing(standing.room, user, "leave", left, standing.event, None).await?;
+/// The create event must be there and be of the version that the template named: all else is judged by it.
+fn check_create(state: &[Pdu], version: RoomVersion) -> Result<(), String> {
+    let create = state.iter().find(|pdu| pdu.is_state("m.room.create", ""));
+    let create = create.ok_or("its answer has no create event")?;
+    let stated = create.content().get("room_version").map_or(Some("1"), Value::as_str);
+    if stated == Some(version.as_str()) {
         Ok(())
+    } else {
+        Err(format!("its answer has a create event of room version {stated:?}, not {version}"))
     }
+}
 
-    /// Knocks on a room that nobody here is in.
-    pub async fn knock_remote(
-        &self,
-        room_id: &RoomId,
-        user: &UserId,
-        content: Object,
-        servers: &[ServerName],
-    ) -> Result<Joined, JoinError> {
-        let mut last = JoinError::NoServers(room_id.clone());
-        for server in self.candidates(servers) {
-            match self.shake(Handshake::Knock, room_id, user, &content, &server).await {
-                Ok((pdu, stripped)) => {
-                    let (id, version) = (room_id.clone(), pdu.version());
-                    let number = self.database().write(move |tx| room_rows::intern(tx, &id, version)).await?;
-                    let event_id = pdu.event_id().clone();
-                    let stripped = crate::invite::prune(&stripped);
-                    let none = persistence::EventNumber(0);
-                    self.set_outside_standing(number, user, "knock", Some(pdu), none, Some(stripped)).await?;
-                    return Ok(Joined { room_id: room_id.clone(), event_id });
-                }
-                Err(JoinError::Store(error)) => return Err(error.into()),
-                Err(error) => last = more_telling(last, error),
-            }
+/// Returns the room's number; makes the room if it is new. `None` if it is known to have another version.
+///
+/// While we have never been in a room, its version is hearsay: whoever invited us may have named a wrong one.
+pub(crate) fn claim_room(
+    tx: &mut WriteTx<'_>,
+    room_id: &RoomId,
+    version: RoomVersion,
+) -> Result<Option<RoomNumber>, StoreError> {
+    match room_rows::by_id(tx, room_id)? {
+        None => room_rows::intern(tx, room_id, version).map(Some),
+        Some(row) if row.version == version => Ok(Some(row.number)),
+        Some(row) if row.state.is_none() => {
+            room_rows::begin_again(tx, row.number, version)?;
+            Ok(Some(row.number))
         }
-        Err(last)
-    }
-
-    /// A leave or a knock through one server. Returns our event and what the answer tells about the room.
-    async fn shake(
-        &self,
-        handshake: Handshake,
-        room_id: &RoomId,
-        user: &UserId,
-        content: &Object,
-        server: &ServerName,
-    ) -> Result<(Pdu, Vec<Value>), JoinError> {
-        let Taken { version, event } = self.take_template(handshake, room_id, user, content, server).await?;
-        let pdu = event
-            .sign(version, self.server_name(), self.signing_key())
-            .map_err(|error| failed(server, format!("its template makes no valid event: {error}")))?;
-        let sent = match handshake {
-            Handshake::Leave => {
-                self.requests().send_leave(server, room_id, pdu.event_id(), pdu.object()).await.map(|()| Vec::new())
-            }
-            Handshake::Knock => self.requests().send_knock(server, room_id, pdu.event_id(), pdu.object()).await,
-            Handshake::Join => return Err(failed(server, "a join is more than a handshake".to_owned())),
-        };
-        sent.map(|stripped| (pdu, stripped)).map_err(|error| refused(server, error))
-    }
-
-    /// Says how a user of ours stands to a room that we are not in.
-    pub(crate) async fn set_outside_standing(
-        &self,
-        room: RoomNumber,
-        user: &UserId,
-        membership: &'static str,
-        pdu: Option<Pdu>,
-        otherwise: persistence::EventNumber,
-        stripped: Option<Vec<Value>>,
-    ) -> Result<(), StoreError> {
-        let (who, notifier) = (user.clone(), self.notifier().clone());
-        let newest = self.newest().clone();
-        self.database()
-            .write(move |tx| {
-                let event = match &pdu {
-                    Some(pdu) => event_rows::store(tx, room, pdu, false)?,
-                    None => otherwise,
-                };
-                let position = streams::next(tx, Stream::Events)?;
-                let stripped = stripped.map(|stripped| Value::Array(stripped).to_string());
-                room_rows::set_standing(tx, &who, room, membership, event, position, stripped.as_deref())?;
-                tx.after_commit(move || {
-                    newest.send_modify(|commits| *commits += 1);
-                    notifier.wake(&who);
-                });
-                Ok(())
-            })
-            .await
+        Some(_) => Ok(None),
     }
 }
 
-/// The checks that S2S API demands before a template may be signed, on `GET /make_join` and its siblings.
-fn check_template(event: &Object, handshake: Handshake, room_id: &RoomId, user: &UserId) -> Result<(), String> {
-    let text = |key: &str| event.get(key).and_then(Value::as_str);
-    let membership = event.get("content").and_then(|content| content.get("membership")).and_then(Value::as_str);
-    for (key, found, expected) in [
-        ("room_id", text("room_id"), room_id.as_str()),
-        ("sender", text("sender"), user.as_str()),
-        ("state_key", text("state_key"), user.as_str()),
-        ("type", text("type"), "m.room.member"),
-        ("membership", membership, membership_of(handshake)),
-    ] {
-        if found != Some(expected) {
-            return Err(format!("its template has the {key} {found:?} instead of {expected:?}"));
-        }
-    }
-    Ok(())
-}
-
-/// The user of `server` that a template names as the authoriser of a restricted join.
-fn authoriser(event: &Object, server: &ServerName) -> Option<UserId> {
-    let named = event.get("content")?.get("join_authorised_via_users_server")?.as_str()?;
-    UserId::parse(named).ok().filter(|user| user.server() == *server)
-}
-
-fn failed(server: &ServerName, reason: String) -> JoinError {
+pub(crate) fn failed(server: &ServerName, reason: String) -> JoinError {
     JoinError::Failed { server: server.clone(), reason }
 }
 
@@ -420,7 +285,7 @@ pub fn refused(server: &ServerName, error: RequestError) -> JoinError {
 }
 
 /// Of two failures, the one that tells the user more: a refusal says why, a time-out only that.
-fn more_telling(first: JoinError, second: JoinError) -> JoinError {
+pub(crate) fn more_telling(first: JoinError, second: JoinError) -> JoinError {
     match (&first, &second) {
         (JoinError::Refused { .. }, JoinError::Failed { .. } | JoinError::NoServers(_)) => first,
         _ => second,

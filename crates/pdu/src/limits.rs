@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use events::limits::PDU_SIZE_BYTES_MAX;
+
 /// Staged events of a room that are judged together.
 pub const BATCH_EVENTS_MAX: usize = 50;
 /// Requests for missing events that one batch may cost.
@@ -10,16 +12,47 @@ pub const MISSING_EVENTS_ROUNDS_MAX: usize = 60;
 pub const MISSING_EVENTS_MAX: usize = 20;
 /// Events that may be fetched for one batch before falling back to the state from a peer.
 pub const FETCHED_EVENTS_MAX: usize = 1_200;
+/// How long fetching for one batch may take, whatever is still missing then.
+pub const FETCH_TIME_MAX: Duration = Duration::from_secs(180);
 /// Servers that are asked for the same thing.
 pub const FETCH_SERVERS_MAX: usize = 4;
+/// Parents of one batch that may be placed on the state that a peer gives.
+pub const ADOPTED_PARENTS_MAX: usize = 5;
+/// Cited events that one batch may cost a request of their own each.
+pub const SINGLE_EVENTS_MAX: usize = 100;
+/// Such requests under way at once.
+pub const SINGLE_EVENTS_AT_ONCE: usize = 8;
+/// State events, or auth events, in a state that a peer gives.
+pub const STATE_EVENTS_MAX: usize = 200_000;
+/// Events of a peer's answer that are parsed and checked together, so that a large answer is never in memory as a whole in
+/// the costly form of parsed JSON.
+pub const CHECKED_EVENTS_CHUNK: usize = 500;
 /// Events in an answer to `/backfill`.
 pub const BACKFILL_EVENTS_MAX: usize = 100;
+/// Gaps whose events are asked for together.
+pub const BACKFILL_GAPS_MAX: u32 = 20;
+/// Events of one backfilled batch for which the state before them is asked for.
+pub const BACKFILL_EDGES_MAX: usize = 5;
+/// How long one backfill may take.
+pub const BACKFILL_TIME_MAX: Duration = Duration::from_secs(60);
+/// Events that answering one `/backfill` or `/get_missing_events` may look at: those that are not shown cost, too.
+pub const WALKED_EVENTS_MAX: usize = 2_000;
+/// Events of one sender that could not be judged, after which the others wait too: each may have cost a whole resolution.
+pub const UNJUDGED_MAX: usize = 3;
 /// How long a staged event is retried.
 pub const STAGED_HORIZON: Duration = Duration::from_secs(24 * 3600);
 /// The first pause before a staged event is tried again; doubles each time.
 pub const STAGED_RETRY_FIRST: Duration = Duration::from_secs(10);
 /// The longest such pause.
 pub const STAGED_RETRY_MAX: Duration = Duration::from_secs(3600);
+/// Staged events of one origin. More are refused until some were decided about.
+pub const STAGED_PER_ORIGIN_MAX: i64 = 20_000;
+/// Events of one origin whose signatures could not be checked, since the keys could not be had.
+pub const UNVERIFIED_PER_ORIGIN_MAX: i64 = 500;
+/// Such events of all origins.
+pub const UNVERIFIED_MAX: i64 = 20_000;
+/// Such events that are tried again together.
+pub const UNVERIFIED_BATCH_MAX: u32 = 50;
 /// Rooms kept in memory.
 pub const ROOMS_LOADED_MAX: usize = 64;
 /// State events of all rooms kept in memory. One takes about a kilobyte.
@@ -32,9 +65,30 @@ pub const JOIN_EVENTS_MAX: usize = 500_000;
 pub const ANCESTORS_WALKED_MAX: usize = 100;
 /// Servers that are tried for a join, a leave or a knock.
 pub const HANDSHAKE_SERVERS_MAX: usize = 10;
+/// After this long no further server is tried for a join or a knock.
+pub const JOIN_TIME_MAX: Duration = Duration::from_secs(600);
+/// How long others are given to take note of a leave. Then it is so all the same.
+pub const LEAVE_TIME_MAX: Duration = Duration::from_secs(20);
 /// Where the topological numbers of a room begin, so that history can be put before it.
 pub const TOPOLOGICAL_START: i64 = 1 << 40;
-/// Entries of a server ACL that are looked at; a larger one denies everybody but its sender's server.
-pub const ACL_ENTRIES_MAX: usize = 10_000;
+/// The topological numbers left free where we join a room again, or go on behind a gap, for what may be put in between.
+pub const TOPOLOGICAL_GAP: i64 = 1 << 20;
+/// Entries of a server ACL that are looked at: more than fit into an event.
+pub const ACL_ENTRIES_MAX: usize = 22_000;
+/// Entries of all server ACLs that are kept compiled.
+pub const ACL_ENTRIES_CACHED_MAX: u64 = 500_000;
+/// Entries of `invite_room_state` or `knock_room_state` that are kept.
+pub const STRIPPED_ENTRIES_MAX: usize = 50;
+/// Bytes of `invite_room_state` or `knock_room_state` as JSON.
+pub const STRIPPED_BYTES_MAX: usize = 256 * 1024;
 
 const _: () = assert!(MISSING_EVENTS_ROUNDS_MAX * MISSING_EVENTS_MAX <= FETCHED_EVENTS_MAX);
+const _: () = assert!(MISSING_EVENTS_MAX <= transaction::requests::MISSING_EVENTS_MAX);
+const _: () = assert!(BACKFILL_EVENTS_MAX <= transaction::requests::BACKFILL_MAX);
+const _: () = assert!(BACKFILL_EVENTS_MAX <= WALKED_EVENTS_MAX);
+const _: () = assert!(BATCH_EVENTS_MAX <= FETCHED_EVENTS_MAX);
+const _: () = assert!(STATE_EVENTS_MAX <= JOIN_EVENTS_MAX);
+// A staged event is tried more than once before it is given up, whatever one attempt costs.
+const _: () = assert!(FETCH_TIME_MAX.as_secs() + STAGED_RETRY_MAX.as_secs() < STAGED_HORIZON.as_secs());
+// One entry of a JSON array of strings takes at least three bytes.
+const _: () = assert!(ACL_ENTRIES_MAX * 3 > PDU_SIZE_BYTES_MAX);

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use events::auth::{AuthEvent, Cited, Rejection, check_auth_events};
-use events::auth_graph::Standing;
+use events::auth_graph::{Standing, StateMap};
 use events::{EventId, Pdu};
 use persistence::transactions::events as event_rows;
-use persistence::{EventNumber, StoreError};
+use persistence::transactions::graph::Outcome;
+use persistence::{EventNumber, RoomNumber, StoreError, WriteTx};
 
 use crate::graph::Graph;
 use crate::limits::OUTLIERS_CHUNK;
+use crate::redaction::apply_redactions;
 use crate::room::Room;
 use crate::verdict::{Step, Verdict};
 
@@ -23,32 +25,30 @@ impl Graph {
     /// Judges checked state events by the events that they cite, stores them and adds them to the room in memory.
     ///
     /// Events that cite something that is neither known nor among `pdus` are left out, and so are those that cite them.
+    /// Written in chunks: nobody sees outliers, so nothing is half done if we stop in between.
     pub(crate) async fn store_outliers(&self, room: &mut Room, pdus: Vec<Pdu>) -> Result<(), StoreError> {
         let named: BTreeSet<EventId> =
             pdus.iter().flat_map(|pdu| pdu.auth_events().iter().chain([pdu.event_id()])).cloned().collect();
         self.with_room(room, move |room, tx| room.bring_by_id(tx, &named)).await?;
         let new =
             pdus.into_iter().filter(|pdu| pdu.state_key().is_some() && room.graph.index_of(pdu.event_id()).is_none());
-        let judged: Vec<JudgedOutlier> =
-            in_order_of_citation(new.collect()).into_iter().filter_map(|pdu| judge_outlier(room, pdu)).collect();
+        let mut judged = in_order_of_citation(new.collect())
+            .into_iter()
+            .filter_map(|pdu| judge_outlier(room, pdu))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .peekable();
         let now = self.handles().clock.now();
-        for chunk in judged.chunks(OUTLIERS_CHUNK) {
+        while judged.peek().is_some() {
+            let chunk: Vec<JudgedOutlier> = judged.by_ref().take(OUTLIERS_CHUNK).collect();
             let number = room.number;
-            let rows: Vec<(Pdu, bool, String)> = chunk.iter().map(|outlier| outlier.row(now)).collect();
+            let ids: Vec<EventId> = chunk.iter().map(|outlier| outlier.pdu.event_id().clone()).collect();
             let numbers: Vec<EventNumber> = self
                 .database()
-                .write(move |tx| {
-                    let mut numbers = Vec::with_capacity(rows.len());
-                    for (pdu, rejected, verdict) in rows {
-                        let event = event_rows::store(tx, number, &pdu, rejected)?;
-                        event_rows::store_verdict(tx, number, event, &verdict)?;
-                        numbers.push(event);
-                    }
-                    Ok::<_, StoreError>(numbers)
-                })
+                .write(move |tx| chunk.iter().map(|outlier| outlier.write(tx, number, now)).collect::<Result<_, _>>())
                 .await?;
-            for (outlier, number) in chunk.iter().zip(numbers) {
-                if let Some(index) = room.graph.index_of(outlier.pdu.event_id()) {
+            for (id, number) in ids.iter().zip(numbers) {
+                if let Some(index) = room.graph.index_of(id) {
                     room.set_number(index, number);
                 }
             }
@@ -58,7 +58,7 @@ impl Graph {
 }
 
 impl JudgedOutlier {
-    fn row(&self, now: i64) -> (Pdu, bool, String) {
+    fn write(&self, tx: &mut WriteTx<'_>, room: RoomNumber, now: i64) -> Result<EventNumber, StoreError> {
         let verdict = Verdict {
             step: if self.rejection.is_some() { Step::AuthEvents } else { Step::Passed },
             rejection: self.rejection.clone(),
@@ -67,29 +67,52 @@ impl JudgedOutlier {
             resolved_from: Vec::new(),
         };
         let verdict = serde_json::to_string(&verdict).expect("a verdict is plain data");
-        (self.pdu.clone(), self.rejection.is_some(), verdict)
+        let event = event_rows::store(tx, room, &self.pdu, self.rejection.is_some())?;
+        event_rows::store_verdict(tx, room, event, &verdict)?;
+        // A redaction may have come first. The outlier itself is no redaction: those are no state events.
+        apply_redactions(tx, room, event, &self.pdu, Outcome::Rejected)?;
+        Ok(event)
     }
 }
 
 fn judge_outlier(room: &mut Room, pdu: Pdu) -> Option<JudgedOutlier> {
     let event = AuthEvent::new(&pdu);
-    let mut cited = Vec::new();
-    for id in event.auth_events() {
-        let Some(index) = room.graph.index_of(id) else {
-            tracing::info!(room.id = %room.room_id, event.id = %pdu.event_id(), "Left out {}: it cites {id}, which is not known", pdu.event_id());
+    let rejection = match judge_by_citations(room, &event, &BTreeMap::new()) {
+        Ok(judged) => judged.err(),
+        Err(cited) => {
+            tracing::info!(room.id = %room.room_id, event.id = %pdu.event_id(), "Left out {}: it cites {cited}, which is not known", pdu.event_id());
             return None;
-        };
-        let rejected = room.graph.standing(index) == Standing::Rejected;
-        cited.push(Cited { event: room.graph.event(index).clone(), rejected });
-    }
-    let create = room.graph.index_of(&room.room_id.create_event()).map(|index| room.graph.event(index).clone());
-    let rejection = check_auth_events(&event, &cited, create.as_ref()).err();
+        }
+    };
     let standing = if rejection.is_some() { Standing::Rejected } else { Standing::Accepted };
     if let Err(error) = room.graph.append(event, standing) {
         tracing::info!(room.id = %room.room_id, event.id = %pdu.event_id(), "Left out an outlier: {error}");
         return None;
     }
     Some(JudgedOutlier { pdu, rejection })
+}
+
+/// Step 4 of S2S API, "Checks performed on receipt of a PDU", by the room's auth graph and `others`, cited events that are no
+/// state events. Fails with the id of a cited event of which nothing is known.
+pub(crate) fn judge_by_citations(
+    room: &Room,
+    event: &AuthEvent,
+    others: &BTreeMap<EventId, Cited>,
+) -> Result<Result<(), Rejection>, EventId> {
+    let mut cited = Vec::new();
+    for id in event.auth_events() {
+        match (room.graph.index_of(id), others.get(id)) {
+            (Some(index), _) => {
+                let rejected = room.graph.standing(index) == Standing::Rejected;
+                cited.push(Cited { event: room.graph.event(index).clone(), rejected });
+            }
+            (None, Some(other)) => cited.push(other.clone()),
+            (None, None) => return Err(id.clone()),
+        }
+    }
+    let create = room.graph.index_of(&room.room_id.create_event());
+    let create = create.filter(|index| room.graph.standing(*index) == Standing::Accepted);
+    Ok(check_auth_events(event, &cited, create.map(|index| room.graph.event(index))))
 }
 
 /// Orders events so that each comes after those that it cites, as far as they are among them; drops doubles and cycles.
@@ -101,9 +124,31 @@ pub(crate) fn in_order_of_citation(pdus: Vec<Pdu>) -> Vec<Pdu> {
     })
 }
 
-/// Orders events so that each comes after its parents, as far as they are among them; drops doubles and cycles.
+/// Orders events so that each comes after its parents and those that it cites, as far as they are among them; drops doubles
+/// and cycles.
 pub(crate) fn in_order_of_parents(pdus: Vec<Pdu>) -> Vec<Pdu> {
-    in_order_of(pdus, |pdu| pdu.prev_events().to_vec())
+    in_order_of(pdus, |pdu| pdu.prev_events().iter().chain(pdu.auth_events()).cloned().collect())
+}
+
+/// The state that state events make, by the room's auth graph.
+///
+/// Rejected events are left out: they change nothing. `None` if two events claim the same place, or one is of no state known
+/// here, or there is no create event: no server has such a state.
+pub(crate) fn state_of<'a>(room: &Room, ids: impl IntoIterator<Item = &'a EventId>) -> Option<StateMap> {
+    let mut map = StateMap::default();
+    for id in ids {
+        let index = room.graph.index_of(id)?;
+        let key = room.graph.state_key_of(index);
+        if room.graph.standing(index) == Standing::Rejected {
+            continue;
+        }
+        if map.get(key).is_some_and(|other| other != index) {
+            return None;
+        }
+        map.insert(key, index);
+    }
+    let create = room.graph.state_key_index("m.room.create", "")?;
+    map.get(create).map(|_| map)
 }
 
 /// Kahn's algorithm. Among those that are free, the order of the list is kept.

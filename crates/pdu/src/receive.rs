@@ -1,18 +1,23 @@
 //! Advances rooms by the events that were staged for them: one worker a room, while there is work.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use events::auth_graph::Standing;
 use events::{EventId, Pdu, ServerName};
+use persistence::transactions::graph::Outcome;
+use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::staging::{self, Staged};
 use persistence::{RoomNumber, StoreError};
 
 use crate::commit::{CommitError, Entry};
+use crate::fetch::{Adopted, Fetched};
 use crate::graph::{Graph, RoomTurn};
 use crate::judge::{Candidate, JudgeError, judge};
-use crate::limits::{BATCH_EVENTS_MAX, STAGED_HORIZON, STAGED_RETRY_FIRST, STAGED_RETRY_MAX};
+use crate::limits::{BATCH_EVENTS_MAX, STAGED_HORIZON, STAGED_RETRY_FIRST, STAGED_RETRY_MAX, UNJUDGED_MAX};
 use crate::outliers::in_order_of_parents;
+use crate::past::{Behind, Past};
 use crate::room::Room;
 
 /// The rooms that have a worker, and whether it was woken since it last looked.
@@ -33,6 +38,32 @@ enum Progress {
     IdleUntil(Option<i64>),
 }
 
+/// Why a batch was not committed, or leaves no room in memory.
+enum BatchError {
+    /// It cannot be judged. The room is as it was.
+    Judge(JudgeError, Box<Room>),
+    /// Somebody else took the room's turn.
+    Overtaken,
+    /// It was committed, but the room in memory is not what is in the database.
+    StaleInMemory,
+    Store(StoreError),
+}
+
+impl From<StoreError> for BatchError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<CommitError> for BatchError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Overtaken => Self::Overtaken,
+            CommitError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 impl Graph {
     /// Takes up the work that was staged before a restart.
     pub async fn start(&self) -> Result<(), StoreError> {
@@ -40,6 +71,7 @@ impl Graph {
         for (room, _) in rooms {
             self.wake_room(room);
         }
+        self.start_verifier();
         Ok(())
     }
 
@@ -89,8 +121,8 @@ impl Graph {
 
     /// Judges what is staged and due.
     async fn work_once(&self, room: RoomNumber) -> Result<Progress, StoreError> {
-        let mut turn = self.turn_of(room).await?;
-        let (version, now) = (turn.row.version, self.handles().clock.now());
+        let row = self.database().read(move |tx| room_rows::by_number(tx, room)).await?;
+        let (version, now) = (row.version, self.handles().clock.now());
         let limit = u32::try_from(BATCH_EVENTS_MAX).unwrap_or(u32::MAX);
         let staged = self.database().read(move |tx| staging::due(tx, room, version, now, limit)).await?;
         if staged.is_empty() {
@@ -100,40 +132,84 @@ impl Graph {
         // Events of one sender are fetched for together; it is the one to ask.
         let origin = staged[0].origin.clone();
         let (staged, _): (Vec<Staged>, Vec<Staged>) = staged.into_iter().partition(|event| event.origin == origin);
-        self.advance(&mut turn, &origin, staged).await?;
+        let pdus: Vec<Pdu> = staged.iter().map(|event| event.pdu.clone()).collect();
+        self.receive(&row, &origin, pdus).await?;
+        tracing::debug!(room.id = %row.room_id, server.name = %origin, "Looked at {} staged events", staged.len());
+        self.postpone_undecided(room, staged).await?;
         Ok(Progress::More)
     }
 
-    async fn advance(&self, turn: &mut RoomTurn, origin: &ServerName, staged: Vec<Staged>) -> Result<(), StoreError> {
+    /// Fetches what checked events refer to, then takes the room's turn and advances the room by them, as far as that goes.
+    pub(crate) async fn receive(&self, row: &RoomRow, origin: &ServerName, pdus: Vec<Pdu>) -> Result<(), StoreError> {
+        let Fetched { batch, outliers, adopted } = self.fetch_around(row, origin, pdus).await?;
+        let mut turn = self.turn_of(row.number).await?;
         let Some(mut room) = turn.take() else { return Ok(()) };
-        let pdus: Vec<Pdu> = staged.iter().map(|event| event.pdu.clone()).collect();
-        let batch = self.fetch_missing_prev_events(&room, origin, pdus).await?;
-        for id in self.missing_prev_events(room.number, &batch).await? {
-            self.adopt_with_state_from_peer(&mut room, origin, &id).await?;
+        self.store_outliers(&mut room, outliers.into_pdus()).await?;
+        for Adopted { pdu, before, given_by } in adopted {
+            tracing::info!(server.name = %given_by, room.id = %room.room_id, event.id = %pdu.event_id(), "Took the state before {} from {given_by}", pdu.event_id());
+            let given = BTreeMap::from([(pdu.event_id().clone(), before)]);
+            let past = Past { pdus: vec![pdu], given, given_by, room_for: Behind::Everything };
+            self.place_past(&mut room, past).await?;
         }
-        self.fetch_missing_auth_events(&mut room, origin, &batch).await?;
         let ready = self.ready(&room, batch).await?;
-        let (number, room_id) = (room.number, room.room_id.clone());
-        let mut rest = ready.into_iter().peekable();
-        while rest.peek().is_some() {
-            let chunk: Vec<Pdu> = rest.by_ref().take(BATCH_EVENTS_MAX).collect();
-            match self.judge_and_commit(room, origin, chunk).await {
-                Ok(advanced) => room = advanced,
-                // The room is loaded again, and what was not decided tried again.
-                Err(CommitError::Overtaken) => return self.postpone_undecided(number, staged).await,
-                Err(CommitError::Store(error)) => return Err(error),
+        turn.put_back(room);
+        self.judge_all(&mut turn, origin, ready).await
+    }
+
+    /// Judges and commits, a batch at a time. An event that cannot be judged holds up nobody but those that build on it.
+    async fn judge_all(&self, turn: &mut RoomTurn, origin: &ServerName, ready: Vec<Pdu>) -> Result<(), StoreError> {
+        let mut batches: VecDeque<Vec<Pdu>> = ready.chunks(BATCH_EVENTS_MAX).map(<[Pdu]>::to_vec).collect();
+        let mut failures = 0;
+        while let Some(batch) = batches.pop_front() {
+            let Some(room) = turn.take() else { return Ok(()) };
+            match self.judge_and_commit(room, origin, batch.clone()).await {
+                Ok(room) => turn.put_back(room),
+                Err(BatchError::Store(error)) => return Err(error),
+                // The rest stays staged, and is judged on what somebody else left.
+                Err(BatchError::Overtaken) => return Ok(()),
+                Err(BatchError::StaleInMemory) => self.reload(turn).await?,
+                Err(BatchError::Judge(error, room)) => {
+                    tracing::error!(room.id = %turn.row.room_id, server.name = %origin, "Staged events wait: {error}");
+                    turn.put_back(*room);
+                    failures += 1;
+                    if failures > UNJUDGED_MAX {
+                        return Ok(());
+                    }
+                    if batch.len() > 1 {
+                        batch.into_iter().rev().for_each(|pdu| batches.push_front(vec![pdu]));
+                    }
+                }
             }
         }
+        Ok(())
+    }
+
+    /// Loads the room of a turn again: what is in memory is no longer what is in the database.
+    async fn reload(&self, turn: &mut RoomTurn) -> Result<(), StoreError> {
+        let number = turn.row.number;
+        let (row, room) = self
+            .database()
+            .read(move |tx| {
+                let row = room_rows::by_number(tx, number)?;
+                let room = Room::load(tx, &row)?;
+                Ok::<_, StoreError>((row, room))
+            })
+            .await?;
+        turn.row = row;
         turn.put_back(room);
-        tracing::debug!(room.id = %room_id, server.name = %origin, "Advanced by {} staged events", staged.len());
-        self.postpone_undecided(number, staged).await
+        Ok(())
     }
 
     /// Judges on the processor pool, then commits.
-    async fn judge_and_commit(&self, room: Room, origin: &ServerName, pdus: Vec<Pdu>) -> Result<Room, CommitError> {
+    async fn judge_and_commit(&self, room: Room, origin: &ServerName, pdus: Vec<Pdu>) -> Result<Room, BatchError> {
         let mut room = room;
         let around = self.surroundings(&mut room, &pdus).await?;
         let room_id = room.room_id.clone();
+        let accepted = |pdu: &&Pdu| {
+            let index = room.graph.index_of(pdu.event_id());
+            index.is_some_and(|index| room.graph.standing(index) == Standing::Accepted)
+        };
+        let accepted: BTreeSet<EventId> = pdus.iter().filter(accepted).map(|pdu| pdu.event_id().clone()).collect();
         let candidates = pdus.into_iter().map(|pdu| Candidate { pdu, origin: Some(origin.clone()) }).collect();
         let judged = self
             .handles()
@@ -144,26 +220,21 @@ impl Graph {
             })
             .await;
         let (mut room, advance) = judged;
-        match advance {
-            Ok(advance) => {
-                for judged in &advance.judged {
-                    if let Some(rejection) = &judged.verdict.rejection {
-                        let id = judged.pdu.event_id();
-                        tracing::info!(server.name = %origin, room.id = %room_id, event.id = %id, "{:?} {id} from {origin}: {rejection}", judged.verdict.outcome());
-                    }
-                }
-                self.commit(&mut room, advance, Entry::FromOthers, None).await?;
-                Ok(room)
-            }
-            Err(
-                error @ (JudgeError::TooCostly(_)
-                | JudgeError::UnknownParent { .. }
-                | JudgeError::UnknownAuthEvent { .. }),
-            ) => {
-                tracing::error!(room.id = %room_id, "Staged events wait: {error}");
-                Err(CommitError::Overtaken)
+        let advance = match advance {
+            Ok(advance) => advance,
+            Err(error) => return Err(BatchError::Judge(error, Box::new(room))),
+        };
+        let mut stale = false;
+        for judged in &advance.judged {
+            if let Some(rejection) = &judged.verdict.rejection {
+                let id = judged.pdu.event_id();
+                tracing::info!(server.name = %origin, room.id = %room_id, event.id = %id, "{:?} {id} from {origin}: {rejection}", judged.verdict.outcome());
+                stale |= judged.verdict.outcome() == Outcome::Rejected && accepted.contains(id);
             }
         }
+        self.commit(&mut room, advance, Entry::FromOthers, None).await?;
+        // An outlier was accepted by what it cites, and is refused by the state before it: the graph in memory has it wrong.
+        if stale { Err(BatchError::StaleInMemory) } else { Ok(room) }
     }
 
     /// Returns those of `batch` whose parents and auth events are all known, parents first.
@@ -244,7 +315,7 @@ impl Graph {
 }
 
 /// The pause before the next attempt, in milliseconds.
-fn retry_after(attempts: i64) -> i64 {
+pub(crate) fn retry_after(attempts: i64) -> i64 {
     let doublings = u32::try_from(attempts.clamp(0, 16)).unwrap_or(0);
     let pause = STAGED_RETRY_FIRST.saturating_mul(1 << doublings).min(STAGED_RETRY_MAX);
     i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)

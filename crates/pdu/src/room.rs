@@ -1,6 +1,6 @@
 //! A room in memory: its state events, its forward extremities, its current state. Derived from the database at a turn.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use events::auth::{AuthEvent, StateView};
@@ -243,10 +243,16 @@ impl Room {
     }
 
     /// Has the auth graph know events by their ids, with what they cite, as far as they are stored.
-    pub(crate) fn bring_by_id(&mut self, tx: &ReadTx<'_>, ids: &BTreeSet<EventId>) -> Result<(), StoreError> {
+    pub(crate) fn bring_by_id<'a>(
+        &mut self,
+        tx: &ReadTx<'_>,
+        ids: impl IntoIterator<Item = &'a EventId>,
+    ) -> Result<(), StoreError> {
         let mut numbers = Vec::new();
-        for id in ids.iter().filter(|id| self.graph.index_of(id).is_none()) {
-            numbers.extend(event_rows::number(tx, self.number, id)?);
+        for id in ids {
+            if self.graph.index_of(id).is_none() {
+                numbers.extend(event_rows::number(tx, self.number, id)?);
+            }
         }
         self.bring(tx, numbers)
     }

@@ -13,6 +13,7 @@ mod outbound;
 mod profiles;
 mod receipts;
 mod received_transactions;
+mod remote_devices;
 mod rooms;
 mod server_keys;
 mod staging;
@@ -20,6 +21,7 @@ mod state;
 mod streams;
 mod subscriptions;
 mod to_device;
+mod unverified;
 
 /// The schema, in the order in which it is made. One line a concern.
 #[rustfmt::skip]
@@ -37,6 +39,7 @@ pub(crate) const ALL: &[&str] = &[
     profiles::SCHEMA,
     receipts::SCHEMA,
     received_transactions::SCHEMA,
+    remote_devices::SCHEMA,
     rooms::SCHEMA,
     server_keys::SCHEMA,
     staging::SCHEMA,
@@ -44,4 +47,5 @@ pub(crate) const ALL: &[&str] = &[
     streams::SCHEMA,
     subscriptions::SCHEMA,
     to_device::SCHEMA,
+    unverified::SCHEMA,
 ];

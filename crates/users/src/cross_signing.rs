@@ -6,7 +6,7 @@ use events::json::{Object, Value, canonical, canonical_without};
 use events::{PublicKey, UserId};
 use persistence::transactions::cross_signing::{self, KeySignature};
 use persistence::transactions::device_keys;
-use persistence::transactions::devices::DeviceId;
+use persistence::transactions::devices::{self, DeviceId};
 use persistence::{ReadTx, StoreError, WriteTx};
 use serde_json::json;
 
@@ -51,6 +51,9 @@ pub enum CrossSigningError {
     /// The others rest on the master key.
     #[error("there is no master key: upload `master_key` first, or with the others")]
     NoMasterKey,
+    /// A key is called like one of the user's devices: signatures name both in the same place.
+    #[error("the key {0} is called like a device")]
+    KeyIsDevice(String),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -98,12 +101,16 @@ impl Users {
         self.0
             .database
             .write(move |tx| -> Result<(), CrossSigningError> {
+                for (_, key) in &checked.keys {
+                    let device = DeviceId::parse(key.target());
+                    if device.map(|device| devices::get(tx, &owner, &device)).transpose()?.flatten().is_some() {
+                        return Err(CrossSigningError::KeyIsDevice(key.id().to_owned()));
+                    }
+                }
                 checked.store(tx, &owner)?;
-                Ok(users.note_device_change(tx, &owner)?)
+                Ok(users.note_signing_change(tx, &owner)?)
             })
-            .await?;
-        self.tell_devices_changed(user).await;
-        Ok(())
+            .await
     }
 
     /// Stores the signatures that `signer` gave to keys of its own and of others. Returns what was wrong with the rest, as
@@ -127,8 +134,9 @@ impl Users {
                 Err(failure) => insert_failure(&mut failures, &user, &target, &failure),
             }
         }
-        let changed: BTreeSet<UserId> = accepted.iter().map(|(user, _)| user.clone()).collect();
-        let (users, signer, to_note) = (self.clone(), signer.clone(), changed.clone());
+        let signed: Vec<(UserId, String)> =
+            accepted.iter().map(|(user, signature)| (user.clone(), signature.target.clone())).collect();
+        let (users, signer) = (self.clone(), signer.clone());
         let stored = self
             .0
             .database
@@ -139,20 +147,43 @@ impl Users {
                 for (user, signature) in &accepted {
                     cross_signing::put_signature(tx, user, signature)?;
                 }
-                for user in &to_note {
-                    users.note_device_change(tx, user)?;
-                }
+                users.note_signatures(
+                    tx,
+                    &signer,
+                    accepted.into_iter().map(|(user, signature)| (user, signature.target)),
+                )?;
                 Ok(true)
             })
             .await?;
-        for user in changed {
-            if stored {
-                self.tell_devices_changed(&user).await;
-            } else {
-                insert_failure(&mut failures, &user, "", &SigningFailure::TooMany);
+        if !stored {
+            for (user, target) in &signed {
+                insert_failure(&mut failures, user, target, &SigningFailure::TooMany);
             }
         }
         Ok(failures)
+    }
+
+    /// What a user signed of their own keys, everybody is told; what of others' keys, only the user's own devices.
+    fn note_signatures(
+        &self,
+        tx: &mut WriteTx<'_>,
+        signer: &UserId,
+        signed: impl Iterator<Item = (UserId, String)>,
+    ) -> Result<(), StoreError> {
+        let (own, others): (BTreeSet<_>, BTreeSet<_>) = signed.partition(|(user, _)| user == signer);
+        for (_, target) in own {
+            match DeviceId::parse(&target) {
+                Some(device) if device_keys::get(tx, signer, &device)?.is_some() => {
+                    self.note_device_change(tx, signer, &device)?;
+                }
+                Some(_) | None => self.note_signing_change(tx, signer)?,
+            }
+        }
+        for user in others.into_iter().map(|(user, _)| user).collect::<BTreeSet<_>>() {
+            cross_signing::note_signed(tx, signer, &user)?;
+            self.wake_after_commit(tx, signer);
+        }
+        Ok(())
     }
 
     async fn own_cross_signing_keys(&self, user: &UserId) -> Result<StoredKeys, StoreError> {

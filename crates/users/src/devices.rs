@@ -1,8 +1,8 @@
 //! Devices. C-S API, "Device management".
 
 use events::UserId;
+use persistence::StoreError;
 use persistence::transactions::devices::{self, Device, DeviceId};
-use persistence::{StoreError, WriteTx};
 
 use crate::Users;
 
@@ -52,11 +52,9 @@ impl Users {
             .write(move |tx| match devices::set_display_name(tx, &renamed, &device, &display_name)? {
                 0 => Err(RenameError::Unknown(renamed, device)),
                 // The name is part of what `/keys/query` says.
-                _ => Ok(users.note_device_change(tx, &renamed)?),
+                _ => Ok(users.note_device_change(tx, &renamed, &device)?),
             })
-            .await?;
-        self.tell_devices_changed(user).await;
-        Ok(())
+            .await
     }
 
     /// Deletes devices with their tokens, keys and inboxes; those that are not there are skipped. Returns how many it were.
@@ -76,43 +74,17 @@ impl Users {
         is_unwanted: impl Fn(&DeviceId) -> bool + Send + 'static,
     ) -> Result<usize, StoreError> {
         let (owner, users) = (user.clone(), self.clone());
-        let deleted = self
-            .0
+        self.0
             .database
             .write(move |tx| -> Result<usize, StoreError> {
                 let mut deleted = 0;
                 for device in devices::all_of(tx, &owner)?.into_iter().filter(|device| is_unwanted(&device.device_id)) {
                     deleted += devices::delete(tx, &owner, &device.device_id)?;
-                }
-                if deleted > 0 {
-                    users.note_device_change(tx, &owner)?;
+                    users.note_device_change(tx, &owner, &device.device_id)?;
                 }
                 Ok(deleted)
             })
-            .await?;
-        if deleted > 0 {
-            self.tell_devices_changed(user).await;
-        }
-        Ok(deleted)
-    }
-
-    /// Tells the rooms. After the commit, for what they read must be there.
-    pub(crate) async fn tell_devices_changed(&self, user: &UserId) {
-        self.0.neighbours.profile_listener.devices_changed(user.clone()).await;
-    }
-
-    /// Writes down that a user's devices or keys changed, and wakes the user's own devices after the commit. Who else shares a
-    /// room with the user, [`Users::tell_devices_changed`] reaches.
-    pub(crate) fn note_device_change(&self, tx: &mut WriteTx<'_>, user: &UserId) -> Result<(), StoreError> {
-        devices::note_change(tx, user)?;
-        self.wake_after_commit(tx, user);
-        Ok(())
-    }
-
-    /// Wakes whoever waits for news of `user` after the commit.
-    pub(crate) fn wake_after_commit(&self, tx: &mut WriteTx<'_>, user: &UserId) {
-        let (notifier, user) = (self.0.notifier.clone(), user.clone());
-        tx.after_commit(move || notifier.wake(user));
+            .await
     }
 }
 

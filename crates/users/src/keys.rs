@@ -7,6 +7,7 @@ use events::{PublicKey, ServerName, UserId};
 use persistence::transactions::cross_signing::{self, KeySignature};
 use persistence::transactions::device_keys::{self, StoredKey};
 use persistence::transactions::devices::{self, DeviceId};
+use persistence::transactions::remote_devices::RemoteDevice;
 use persistence::{Position, ReadTx, StoreError, WriteTx};
 use serde_json::json;
 
@@ -76,21 +77,15 @@ impl Users {
             self.0.handles.compute.run(move || CheckedUpload::check(upload, known, &user, &device)).await?
         };
         let (users, owner, device) = (self.clone(), user.clone(), device.clone());
-        let (counts, changed) = self
-            .0
+        self.0
             .database
-            .write(move |tx| -> Result<(Value, bool), KeyUploadError> {
-                let changed = checked.store(tx, &owner, &device)?;
-                if changed {
-                    users.note_device_change(tx, &owner)?;
+            .write(move |tx| -> Result<Value, KeyUploadError> {
+                if checked.store(tx, &owner, &device)? {
+                    users.note_device_change(tx, &owner, &device)?;
                 }
-                Ok((one_time_key_counts(tx, &owner, &device)?, changed))
+                Ok(one_time_key_counts(tx, &owner, &device)?)
             })
-            .await?;
-        if changed {
-            self.tell_devices_changed(user).await;
-        }
-        Ok(counts)
+            .await
     }
 
     async fn known_device_keys(&self, user: &UserId, device: &DeviceId) -> Result<Option<DeviceKeys>, StoreError> {
@@ -102,8 +97,8 @@ impl Users {
         self.0.database.read(read).await
     }
 
-    /// Returns the keys of users and their devices: the body of the answer to `/keys/query`. An empty list of devices means
-    /// all. Users of other servers are left out.
+    /// Returns the keys of users of ours and their devices: the body of the answer to `/keys/query`. An empty list of devices
+    /// means all. Users of other servers are left out: [`Users::query_all_keys`] asks those.
     pub async fn query_keys(&self, wanted: BTreeMap<UserId, Vec<String>>, asker: Asker) -> Result<Object, StoreError> {
         let wanted: Vec<_> = wanted.into_iter().filter(|(user, _)| self.is_local(user)).collect();
         self.0
@@ -154,7 +149,7 @@ impl Users {
             .read(move |tx| {
                 let mut answer = KeyAnswer::default();
                 answer.add(tx, &user, &[], &asker)?;
-                let Position(stream_id) = devices::last_change(tx, &user)?;
+                let Position(stream_id) = devices::announced(tx, &user)?;
                 let devices: Vec<Value> = answer
                     .devices
                     .remove(user.as_str())
@@ -277,9 +272,34 @@ fn claim(
     }
 }
 
+/// Returns what other servers are told of the keys of one device: with the user's own signatures, without its name.
+pub(crate) fn device_for_servers(
+    tx: &ReadTx<'_>,
+    user: &UserId,
+    device: &DeviceId,
+) -> Result<Option<Object>, StoreError> {
+    let Some(keys) = device_keys::get(tx, user, device)? else { return Ok(None) };
+    let mut keys: Object = parse(&keys, "device_keys")?;
+    add_signatures(&mut keys, device.as_str(), &cross_signing::signatures(tx, user, None)?);
+    Ok(Some(keys))
+}
+
+/// Returns a cross-signing key of one of our users as other servers are told.
+pub(crate) fn cross_signing_key_for_servers(
+    tx: &ReadTx<'_>,
+    user: &UserId,
+    usage: Usage,
+) -> Result<Option<Object>, StoreError> {
+    let Some(key) = cross_signing::get(tx, user, usage.name())? else { return Ok(None) };
+    let mut key: Object = parse(&key, "cross_signing_keys")?;
+    let target = target_of(&key);
+    add_signatures(&mut key, &target, &cross_signing::signatures(tx, user, None)?);
+    Ok(Some(key))
+}
+
 /// The answer to `/keys/query`, as it grows.
 #[derive(Default)]
-struct KeyAnswer {
+pub(crate) struct KeyAnswer {
     devices: Object,
     master_keys: Object,
     self_signing_keys: Object,
@@ -287,42 +307,72 @@ struct KeyAnswer {
 }
 
 impl KeyAnswer {
-    fn add(&mut self, tx: &ReadTx<'_>, user: &UserId, wanted: &[String], asker: &Asker) -> Result<(), StoreError> {
+    /// Adds the keys of one of our users, as far as `asker` may know them.
+    pub(crate) fn add(
+        &mut self,
+        tx: &ReadTx<'_>,
+        user: &UserId,
+        wanted: &[String],
+        asker: &Asker,
+    ) -> Result<(), StoreError> {
         let asking_user = match asker {
             Asker::User(asker) => Some(asker),
             Asker::Server(_) => None,
         };
+        let devices = device_keys::all_of(tx, user)?.into_iter().map(|(device_id, keys, display_name)| {
+            // As Synapse by default: other servers do not learn what devices are called.
+            RemoteDevice { device_id, keys, display_name: display_name.filter(|_| asking_user.is_some()) }
+        });
+        let mut keys = BTreeMap::new();
+        for usage in [Usage::Master, Usage::SelfSigning, Usage::UserSigning] {
+            let is_for_asker = usage != Usage::UserSigning || asking_user == Some(user);
+            if let Some(key) = cross_signing::get(tx, user, usage.name())?.filter(|_| is_for_asker) {
+                keys.insert(usage, key);
+            }
+        }
+        self.add_keys(tx, user, wanted, &devices.collect::<Vec<_>>(), &keys, asking_user)
+    }
+
+    /// Adds keys that are known already, with the signatures that are `asking_user`'s to know.
+    pub(crate) fn add_keys(
+        &mut self,
+        tx: &ReadTx<'_>,
+        user: &UserId,
+        wanted: &[String],
+        devices: &[RemoteDevice],
+        cross_signing_keys: &BTreeMap<Usage, String>,
+        asking_user: Option<&UserId>,
+    ) -> Result<(), StoreError> {
         let signatures = cross_signing::signatures(tx, user, asking_user)?;
-        let devices = entry(&mut self.devices, user.as_str());
-        for (device, keys, display_name) in device_keys::all_of(tx, user)? {
-            if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == device.as_str()) {
+        let by_device = entry(&mut self.devices, user.as_str());
+        for device in devices {
+            let name = device.device_id.as_str();
+            if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {
                 continue;
             }
-            let mut keys: Object = parse(&keys, "device_keys")?;
-            add_signatures(&mut keys, device.as_str(), &signatures);
-            // As Synapse by default: other servers do not learn what devices are called.
-            if let (Some(name), Some(_)) = (display_name, asking_user) {
-                keys.insert("unsigned".to_owned(), json!({ "device_display_name": name }));
+            let mut keys: Object = parse(&device.keys, "device_keys")?;
+            add_signatures(&mut keys, name, &signatures);
+            if let Some(display_name) = &device.display_name {
+                keys.insert("unsigned".to_owned(), json!({ "device_display_name": display_name }));
             }
-            devices.insert(device.as_str().to_owned(), Value::Object(keys));
+            by_device.insert(name.to_owned(), Value::Object(keys));
         }
-        let mut usages =
-            vec![(Usage::Master, &mut self.master_keys), (Usage::SelfSigning, &mut self.self_signing_keys)];
-        if asking_user == Some(user) {
-            usages.push((Usage::UserSigning, &mut self.user_signing_keys));
-        }
-        for (usage, keys) in usages {
-            if let Some(key) = cross_signing::get(tx, user, usage.name())? {
-                let mut key: Object = parse(&key, "cross_signing_keys")?;
-                let target = target_of(&key);
-                add_signatures(&mut key, &target, &signatures);
-                keys.insert(user.as_str().to_owned(), Value::Object(key));
-            }
+        for (usage, key) in cross_signing_keys {
+            let mut key: Object = parse(key, "cross_signing_keys")?;
+            let target = target_of(&key);
+            add_signatures(&mut key, &target, &signatures);
+            let by_user = match usage {
+                Usage::Master => &mut self.master_keys,
+                Usage::SelfSigning => &mut self.self_signing_keys,
+                Usage::UserSigning => &mut self.user_signing_keys,
+            };
+            by_user.insert(user.as_str().to_owned(), Value::Object(key));
         }
         Ok(())
     }
 
-    fn into_body(self, asker: &Asker) -> Object {
+    /// The body of the answer.
+    pub(crate) fn into_body(self, asker: &Asker) -> Object {
         let mut body = Object::new();
         body.insert("device_keys".to_owned(), self.devices.into());
         body.insert("master_keys".to_owned(), self.master_keys.into());
@@ -350,7 +400,7 @@ fn target_of(key: &Object) -> String {
 }
 
 /// Returns the object at `key`, made if it is not there.
-fn entry<'a>(object: &'a mut Object, key: &str) -> &'a mut Object {
+pub(crate) fn entry<'a>(object: &'a mut Object, key: &str) -> &'a mut Object {
     let value = object.entry(key).or_insert_with(|| Value::Object(Object::new()));
     if !value.is_object() {
         *value = Value::Object(Object::new());

@@ -3,9 +3,11 @@
 //! [`Users`] is what everybody holds. Its methods are in the modules, one concern each: [`accounts`] registers,
 //! [`sessions`] logs in and out and knows who a token stands for, [`devices`] lists them, [`profiles`], [`account_data`],
 //! [`push_rules`] and [`filters`] keep what users say and wish, [`keys`], [`cross_signing`], [`key_backups`] and
-//! [`to_device`] carry what encrypted rooms need. [`answers`] answers other servers.
+//! [`to_device`] carry what encrypted rooms need; [`remote_keys`] knows the keys of users of other servers. [`answers`] answers
+//! those servers.
 //!
-//! **Invariant:** nothing here knows what happens in rooms. What follows there, [`ProfileListener`] does.
+//! **Invariant:** nothing here knows what happens in rooms, only who shares one with whom. What follows there,
+//! [`ProfileListener`] does.
 //! **Invariant:** passwords and access tokens are stored only as hashes, and never logged.
 //! **Invariant:** keys of our own users pass the same checks as those of strangers.
 
@@ -14,6 +16,7 @@ pub mod accounts;
 pub mod answers;
 pub mod cross_signing;
 pub mod devices;
+mod edus;
 pub mod filters;
 pub mod key_backups;
 pub mod keys;
@@ -22,6 +25,7 @@ mod passwords;
 pub mod profiles;
 pub mod push_rules;
 pub mod rate_limits;
+pub mod remote_keys;
 pub mod sessions;
 mod signed_keys;
 pub mod to_device;
@@ -33,25 +37,25 @@ use handles::{Handles, Notifier};
 use persistence::Database;
 
 pub use neighbours::{
-    BoxFuture, Neighbours, NoOtherServers, NobodyListens, ProfileListener, RemoteError, RemoteProfiles,
+    BoxFuture, Neighbours, NoOtherServers, NobodyListens, OtherServers, ProfileListener, RemoteError,
 };
 pub use persistence::transactions::devices::DeviceId;
 
-use rate_limits::Limits;
+use rate_limits::{Limits, Rates};
 
 /// The users of this server. Cheap to clone.
 #[derive(Clone)]
 pub struct Users(Arc<Inner>);
 
-/// Who may register, and whether limits hold.
+/// Who may register, and which limits hold.
 #[derive(Debug, Clone)]
 pub struct UsersConfig {
     /// Who may register.
     pub registration: Registration,
     /// The secret of the administrator's registration protocol; `None` switches it off.
     pub shared_secret: Option<String>,
-    /// Whether requests are limited.
-    pub rate_limits: RateLimits,
+    /// How often what may be done.
+    pub rates: Rates,
 }
 
 /// Who may register.
@@ -63,15 +67,6 @@ pub enum Registration {
     Token(Vec<String>),
     /// Everybody.
     Open,
-}
-
-/// Whether requests are limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RateLimits {
-    /// They are.
-    Enforced,
-    /// They are not: for tests and load.
-    Off,
 }
 
 struct Inner {
@@ -95,7 +90,7 @@ impl Users {
         config: UsersConfig,
         neighbours: Neighbours,
     ) -> Self {
-        let limits = Limits::new(config.rate_limits);
+        let limits = Limits::new(&config.rates);
         let nonces = accounts::Nonces::default();
         Self(Arc::new(Inner { server_name, database, handles, notifier, config, neighbours, limits, nonces }))
     }

@@ -1,11 +1,14 @@
-//! What users need of those beside and below: rooms that follow a profile, other servers' profiles.
+//! What users need of those beside and below: rooms that follow a profile, and other servers.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use events::UserId;
 use events::json::Object;
+use events::{ServerName, UserId};
+use persistence::{StoreError, WriteTx};
+use transport::questions::Edu;
 
 /// A future that can be sent to other threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -16,14 +19,28 @@ pub trait ProfileListener: Send + Sync {
     fn profile_changed(&self, user: UserId) -> BoxFuture<'_, ()>;
     /// The account is gone for good: it leaves its rooms.
     fn user_deactivated(&self, user: UserId) -> BoxFuture<'_, ()>;
-    /// Devices or keys changed: whoever shares a room with the user is to be woken.
-    fn devices_changed(&self, user: UserId) -> BoxFuture<'_, ()>;
 }
 
-/// Asks other servers about their users' profiles.
-pub trait RemoteProfiles: Send + Sync {
+/// Asks other servers about their users, and tells them about ours.
+pub trait OtherServers: Send + Sync {
     /// Asks the user's server for the profile, or only for `field` of it.
     fn profile<'a>(&'a self, user: &'a UserId, field: Option<&'a str>) -> BoxFuture<'a, Result<Object, RemoteError>>;
+    /// Asks the user's server for all devices: `GET /user/devices/{userId}`.
+    fn devices<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Object, RemoteError>>;
+    /// `POST /user/keys/query`
+    fn query_keys<'a>(
+        &'a self,
+        server: &'a ServerName,
+        device_keys: Object,
+    ) -> BoxFuture<'a, Result<Object, RemoteError>>;
+    /// `POST /user/keys/claim`
+    fn claim_keys<'a>(
+        &'a self,
+        server: &'a ServerName,
+        one_time_keys: Object,
+    ) -> BoxFuture<'a, Result<Object, RemoteError>>;
+    /// Queues an EDU that must arrive, in the transaction that makes it necessary.
+    fn enqueue(&self, tx: &mut WriteTx<'_>, destinations: &BTreeSet<ServerName>, edu: &Edu) -> Result<(), StoreError>;
 }
 
 /// Why another server's answer could not be had.
@@ -42,14 +59,14 @@ pub enum RemoteError {
 pub struct Neighbours {
     /// Hears of changed profiles.
     pub profile_listener: Arc<dyn ProfileListener>,
-    /// Asks other servers.
-    pub remote_profiles: Arc<dyn RemoteProfiles>,
+    /// The rest of the world.
+    pub other_servers: Arc<dyn OtherServers>,
 }
 
 impl Default for Neighbours {
     /// Nobody.
     fn default() -> Self {
-        Self { profile_listener: Arc::new(NobodyListens), remote_profiles: Arc::new(NoOtherServers) }
+        Self { profile_listener: Arc::new(NobodyListens), other_servers: Arc::new(NoOtherServers) }
     }
 }
 
@@ -64,18 +81,36 @@ impl ProfileListener for NobodyListens {
     fn user_deactivated(&self, _user: UserId) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
-
-    fn devices_changed(&self, _user: UserId) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
-    }
 }
 
 /// For a server that talks to no other.
 pub struct NoOtherServers;
 
-impl RemoteProfiles for NoOtherServers {
-    fn profile<'a>(&'a self, user: &'a UserId, _field: Option<&'a str>) -> BoxFuture<'a, Result<Object, RemoteError>> {
-        let error = RemoteError::Failed(format!("{} cannot be asked: this server does not federate", user.server()));
+impl NoOtherServers {
+    fn refuse(server: &ServerName) -> BoxFuture<'static, Result<Object, RemoteError>> {
+        let error = RemoteError::Failed(format!("{server} cannot be asked: this server does not federate"));
         Box::pin(std::future::ready(Err(error)))
+    }
+}
+
+impl OtherServers for NoOtherServers {
+    fn profile<'a>(&'a self, user: &'a UserId, _field: Option<&'a str>) -> BoxFuture<'a, Result<Object, RemoteError>> {
+        Self::refuse(&user.server())
+    }
+
+    fn devices<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Object, RemoteError>> {
+        Self::refuse(&user.server())
+    }
+
+    fn query_keys<'a>(&'a self, server: &'a ServerName, _: Object) -> BoxFuture<'a, Result<Object, RemoteError>> {
+        Self::refuse(server)
+    }
+
+    fn claim_keys<'a>(&'a self, server: &'a ServerName, _: Object) -> BoxFuture<'a, Result<Object, RemoteError>> {
+        Self::refuse(server)
+    }
+
+    fn enqueue(&self, _: &mut WriteTx<'_>, _: &BTreeSet<ServerName>, _: &Edu) -> Result<(), StoreError> {
+        Ok(())
     }
 }

@@ -73,7 +73,7 @@ impl Users {
         let mut profile = if self.is_local(user) {
             self.local_profile(user).await?.ok_or(ProfileError::NotFound)?
         } else {
-            self.0.neighbours.remote_profiles.profile(user, field).await.map_err(|error| match error {
+            self.0.neighbours.other_servers.profile(user, field).await.map_err(|error| match error {
                 RemoteError::NotFound => ProfileError::NotFound,
                 RemoteError::Failed(reason) => ProfileError::Remote { user: user.clone(), reason },
             })?

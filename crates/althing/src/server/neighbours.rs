@@ -1,17 +1,19 @@
 //! What one layer needs of another that it must not know: each a trait of the one, answered by the other.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use events::{Object, ServerName, UserId};
 use messaging::{Messaging, UserDirectory};
 use persistence::transactions::{accounts, rooms};
-use persistence::{Database, StoreError};
+use persistence::{Database, StoreError, WriteTx};
 use transaction::{Outbound, RequestError, Requests};
 use transport::Health;
 use transport::exchange::BoxFuture;
+use transport::questions::Edu;
 use transport::server::HeardFrom;
 use users::profiles::read_profile;
-use users::{ProfileListener, RemoteError, RemoteProfiles};
+use users::{OtherServers, ProfileListener, RemoteError};
 
 /// For messaging: who has an account here.
 pub(super) struct Accounts(pub(super) Database);
@@ -65,21 +67,6 @@ impl Rooms {
             }
         }
     }
-
-    async fn wake_companions(&self, user: UserId) {
-        let (who, us) = (user.clone(), self.0.server_name().clone());
-        let companions = self.0.database().read(move |tx| {
-            let mut companions = vec![who.clone()];
-            for room in rooms::rooms_of_member(tx, &who, "join")? {
-                companions.extend(rooms::members_of_server(tx, room, "join", &us)?);
-            }
-            Ok::<_, StoreError>(companions)
-        });
-        match companions.await {
-            Ok(companions) => companions.iter().for_each(|companion| self.0.notifier().wake(companion)),
-            Err(error) => tracing::warn!(user.id = %user, "nobody was woken by new devices of {user}: {error}"),
-        }
-    }
 }
 
 impl ProfileListener for Rooms {
@@ -90,25 +77,50 @@ impl ProfileListener for Rooms {
     fn user_deactivated(&self, user: UserId) -> BoxFuture<'_, ()> {
         Box::pin(self.leave_all(user))
     }
+}
 
-    fn devices_changed(&self, user: UserId) -> BoxFuture<'_, ()> {
-        Box::pin(self.wake_companions(user))
+/// For users: the rest of the world.
+pub(super) struct RestOfTheWorld {
+    pub(super) requests: Requests,
+    pub(super) outbound: Outbound,
+}
+
+impl OtherServers for RestOfTheWorld {
+    fn profile<'a>(&'a self, user: &'a UserId, field: Option<&'a str>) -> BoxFuture<'a, Result<Object, RemoteError>> {
+        Box::pin(async move { self.requests.query_profile(user, field).await.map_err(remote_error) })
+    }
+
+    fn devices<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Object, RemoteError>> {
+        Box::pin(async move { self.requests.devices(user).await.map_err(remote_error) })
+    }
+
+    fn query_keys<'a>(
+        &'a self,
+        server: &'a ServerName,
+        device_keys: Object,
+    ) -> BoxFuture<'a, Result<Object, RemoteError>> {
+        Box::pin(async move { self.requests.query_keys(server, device_keys).await.map_err(remote_error) })
+    }
+
+    fn claim_keys<'a>(
+        &'a self,
+        server: &'a ServerName,
+        one_time_keys: Object,
+    ) -> BoxFuture<'a, Result<Object, RemoteError>> {
+        Box::pin(async move { self.requests.claim_keys(server, one_time_keys).await.map_err(remote_error) })
+    }
+
+    fn enqueue(&self, tx: &mut WriteTx<'_>, destinations: &BTreeSet<ServerName>, edu: &Edu) -> Result<(), StoreError> {
+        self.outbound.enqueue_edu(tx, destinations, edu, None)
     }
 }
 
-/// For users: profiles of users of other servers.
-pub(super) struct OtherServers(pub(super) Requests);
-
-impl RemoteProfiles for OtherServers {
-    fn profile<'a>(&'a self, user: &'a UserId, field: Option<&'a str>) -> BoxFuture<'a, Result<Object, RemoteError>> {
-        Box::pin(async move {
-            self.0.query_profile(user, field).await.map_err(|error| match error {
-                RequestError::Refused { status: 404, .. } => RemoteError::NotFound,
-                RequestError::Refused { .. } | RequestError::Failed(_) | RequestError::Malformed { .. } => {
-                    RemoteError::Failed(error.to_string())
-                }
-            })
-        })
+fn remote_error(error: RequestError) -> RemoteError {
+    match error {
+        RequestError::Refused { status: 404, .. } => RemoteError::NotFound,
+        RequestError::Refused { .. } | RequestError::Failed(_) | RequestError::Malformed { .. } => {
+            RemoteError::Failed(error.to_string())
+        }
     }
 }
 

@@ -162,6 +162,11 @@ impl AuthEvent {
         self.parts.depth
     }
 
+    /// Says whether it has parents in the event graph.
+    pub fn has_parents(&self) -> bool {
+        self.parts.parents != Parents::None
+    }
+
     /// The events that give it permission.
     pub fn auth_events(&self) -> &[EventId] {
         &self.parts.auth_events

@@ -43,6 +43,14 @@ CREATE TABLE key_signatures (
     PRIMARY KEY (user_id, target, signer, key_id)
 );
 CREATE INDEX key_signatures_by_signer ON key_signatures (signer);
+-- When a user last signed keys of another: the signer's other devices are told, nobody else.
+CREATE TABLE signed_users (
+    signer TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    position BIGINT NOT NULL,
+    PRIMARY KEY (signer, user_id)
+);
+CREATE INDEX signed_users_by_position ON signed_users (signer, position);
 CREATE TABLE key_backups (
     user_id TEXT NOT NULL,
     version BIGINT NOT NULL,

@@ -1,6 +1,7 @@
 //! The devices of our users, and whose devices changed when.
 //!
-//! A user has at most `DEVICES_PER_USER_MAX` devices (in `users`). `device_list_changes` has one row a user, whatever happens.
+//! A user has at most `DEVICES_PER_USER_MAX` devices (in `users`). `device_list_changes` has one row a user, whatever happens;
+//! `announced` is the latest of the positions that other servers were told as `stream_id`, 0 if none.
 
 pub(crate) const SCHEMA: &str = "
 CREATE TABLE devices (
@@ -14,7 +15,8 @@ CREATE TABLE devices (
 );
 CREATE TABLE device_list_changes (
     user_id TEXT NOT NULL PRIMARY KEY,
-    position BIGINT NOT NULL
+    position BIGINT NOT NULL,
+    announced BIGINT NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX device_list_changes_by_position ON device_list_changes (position);
 ";

@@ -43,7 +43,7 @@ CREATE INDEX members_by_server ON members (room, membership, server);
 CREATE INDEX members_by_user ON members (user_id, membership, room);
 
 -- For each user of ours, how they stand to a room: as in the current state, or as an invite, knock or leave from outside says.
--- `stripped` is what an invite or knock told about a room that we are not in.
+-- `stripped` is what an invite or knock told about a room that we are not in, `via` the server that a knock went through.
 CREATE TABLE standings (
     user_id TEXT NOT NULL,
     room BIGINT NOT NULL,
@@ -51,6 +51,7 @@ CREATE TABLE standings (
     event BIGINT NOT NULL,
     position BIGINT NOT NULL,
     stripped TEXT,
+    via TEXT,
     forgotten BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (user_id, room)
 );

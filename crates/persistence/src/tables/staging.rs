@@ -13,4 +13,5 @@ CREATE TABLE staged (
     json TEXT NOT NULL,
     UNIQUE (room, event_id)
 );
+CREATE INDEX staged_by_origin ON staged (origin);
 ";

@@ -2,6 +2,8 @@
 
 use events::UserId;
 
+use super::streams::{self, Stream};
+use crate::numbers::Position;
 use crate::tx::{ReadTx, StoreError, WriteTx};
 
 /// A signature by a key of `signer` on a key of some user.
@@ -62,6 +64,27 @@ pub fn signatures(tx: &ReadTx<'_>, user: &UserId, asker: Option<&UserId>) -> Res
     )
 }
 
+/// Notes that `signer` signed a key of `user`, another one, in the stream of device lists: for the signer's own devices.
+pub fn note_signed(tx: &mut WriteTx<'_>, signer: &UserId, user: &UserId) -> Result<Position, StoreError> {
+    let position = streams::next(tx, Stream::DeviceLists)?;
+    tx.execute(
+        "INSERT INTO signed_users (signer, user_id, position)
+         VALUES (?1, ?2, ?3)
+         ON CONFLICT (signer, user_id) DO UPDATE SET position = excluded.position",
+        &[signer, user, &position],
+    )?;
+    Ok(position)
+}
+
+/// Returns the users whose keys `signer` signed after `from`. For /sync: they are among `device_lists.changed` of the signer.
+pub fn signed_since(tx: &ReadTx<'_>, signer: &UserId, from: Position) -> Result<Vec<UserId>, StoreError> {
+    tx.query_all(
+        "SELECT user_id FROM signed_users WHERE signer = ?1 AND position > ?2 ORDER BY position",
+        &[signer, &from],
+        |row| row.get(0),
+    )
+}
+
 /// Returns how many signatures `signer` has given.
 pub fn count_signatures_by(tx: &ReadTx<'_>, signer: &UserId) -> Result<i64, StoreError> {
     tx.query_one("SELECT COUNT(*) FROM key_signatures WHERE signer = ?1", &[signer], |row| row.get(0))
@@ -73,9 +96,16 @@ pub fn delete_signatures(tx: &mut WriteTx<'_>, user: &UserId, target: &str) -> R
     Ok(())
 }
 
+/// Forgets the cross-signing keys of `user`, but no signature on them: a user of another server.
+pub fn delete_keys(tx: &mut WriteTx<'_>, user: &UserId) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM cross_signing_keys WHERE user_id = ?1", &[user])?;
+    Ok(())
+}
+
 /// Forgets the cross-signing keys of `user` and every signature by or on them.
 pub fn delete_all(tx: &mut WriteTx<'_>, user: &UserId) -> Result<(), StoreError> {
     tx.execute("DELETE FROM cross_signing_keys WHERE user_id = ?1", &[user])?;
     tx.execute("DELETE FROM key_signatures WHERE user_id = ?1 OR signer = ?1", &[user])?;
+    tx.execute("DELETE FROM signed_users WHERE signer = ?1", &[user])?;
     Ok(())
 }

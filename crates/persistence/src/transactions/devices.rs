@@ -134,6 +134,7 @@ pub fn all_of(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<Device>, StoreError>
 pub fn delete(tx: &mut WriteTx<'_>, user: &UserId, device: &DeviceId) -> Result<usize, StoreError> {
     for statement in [
         "DELETE FROM access_tokens WHERE user_id = ?1 AND device_id = ?2",
+        "DELETE FROM refresh_tokens WHERE user_id = ?1 AND device_id = ?2",
         "DELETE FROM device_keys WHERE user_id = ?1 AND device_id = ?2",
         "DELETE FROM one_time_keys WHERE user_id = ?1 AND device_id = ?2",
         "DELETE FROM fallback_keys WHERE user_id = ?1 AND device_id = ?2",
@@ -157,10 +158,19 @@ pub fn note_change(tx: &mut WriteTx<'_>, user: &UserId) -> Result<Position, Stor
     Ok(position)
 }
 
-/// Returns when the devices or keys of `user` last changed, 0 if never.
-pub fn last_change(tx: &ReadTx<'_>, user: &UserId) -> Result<Position, StoreError> {
+/// Notes that a device of `user` changed, as [`note_change`] does, and that other servers are told so under that position.
+/// Returns the position, and the one that they were told before, 0 if none.
+pub fn note_announcement(tx: &mut WriteTx<'_>, user: &UserId) -> Result<(Position, Position), StoreError> {
+    let before = announced(tx, user)?;
+    let position = note_change(tx, user)?;
+    tx.execute("UPDATE device_list_changes SET announced = ?2 WHERE user_id = ?1", &[user, &position])?;
+    Ok((position, before))
+}
+
+/// Returns the latest position that other servers were told for `user`, 0 if none.
+pub fn announced(tx: &ReadTx<'_>, user: &UserId) -> Result<Position, StoreError> {
     let position =
-        tx.query_optional("SELECT position FROM device_list_changes WHERE user_id = ?1", &[user], |row| row.get(0))?;
+        tx.query_optional("SELECT announced FROM device_list_changes WHERE user_id = ?1", &[user], |row| row.get(0))?;
     Ok(position.unwrap_or_default())
 }
 

@@ -198,6 +198,14 @@ pub fn set_redacted(tx: &mut WriteTx<'_>, target: EventNumber, redaction: EventN
     Ok(changed == 1)
 }
 
+/// Says whether a redaction applies to an event, and whether its stored copy is mangled: all that ever changes in how an
+/// event is shown.
+pub fn condition(tx: &ReadTx<'_>, event: EventNumber) -> Result<Option<(bool, bool)>, StoreError> {
+    tx.query_optional("SELECT redacted_by IS NOT NULL, mangled FROM bodies WHERE event = ?1", &[&event], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
+}
+
 /// Returns `membership` of an event's content.
 pub fn membership(tx: &ReadTx<'_>, event: EventNumber) -> Result<Option<String>, StoreError> {
     let json = tx.query_optional("SELECT json FROM bodies WHERE event = ?1", &[&event], |row| row.get::<String>(0))?;

@@ -139,6 +139,17 @@ pub fn insert(
     Ok(())
 }
 
+/// Says which states an event stands between that was placed without them.
+pub fn set_states(
+    tx: &mut WriteTx<'_>,
+    event: EventNumber,
+    before: Option<SnapshotNumber>,
+    after: Option<SnapshotNumber>,
+) -> Result<(), StoreError> {
+    tx.execute("UPDATE graph SET state_before = ?2, state_after = ?3 WHERE event = ?1", &[&event, &before, &after])?;
+    Ok(())
+}
+
 /// Returns the parents of an event.
 pub fn prev_events(tx: &ReadTx<'_>, event: EventNumber) -> Result<Vec<EventNumber>, StoreError> {
     tx.query_all("SELECT prev FROM edges WHERE event = ?1 ORDER BY prev", &[&event], |row| row.get(0))

@@ -36,6 +36,8 @@ pub struct Standing {
     pub position: Position,
     /// What an invite or knock told about a room that we are not in: a JSON array of stripped state events.
     pub stripped: Option<String>,
+    /// The server that a knock went through.
+    pub via: Option<ServerName>,
     /// The user does not want to see the room any more.
     pub forgotten: bool,
 }
@@ -88,6 +90,28 @@ pub fn intern(tx: &mut WriteTx<'_>, room_id: &RoomId, version: RoomVersion) -> R
         &[room_id, &version.as_str()],
     )?;
     tx.query_one("SELECT number FROM rooms WHERE room_id = ?1", &[room_id], |row| row.get(0))
+}
+
+/// Gives a room that nobody here has ever been in another version. What was told about it under the old one is forgotten: an
+/// event reads differently in another version.
+pub fn begin_again(tx: &mut WriteTx<'_>, room: RoomNumber, version: RoomVersion) -> Result<(), StoreError> {
+    let changed =
+        tx.execute("UPDATE rooms SET version = ?2 WHERE number = ?1 AND state IS NULL", &[&room, &version.as_str()])?;
+    if changed != 1 {
+        return Err(StoreError::Inconsistent(format!("room {} has a state, so its version stays", room.0)));
+    }
+    tx.execute(
+        "DELETE FROM auth_edges
+          WHERE event IN (SELECT event FROM bodies WHERE room = ?1 AND state_key IS NOT NULL)",
+        &[&room],
+    )?;
+    tx.execute(
+        "DELETE FROM verdicts
+          WHERE event IN (SELECT event FROM bodies WHERE room = ?1 AND state_key IS NOT NULL)",
+        &[&room],
+    )?;
+    tx.execute("DELETE FROM bodies WHERE room = ?1 AND state_key IS NOT NULL", &[&room])?;
+    Ok(())
 }
 
 /// Moves the room from `turn` to the next, with a new current state. Returns false if somebody else was faster.
@@ -294,6 +318,50 @@ pub fn servers_sharing_room(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<Server
     )
 }
 
+/// Returns the servers that share a room with `user`, other than `room`.
+pub fn servers_sharing_another_room(
+    tx: &ReadTx<'_>,
+    user: &UserId,
+    room: RoomNumber,
+) -> Result<Vec<ServerName>, StoreError> {
+    tx.query_all(
+        "SELECT DISTINCT other.server
+           FROM members AS own
+           JOIN members AS other ON other.room = own.room AND other.membership = 'join'
+          WHERE own.user_id = ?1 AND own.membership = 'join' AND own.room <> ?2
+          ORDER BY other.server",
+        &[user, &room],
+        |row| row.get(0),
+    )
+}
+
+/// Returns the users of `server` that share a room with `user`, and `user` themself if they are one of them.
+pub fn companions_of_server(tx: &ReadTx<'_>, user: &UserId, server: &ServerName) -> Result<Vec<UserId>, StoreError> {
+    tx.query_all(
+        "SELECT DISTINCT other.user_id
+           FROM members AS own
+           JOIN members AS other ON other.room = own.room AND other.membership = 'join' AND other.server = ?2
+          WHERE own.user_id = ?1 AND own.membership = 'join'
+          ORDER BY other.user_id",
+        &[user, server],
+        |row| row.get(0),
+    )
+}
+
+/// Says whether `user` shares a room with a user of `server`.
+pub fn shares_room_with_server(tx: &ReadTx<'_>, user: &UserId, server: &ServerName) -> Result<bool, StoreError> {
+    let found = tx.query_optional(
+        "SELECT 1
+           FROM members AS own
+           JOIN members AS other ON other.room = own.room AND other.membership = 'join' AND other.server = ?2
+          WHERE own.user_id = ?1 AND own.membership = 'join'
+          LIMIT 1",
+        &[user, server],
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(found.is_some())
+}
+
 /// Says how a user of ours stands to a room from `position` on.
 pub fn set_standing(
     tx: &mut WriteTx<'_>,
@@ -308,9 +376,15 @@ pub fn set_standing(
         "INSERT INTO standings (user_id, room, membership, event, position, stripped) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (user_id, room) DO UPDATE
             SET membership = excluded.membership, event = excluded.event, position = excluded.position,
-                stripped = excluded.stripped, forgotten = 0",
+                stripped = excluded.stripped, via = NULL, forgotten = 0",
         &[user, &room, &membership, &event, &position, &stripped],
     )?;
+    Ok(())
+}
+
+/// Remembers the server that the knock of a user of ours went through.
+pub fn set_via(tx: &mut WriteTx<'_>, user: &UserId, room: RoomNumber, via: &ServerName) -> Result<(), StoreError> {
+    tx.execute("UPDATE standings SET via = ?3 WHERE user_id = ?1 AND room = ?2", &[user, &room, via])?;
     Ok(())
 }
 
@@ -323,7 +397,7 @@ pub fn forget(tx: &mut WriteTx<'_>, user: &UserId, room: RoomNumber) -> Result<(
 /// Returns how `user` stands to every room that concerns them.
 pub fn standings(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<Standing>, StoreError> {
     tx.query_all(
-        "SELECT standings.room, rooms.room_id, membership, event, position, stripped, forgotten
+        "SELECT standings.room, rooms.room_id, membership, event, position, stripped, via, forgotten
            FROM standings
            JOIN rooms ON rooms.number = standings.room
           WHERE user_id = ?1
@@ -336,7 +410,7 @@ pub fn standings(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<Standing>, StoreE
 /// Returns how `user` stands to one room.
 pub fn standing_in(tx: &ReadTx<'_>, user: &UserId, room: RoomNumber) -> Result<Option<Standing>, StoreError> {
     tx.query_optional(
-        "SELECT standings.room, rooms.room_id, membership, event, position, stripped, forgotten
+        "SELECT standings.room, rooms.room_id, membership, event, position, stripped, via, forgotten
            FROM standings
            JOIN rooms ON rooms.number = standings.room
           WHERE user_id = ?1 AND standings.room = ?2",
@@ -353,7 +427,8 @@ fn standing(row: &Row<'_>) -> Result<Standing, StoreError> {
         event: row.get(3)?,
         position: row.get(4)?,
         stripped: row.get(5)?,
-        forgotten: row.get(6)?,
+        via: row.get(6)?,
+        forgotten: row.get(7)?,
     })
 }
 

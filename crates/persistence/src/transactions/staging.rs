@@ -20,7 +20,7 @@ pub struct Staged {
     pub pdu: Pdu,
 }
 
-/// Stages an event. It is staged once, whoever sends it.
+/// Stages an event. It is staged once, whoever sends it; a full copy takes the place of a mangled one.
 pub fn insert(
     tx: &mut WriteTx<'_>,
     room: RoomNumber,
@@ -31,7 +31,9 @@ pub fn insert(
     tx.execute(
         "INSERT INTO staged (room, event_id, origin, received, retry_at, mangled, json)
          VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)
-         ON CONFLICT (room, event_id) DO NOTHING",
+         ON CONFLICT (room, event_id) DO UPDATE
+            SET json = excluded.json, mangled = excluded.mangled
+          WHERE staged.mangled = 1 AND excluded.mangled = 0",
         &[&room, pdu.event_id(), origin, &now, &pdu.is_mangled(), &pdu.to_json()],
     )?;
     Ok(())
@@ -73,6 +75,11 @@ pub fn rooms(tx: &ReadTx<'_>) -> Result<Vec<(RoomNumber, i64)>, StoreError> {
 /// Returns when the next staged event of a room is due.
 pub fn next_due(tx: &ReadTx<'_>, room: RoomNumber) -> Result<Option<i64>, StoreError> {
     tx.query_one("SELECT MIN(retry_at) FROM staged WHERE room = ?1", &[&room], |row| row.get(0))
+}
+
+/// Returns how many events of an origin are staged.
+pub fn count_of(tx: &ReadTx<'_>, origin: &ServerName) -> Result<i64, StoreError> {
+    tx.query_one("SELECT COUNT(*) FROM staged WHERE origin = ?1", &[origin], |row| row.get(0))
 }
 
 /// Removes an event that was decided about, or whose horizon has passed.

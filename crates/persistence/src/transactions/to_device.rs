@@ -1,6 +1,6 @@
 //! The inboxes of devices. C-S API, "Send-to-Device messaging".
 
-use events::UserId;
+use events::{ServerName, UserId};
 
 use super::devices::DeviceId;
 use super::streams::{self, Stream};
@@ -11,6 +11,9 @@ use crate::tx::{ReadTx, StoreError, WriteTx};
 pub const QUEUED_MAX: i64 = 10_000;
 /// How long a repetition of a message is recognised, in ms.
 pub const SENT_KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Messages of one origin whose repetition is recognised. A transaction that is repeated has at most 100.
+pub const RECEIVED_PER_ORIGIN_MAX: i64 = 10_000;
 
 /// Says whether a message is sent for the first time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,30 @@ pub fn note_sent(
         &[sender, device, &event_type, &transaction_id, &now],
     )?;
     Ok(if inserted == 1 { Sending::New } else { Sending::Repeated })
+}
+
+/// Notes that `origin` sent the message called `message_id`.
+pub fn note_received(tx: &mut WriteTx<'_>, origin: &ServerName, message_id: &str) -> Result<Sending, StoreError> {
+    let inserted = tx.execute(
+        "INSERT INTO to_device_received (origin, message_id)
+         VALUES (?1, ?2)
+         ON CONFLICT (origin, message_id) DO NOTHING",
+        &[origin, &message_id],
+    )?;
+    if inserted == 0 {
+        return Ok(Sending::Repeated);
+    }
+    tx.execute(
+        "DELETE FROM to_device_received
+          WHERE origin = ?1
+            AND number <= (SELECT number
+                             FROM to_device_received
+                            WHERE origin = ?1
+                            ORDER BY number DESC
+                            LIMIT 1 OFFSET ?2)",
+        &[origin, &RECEIVED_PER_ORIGIN_MAX],
+    )?;
+    Ok(Sending::New)
 }
 
 /// Puts a message into the inbox of a device. `event` is the JSON with `type`, `sender` and `content`.
