@@ -128,7 +128,7 @@ fn events_that_were_taken_out_leave_no_trace() {
     let gone = room.id(gone);
     room.graph.truncate(len);
     assert_eq!(room.graph.index_of(&gone), None);
-    let mut other = before.clone();
+    let mut other = before;
     room.add(&mut other, "alice", "m.room.member", "@bob:a.test", json!({"membership": "ban"}));
     room.add(&mut other, "alice", "m.room.name", "", json!({"name": "after"}));
     base.move_to(&room.graph, &other);

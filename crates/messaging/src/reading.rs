@@ -61,7 +61,8 @@ pub fn may_see(
     event: &StoredEvent,
     place: &Place,
 ) -> Result<bool, StoreError> {
-    if place.outcome != Outcome::Accepted {
+    // What joins extremities is the servers' business; Synapse shows it to no user either.
+    if place.outcome != Outcome::Accepted || event.pdu.event_type() == pdu::DUMMY_EVENT_TYPE {
         return Ok(false);
     }
     let Some(before) = state_around(tx, room, place)? else { return Ok(event.pdu.event_type() == "m.room.create") };

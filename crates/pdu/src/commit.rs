@@ -33,6 +33,8 @@ pub(crate) enum CommitError {
 pub(crate) enum Entry {
     /// Our own events, and those that enter the room through us: sent on to the servers in the room.
     ThroughUs,
+    /// Events of our own that nobody is sent: others fetch them when something builds on them.
+    Unannounced,
     /// Events that others send on.
     FromOthers,
 }
@@ -316,7 +318,7 @@ impl EventRecord {
         let outcome = judged.verdict.outcome();
         let destinations = match entry {
             Entry::ThroughUs if outcome == Outcome::Accepted => destinations(room, judged, us),
-            Entry::ThroughUs | Entry::FromOthers => BTreeSet::new(),
+            Entry::ThroughUs | Entry::Unannounced | Entry::FromOthers => BTreeSet::new(),
         };
         Self {
             pdu: judged.pdu.clone(),

@@ -207,6 +207,11 @@ impl RoomTurn {
         *self.guard = Some(room);
     }
 
+    /// The room, if nobody took it out, to change what is not in the database.
+    pub(crate) fn room_mut(&mut self) -> Option<&mut Room> {
+        self.guard.as_mut()
+    }
+
     /// The room, if nobody took it out.
     pub(crate) fn room(&self) -> Option<&Room> {
         self.guard.as_ref()

@@ -14,6 +14,9 @@ use crate::limits::TOPOLOGICAL_START;
 use crate::room::{Head, Parent, Room, State, View};
 use crate::verdict::{Step, Verdict};
 
+#[cfg(test)]
+mod tests;
+
 /// An event to decide about.
 pub(crate) struct Candidate {
     pub(crate) pdu: Pdu,

@@ -13,6 +13,7 @@
 mod acl;
 mod backfill;
 mod commit;
+mod extremities;
 mod fetch;
 mod gates;
 mod graph;
@@ -38,6 +39,7 @@ mod unverified;
 mod verdict;
 
 pub use acl::ServerAcl;
+pub use extremities::DUMMY_EVENT_TYPE;
 pub use graph::{Graph, Parts};
 pub use handshake::STRIPPED_TYPES;
 pub use intake::StoredBodies;

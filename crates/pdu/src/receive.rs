@@ -153,7 +153,8 @@ impl Graph {
         }
         let ready = self.ready(&room, batch).await?;
         turn.put_back(room);
-        self.judge_all(&mut turn, origin, ready).await
+        self.judge_all(&mut turn, origin, ready).await?;
+        self.join_extremities(&mut turn).await
     }
 
     /// Judges and commits, a batch at a time. An event that cannot be judged holds up nobody but those that build on it.

@@ -93,7 +93,7 @@ impl StateView for View<'_> {
 
 impl Room {
     /// A room of which nothing is loaded.
-    fn empty(number: RoomNumber, room_id: RoomId, version: RoomVersion, turn: i64) -> Self {
+    pub(crate) fn empty(number: RoomNumber, room_id: RoomId, version: RoomVersion, turn: i64) -> Self {
         Self {
             number,
             room_id,

@@ -12,7 +12,7 @@ use persistence::transactions::rooms as room_rows;
 use persistence::{Position, StoreError, WriteTx};
 
 use crate::commit::{CommitError, Entry};
-use crate::graph::Graph;
+use crate::graph::{Graph, RoomTurn};
 use crate::judge::{Advance, Candidate, JudgeError, Refusal, Surroundings, judge_entering};
 use crate::room::{Head, Parent, Room, View};
 
@@ -125,34 +125,48 @@ impl Graph {
     ) -> Result<Vec<Sent>, SendError> {
         for _ in 0..OVERTAKEN_MAX {
             let mut turn = self.turn(room_id).await?.ok_or_else(|| SendError::UnknownRoom(room_id.clone()))?;
-            let Some(mut room) = turn.take() else { continue };
-            if room.heads.is_empty() {
-                turn.put_back(room);
-                return Err(SendError::NotInRoom(room_id.clone()));
-            }
-            let known = room.graph.len();
-            let advance = match self.build(&mut room, &drafts) {
-                Ok(advance) => advance,
-                Err(error) => {
-                    room.undo(known);
-                    turn.put_back(room);
-                    return Err(error);
-                }
-            };
-            let pdus: Vec<Pdu> = advance.judged.iter().map(|judged| judged.pdu.clone()).collect();
-            match self.commit(&mut room, advance, Entry::ThroughUs, beside.clone()).await {
-                Ok(committed) => {
-                    let many = room.heads.len();
-                    turn.put_back(room);
-                    tracing::debug!(room.id = %room_id, extremities = many, "Sent {} events", pdus.len());
-                    let sent = pdus.into_iter().zip(committed);
-                    return Ok(sent.map(|(pdu, committed)| Sent { pdu, position: committed.arrival }).collect());
-                }
-                Err(CommitError::Overtaken) => {}
-                Err(CommitError::Store(error)) => return Err(error.into()),
+            if let Some(sent) = self.send_on(&mut turn, &drafts, Entry::ThroughUs, beside.clone()).await? {
+                return Ok(sent);
             }
         }
         Err(SendError::Stuck { room: room_id.clone(), reason: "it advanced faster than we could follow".to_owned() })
+    }
+
+    /// Sends events on a turn. `None` if the room is not what it was when the turn began.
+    pub(crate) async fn send_on(
+        &self,
+        turn: &mut RoomTurn,
+        drafts: &[Draft],
+        entry: Entry,
+        beside: Option<Beside>,
+    ) -> Result<Option<Vec<Sent>>, SendError> {
+        let Some(mut room) = turn.take() else { return Ok(None) };
+        let room_id = room.room_id.clone();
+        if room.heads.is_empty() {
+            turn.put_back(room);
+            return Err(SendError::NotInRoom(room_id));
+        }
+        let known = room.graph.len();
+        let advance = match self.build(&mut room, drafts) {
+            Ok(advance) => advance,
+            Err(error) => {
+                room.undo(known);
+                turn.put_back(room);
+                return Err(error);
+            }
+        };
+        let pdus: Vec<Pdu> = advance.judged.iter().map(|judged| judged.pdu.clone()).collect();
+        match self.commit(&mut room, advance, entry, beside).await {
+            Ok(committed) => {
+                let many = room.heads.len();
+                turn.put_back(room);
+                tracing::debug!(room.id = %room_id, extremities = many, "Sent {} events", pdus.len());
+                let sent = pdus.into_iter().zip(committed);
+                Ok(Some(sent.map(|(pdu, committed)| Sent { pdu, position: committed.arrival }).collect()))
+            }
+            Err(CommitError::Overtaken) => Ok(None),
+            Err(CommitError::Store(error)) => Err(error.into()),
+        }
     }
 
     /// Builds and judges drafts one after the other.
@@ -170,8 +184,8 @@ impl Graph {
         let mut candidates: Vec<Candidate> = Vec::new();
         for draft in drafts {
             // Each draft is judged after those before it, whose state it needs for its auth events.
-            let map = match &whole {
-                Some(advance) => advance.current.map.clone(),
+            let map = match whole.as_ref().and_then(|advance| advance.judged.last()) {
+                Some(last) => last.after.map.clone(),
                 None => self.state_of_heads(room, &heads, &around)?,
             };
             depth += 1;

@@ -105,10 +105,11 @@ impl AuthEvent {
             oversized: pdu.oversized(),
             content: Content::read(pdu),
         });
-        let membership = match &parts.content {
-            Content::Member(Member { membership: Claim::Known(membership), .. }) => Some(*membership),
-            _ => None,
+        let known = |member: &Member| match member.membership {
+            Claim::Known(membership) => Some(membership),
+            Claim::Unknown(_) | Claim::None => None,
         };
+        let membership = if let Content::Member(member) = &parts.content { known(member) } else { None };
         Self { parts, membership }
     }
 

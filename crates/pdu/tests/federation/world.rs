@@ -243,6 +243,14 @@ impl Server {
         .await
     }
 
+    pub(crate) async fn extremities(&self, room: &RoomId) -> Vec<EventId> {
+        self.read(room, |tx, room, _| {
+            let extremities = graph_rows::extremities(tx, room)?;
+            extremities.into_iter().map(|event| event_rows::id(tx, event)).collect()
+        })
+        .await
+    }
+
     /// The ids of the events of a state: `None` if the event has none.
     pub(crate) async fn state_before(&self, room: &RoomId, event: &EventId) -> Option<Vec<EventId>> {
         let snapshot = self.place(room, event).await?.state_before?;
