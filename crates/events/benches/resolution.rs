@@ -30,7 +30,8 @@ fn bench_version(criterion: &mut Criterion, version: RoomVersion) {
     criterion.bench_function(&format!("version {version}: prepare a base"), |bencher| {
         bencher.iter(|| Base::new(&room.graph, black_box(room.state.clone())));
     });
-    let next = room.state.with(&room.forks(1)[0]);
+    let difference = room.forks(1);
+    let next = room.state.with(&difference[0]);
     criterion.bench_function(&format!("version {version}: move a base by 200 keys and back"), |bencher| {
         let mut base = base.clone();
         bencher.iter(|| [&next, &room.state].map(|state| base.move_to(&room.graph, black_box(state))));
