@@ -7,7 +7,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use persistence::{Database, StoreError, WriteTx};
+use persistence::{Counters, Database, StoreError, WriteTx};
 use tokio::task::JoinSet;
 
 /// Closures waiting at the same time.
@@ -21,8 +21,10 @@ fn main() {
     let seconds = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(5);
     let duration = Duration::from_secs(seconds);
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-    println!("| what | a second | commits a second | p50 ms | p99 ms | max ms | largest log MiB |");
-    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    println!(
+        "| what | a second | commits a second | p50 ms | p99 ms | max ms | largest log MiB | restarts: times, longest ms |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     floor_appending(folder.path(), duration);
     floor_in_place(folder.path(), duration);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -65,7 +67,7 @@ fn floor(what: &str, duration: Duration, mut write: impl FnMut(u64) -> std::io::
         write(times.len() as u64).expect("a disk with space");
         times.push(start.elapsed());
     }
-    row(what, times, begin.elapsed(), None, None);
+    row(what, times, begin.elapsed(), None);
 }
 
 async fn commits(folder: &Path, in_flight: usize, readers: usize, duration: Duration) {
@@ -90,9 +92,11 @@ async fn commits(folder: &Path, in_flight: usize, readers: usize, duration: Dura
     let log = written.iter().map(|(_, log)| *log).max().unwrap_or(0);
     let times: Vec<Duration> = written.into_iter().flat_map(|(times, _)| times).collect();
     reading.join_all().await;
-    let commits = database.counters().commits - before.commits;
+    let mut counters = database.counters();
+    counters.commits -= before.commits;
+    counters.log_bytes = log;
     let reading = if readers == 0 { "" } else { ", 3 reading" };
-    row(&format!("{in_flight} in flight{reading}"), times, elapsed, Some(commits), Some(log));
+    row(&format!("{in_flight} in flight{reading}"), times, elapsed, Some(counters));
     database.close().await;
 }
 
@@ -123,17 +127,20 @@ async fn read(database: Database, end: Instant) {
     }
 }
 
-fn row(what: &str, mut times: Vec<Duration>, elapsed: Duration, commits: Option<u64>, log: Option<u64>) {
+/// `counters` are those of the measured time, with the largest log.
+fn row(what: &str, mut times: Vec<Duration>, elapsed: Duration, counters: Option<Counters>) {
     times.sort_unstable();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
     let a_second = |count: u64| format!("{:.0}", count as f64 / elapsed.as_secs_f64());
+    let of_ours = |shown: &dyn Fn(Counters) -> String| counters.map_or_else(|| "-".to_owned(), shown);
     println!(
-        "| {what} | {} | {} | {:.2} | {:.2} | {:.1} | {} |",
+        "| {what} | {} | {} | {:.2} | {:.2} | {:.1} | {} | {} |",
         a_second(times.len() as u64),
-        commits.map_or_else(|| "-".to_owned(), a_second),
+        of_ours(&|counters| a_second(counters.commits)),
         at(0.5),
         at(0.99),
         at(1.0),
-        log.map_or_else(|| "-".to_owned(), |bytes| format!("{:.1}", bytes as f64 / 1_048_576.0)),
+        of_ours(&|counters| format!("{:.1}", counters.log_bytes as f64 / 1_048_576.0)),
+        of_ours(&|counters| { format!("{}, {:.1}", counters.log_restarts, counters.log_restart_us_max as f64 / 1e3) }),
     );
 }

@@ -1,16 +1,15 @@
 //! Open transactions, as queries see them.
 
 use std::ops::Deref;
-use std::time::Duration;
 
-use crate::engine::age::Age;
+use crate::engine::age::SnapshotAge;
 use crate::value::{Row, ToValue, ValueRef};
 
 /// A consistent view of the database.
 pub struct ReadTx<'c> {
     connection: &'c rusqlite::Connection,
-    /// When a reader's snapshot was taken, and how old it may become.
-    age: Option<(Age, Duration)>,
+    /// When a reader's snapshot was taken, and how old it may become. The writer, who holds nobody up, has none.
+    age: Option<SnapshotAge>,
 }
 
 /// Rows that are read before a reader's age is looked at again.
@@ -53,9 +52,9 @@ impl<'c> ReadTx<'c> {
         Self { connection, age: None }
     }
 
-    /// A snapshot that must not become older than `age_max`.
-    pub(crate) fn with_age(connection: &'c rusqlite::Connection, age: Age, age_max: Duration) -> Self {
-        Self { connection, age: Some((age, age_max)) }
+    /// A snapshot that may become too old. A statement that is running then is for the engine to interrupt.
+    pub(crate) fn with_age(connection: &'c rusqlite::Connection, age: SnapshotAge) -> Self {
+        Self { connection, age: Some(age) }
     }
 
     /// Runs a query and returns every row of its answer.
@@ -81,12 +80,12 @@ impl<'c> ReadTx<'c> {
         mut each: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         self.check_age()?;
-        let mut statement = self.connection.prepare_cached(sql).map_err(|error| failed(sql, &error))?;
+        let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.failed(sql, &error))?;
         let mut rows = statement
             .query(rusqlite::params_from_iter(parameters.iter().map(|value| Parameter(value.to_value()))))
-            .map_err(|error| failed(sql, &error))?;
+            .map_err(|error| self.failed(sql, &error))?;
         let mut read = 0_usize;
-        while let Some(row) = rows.next().map_err(|error| failed(sql, &error))? {
+        while let Some(row) = rows.next().map_err(|error| self.failed(sql, &error))? {
             each(&Row { inner: row })?;
             read += 1;
             if read.is_multiple_of(ROWS_BETWEEN_AGES) {
@@ -104,11 +103,11 @@ impl<'c> ReadTx<'c> {
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         self.check_age()?;
-        let mut statement = self.connection.prepare_cached(sql).map_err(|error| failed(sql, &error))?;
+        let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.failed(sql, &error))?;
         let mut rows = statement
             .query(rusqlite::params_from_iter(parameters.iter().map(|value| Parameter(value.to_value()))))
-            .map_err(|error| failed(sql, &error))?;
-        match rows.next().map_err(|error| failed(sql, &error))? {
+            .map_err(|error| self.failed(sql, &error))?;
+        match rows.next().map_err(|error| self.failed(sql, &error))? {
             Some(row) => read(&Row { inner: row }).map(Some),
             None => Ok(None),
         }
@@ -126,9 +125,21 @@ impl<'c> ReadTx<'c> {
     }
 
     fn check_age(&self) -> Result<(), StoreError> {
-        match self.age {
-            Some((age, age_max)) if age.passed(age_max) => Err(StoreError::TooLong(age.milliseconds())),
+        match &self.age {
+            Some(snapshot) if snapshot.is_over() => Err(StoreError::TooLong(snapshot.age.milliseconds())),
             Some(_) | None => Ok(()),
+        }
+    }
+
+    fn failed(&self, sql: &str, error: &rusqlite::Error) -> StoreError {
+        match &self.age {
+            Some(snapshot) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => {
+                StoreError::TooLong(snapshot.age.milliseconds())
+            }
+            Some(_) | None => {
+                let statement = sql.split_whitespace().take(6).collect::<Vec<_>>().join(" ");
+                StoreError::Engine(format!("{error} (in: {statement} …)"))
+            }
         }
     }
 }
@@ -140,10 +151,10 @@ impl<'c> WriteTx<'c> {
 
     /// Runs a statement and returns how many rows it changed.
     pub fn execute(&mut self, sql: &'static str, parameters: &[&dyn ToValue]) -> Result<usize, StoreError> {
-        let mut statement = self.read.connection.prepare_cached(sql).map_err(|error| failed(sql, &error))?;
+        let mut statement = self.read.connection.prepare_cached(sql).map_err(|error| self.failed(sql, &error))?;
         statement
             .execute(rusqlite::params_from_iter(parameters.iter().map(|value| Parameter(value.to_value()))))
-            .map_err(|error| failed(sql, &error))
+            .map_err(|error| self.failed(sql, &error))
     }
 
     /// Calls `wake` after the commit; never, if there is none. It must be quick and must not touch the database.
@@ -161,11 +172,6 @@ impl<'c> Deref for WriteTx<'c> {
     fn deref(&self) -> &ReadTx<'c> {
         &self.read
     }
-}
-
-fn failed(sql: &str, error: &rusqlite::Error) -> StoreError {
-    let statement = sql.split_whitespace().take(6).collect::<Vec<_>>().join(" ");
-    StoreError::Engine(format!("{error} (in: {statement} …)"))
 }
 
 struct Parameter<'a>(ValueRef<'a>);

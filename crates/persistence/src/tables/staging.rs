@@ -13,5 +13,5 @@ CREATE TABLE staged (
     json TEXT NOT NULL,
     UNIQUE (room, event_id)
 );
-CREATE INDEX staged_by_origin ON staged (origin);
+CREATE INDEX staged_by_origin ON staged (origin, room, retry_at);
 ";

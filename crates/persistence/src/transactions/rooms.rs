@@ -306,63 +306,6 @@ pub fn rooms_of_member(tx: &ReadTx<'_>, user: &UserId, membership: &str) -> Resu
     )
 }
 
-/// Returns the servers that share a room with `user`.
-pub fn servers_sharing_room(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<ServerName>, StoreError> {
-    tx.query_all(
-        "SELECT DISTINCT other.server
-           FROM members AS own
-           JOIN members AS other ON other.room = own.room AND other.membership = 'join'
-          WHERE own.user_id = ?1 AND own.membership = 'join'
-          ORDER BY other.server",
-        &[user],
-        |row| row.get(0),
-    )
-}
-
-/// Returns the servers that share a room with `user`, other than `room`.
-pub fn servers_sharing_another_room(
-    tx: &ReadTx<'_>,
-    user: &UserId,
-    room: RoomNumber,
-) -> Result<Vec<ServerName>, StoreError> {
-    tx.query_all(
-        "SELECT DISTINCT other.server
-           FROM members AS own
-           JOIN members AS other ON other.room = own.room AND other.membership = 'join'
-          WHERE own.user_id = ?1 AND own.membership = 'join' AND own.room <> ?2
-          ORDER BY other.server",
-        &[user, &room],
-        |row| row.get(0),
-    )
-}
-
-/// Returns the users of `server` that share a room with `user`, and `user` themself if they are one of them.
-pub fn companions_of_server(tx: &ReadTx<'_>, user: &UserId, server: &ServerName) -> Result<Vec<UserId>, StoreError> {
-    tx.query_all(
-        "SELECT DISTINCT other.user_id
-           FROM members AS own
-           JOIN members AS other ON other.room = own.room AND other.membership = 'join' AND other.server = ?2
-          WHERE own.user_id = ?1 AND own.membership = 'join'
-          ORDER BY other.user_id",
-        &[user, server],
-        |row| row.get(0),
-    )
-}
-
-/// Says whether `user` shares a room with a user of `server`.
-pub fn shares_room_with_server(tx: &ReadTx<'_>, user: &UserId, server: &ServerName) -> Result<bool, StoreError> {
-    let found = tx.query_optional(
-        "SELECT 1
-           FROM members AS own
-           JOIN members AS other ON other.room = own.room AND other.membership = 'join' AND other.server = ?2
-          WHERE own.user_id = ?1 AND own.membership = 'join'
-          LIMIT 1",
-        &[user, server],
-        |row| row.get::<i64>(0),
-    )?;
-    Ok(found.is_some())
-}
-
 /// Says how a user of ours stands to a room from `position` on.
 pub fn set_standing(
     tx: &mut WriteTx<'_>,

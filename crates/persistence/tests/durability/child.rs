@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use persistence::transactions::state;
 use persistence::{Database, EventNumber, RoomNumber, SnapshotNumber, StoreError, WriteTx};
@@ -15,14 +16,17 @@ const WRITES_MAX: i64 = 100_000;
 /// Writes that may fail one after the other before it ends by itself.
 const FAILURES_MAX: usize = 20;
 
-pub(crate) fn run(path: &Path) {
+static ACKNOWLEDGED: AtomicU64 = AtomicU64::new(0);
+
+/// Writes until it is killed, or has acknowledged so many writes: then it ends without closing anything.
+pub(crate) fn run(path: &Path, acknowledged_max: u64) {
     let database = Database::open(path).expect("the parent made the folder");
     say("ready");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
         let mut rooms = JoinSet::new();
         for room in 1..=ROOMS {
-            rooms.spawn(write_to(database.clone(), RoomNumber(room)));
+            rooms.spawn(write_to(database.clone(), RoomNumber(room), acknowledged_max));
         }
         rooms.join_all().await;
         database.close().await;
@@ -30,13 +34,16 @@ pub(crate) fn run(path: &Path) {
     say("end");
 }
 
-async fn write_to(database: Database, room: RoomNumber) {
+async fn write_to(database: Database, room: RoomNumber, acknowledged_max: u64) {
     let mut parent = None;
     let mut failures = 0;
     for event in 1..WRITES_MAX {
         match database.write(move |tx| write(tx, room, parent, event)).await {
             Ok(snapshot) => {
                 say(&format!("acknowledged {} {event} {}", room.0, snapshot.0));
+                if ACKNOWLEDGED.fetch_add(1, Ordering::SeqCst) + 1 >= acknowledged_max {
+                    std::process::exit(0);
+                }
                 parent = Some(snapshot);
                 failures = 0;
             }

@@ -18,6 +18,8 @@ pub(crate) fn run() {
     killed_at_any_instant_nothing_acknowledged_is_lost();
     #[cfg(unix)]
     a_disk_that_does_not_grow_loses_nothing_acknowledged();
+    #[cfg(target_os = "linux")]
+    crate::power::lost_at_any_instant_nothing_acknowledged_is_lost();
 }
 
 fn killed_at_any_instant_nothing_acknowledged_is_lost() {
@@ -64,30 +66,31 @@ fn a_disk_that_does_not_grow_loses_nothing_acknowledged() {
     said.verify(&path);
 }
 
-fn this_program() -> std::path::PathBuf {
+pub(crate) fn this_program() -> std::path::PathBuf {
     std::env::current_exe().expect("the system says")
 }
 
-fn start(command: &mut Command) -> Child {
+pub(crate) fn start(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).spawn().expect("it starts")
 }
 
-fn lines_of(child: &mut Child) -> impl Iterator<Item = String> + use<> {
+pub(crate) fn lines_of(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     let out = child.stdout.take().expect("it is piped");
     BufReader::new(out).split(b'\n').map(|line| String::from_utf8(line.expect("a pipe")).expect("text"))
 }
 
+/// What the child has said so far.
 #[derive(Default)]
-struct Said {
+pub(crate) struct Said {
     /// For each room, the last event acknowledged and the state after it.
     last: BTreeMap<i64, (i64, i64)>,
-    acknowledged: u64,
+    pub(crate) acknowledged: u64,
     failed: u64,
     ended: bool,
 }
 
 impl Said {
-    fn hear(&mut self, line: &str) {
+    pub(crate) fn hear(&mut self, line: &str) {
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
             ["acknowledged", room, event, snapshot] => {
@@ -100,31 +103,39 @@ impl Said {
         }
     }
 
-    /// Opens what the child left and looks for everything.
-    fn verify(self, path: &Path) {
-        let database = Database::open(path).expect("what was killed opens again");
+    /// Opens what the child left, in which everything has to be.
+    pub(crate) fn verify(&self, path: &Path) {
+        self.look_for_everything(path).expect("every state that was acknowledged is whole");
+        assert_eq!(Database::check(path).expect("it opens"), Vec::<String>::new());
+    }
+
+    /// Opens what the child left and says what is missing.
+    pub(crate) fn look_for_everything(&self, path: &Path) -> Result<(), String> {
+        let database = Database::open(path).map_err(|error| error.to_string())?;
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let verified = runtime.block_on(database.read(move |tx| {
-            for (room, (event, snapshot)) in &self.last {
-                verify_room(tx, *room, *event, SnapshotNumber(*snapshot))?;
+        let last = self.last.clone();
+        let looked = runtime.block_on(database.read(move |tx| {
+            for (room, (event, snapshot)) in &last {
+                look_for_room(tx, *room, *event, SnapshotNumber(*snapshot))?;
             }
             Ok::<_, StoreError>(())
         }));
-        verified.expect("every state that was acknowledged is whole");
         runtime.block_on(database.close());
-        assert_eq!(Database::check(path).expect("it opens"), Vec::<String>::new());
+        looked.map_err(|error| error.to_string())
     }
 }
 
 /// The writes to a room follow each other, so that its last state holds all of them, but for those that failed in between.
-fn verify_room(tx: &ReadTx<'_>, room: i64, last: i64, snapshot: SnapshotNumber) -> Result<(), StoreError> {
+fn look_for_room(tx: &ReadTx<'_>, room: i64, last: i64, snapshot: SnapshotNumber) -> Result<(), StoreError> {
     let state = state::load(tx, snapshot)?;
     for (key, event) in state.iter() {
         assert_eq!(state::key_text(tx, key)?, (format!("room {room}"), event.0.to_string()));
     }
-    let key = state::key_number(tx, &format!("room {room}"), &last.to_string())?.expect("the key of the last write");
-    assert_eq!(state.get(key).map(|event| event.0), Some(last));
-    Ok(())
+    let key = state::key_number(tx, &format!("room {room}"), &last.to_string())?;
+    match key.and_then(|key| state.get(key)) {
+        Some(event) if event.0 == last => Ok(()),
+        other => Err(StoreError::Inconsistent(format!("write {last} to room {room} left {other:?}"))),
+    }
 }
 
 fn number(text: &str) -> i64 {

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::database::OpenError;
 
@@ -11,6 +12,26 @@ const HOLDER_BYTES_MAX: u64 = 100;
 
 /// Holds the database against other processes, and against this one opening it twice. The system lets go when it is dropped.
 pub(super) struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
+
+/// Has the disk keep what the operating system holds of the main file.
+///
+/// When any file descriptor of a file is closed, POSIX lets go of all locks that the process has on it, SQLite's too. So
+/// whoever has a connection holds one of these, and drops it after the connection.
+#[derive(Clone)]
+pub(super) struct Syncing(Arc<File>);
+
+impl Syncing {
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        // Some systems sync for those only who may write.
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| open_error(path, &error))?;
+        Ok(Self(Arc::new(file)))
+    }
+
+    /// Returns when the disk has it.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
 
 /// Locks the database at `path` and makes an empty file there if there is none, readable by nobody else: it will hold
 /// password hashes and private messages. SQLite gives the files beside it the same permissions.

@@ -8,10 +8,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::checkpoint::{Keeper, LOG_LIMITS, LogLimits};
-use super::file::{self, Lock};
+use super::file::{self, Lock, Syncing};
 use super::{connection, group};
 use crate::database::OpenError;
-use crate::engine::age::Age;
+use crate::engine::age::{Age, AgeLimits, SnapshotAge};
 use crate::engine::counters::Counting;
 use crate::engine::{Counters, Engine, ReadJob, WriteJob};
 use crate::tx::{ReadTx, StoreError};
@@ -26,9 +26,15 @@ const GROUP_TIME_MAX: Duration = Duration::from_millis(10);
 const GROUP_TIME_WARNING: Duration = Duration::from_millis(500);
 /// A snapshot that is held longer keeps the log from beginning anew: worth a look.
 const READ_AGE_WARNING: Duration = Duration::from_secs(2);
-/// How old a reader's snapshot may become. Further queries on it fail.
+/// How old a reader's snapshot may become. Further queries on it fail, and a statement that is running is interrupted.
 const READ_AGE_MAX: Duration = Duration::from_secs(10);
+/// The same while the write-ahead log is long (`LogLimits::pressed_pages`).
+const PRESSED_READ_AGE_MAX: Duration = Duration::from_secs(1);
+/// Instructions of the engine's machine between two looks at the age of a snapshot: some microseconds.
+const INSTRUCTIONS_BETWEEN_AGES: i32 = 1_000;
 const _: () = assert!(READ_AGE_WARNING.as_millis() < READ_AGE_MAX.as_millis());
+const _: () = assert!(PRESSED_READ_AGE_MAX.as_millis() < READ_AGE_MAX.as_millis());
+const _: () = assert!(PRESSED_READ_AGE_MAX.as_millis() < LOG_LIMITS.last_restart_wait_max.as_millis());
 const _: () = assert!(GROUP_TIME_MAX.as_millis() < GROUP_TIME_WARNING.as_millis());
 
 pub(crate) struct Threads {
@@ -42,11 +48,16 @@ pub(crate) struct Threads {
 pub(super) struct Limits {
     pub(super) log: LogLimits,
     pub(super) read_age_max: Duration,
+    pub(super) pressed_read_age_max: Duration,
     pub(super) group_time_max: Duration,
 }
 
-pub(super) const LIMITS: Limits =
-    Limits { log: LOG_LIMITS, read_age_max: READ_AGE_MAX, group_time_max: GROUP_TIME_MAX };
+pub(super) const LIMITS: Limits = Limits {
+    log: LOG_LIMITS,
+    read_age_max: READ_AGE_MAX,
+    pressed_read_age_max: PRESSED_READ_AGE_MAX,
+    group_time_max: GROUP_TIME_MAX,
+};
 
 impl Threads {
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
@@ -57,19 +68,25 @@ impl Threads {
         let lock = file::claim(path)?;
         let connection = connection::writer(Some(path))?;
         let readers = (0..READERS).map(|_| connection::reader(path)).collect::<Result<Vec<_>, _>>()?;
-        let keeper = Keeper::start(path, limits.log)?;
+        let syncing = Syncing::open(path)?;
+        let ages = AgeLimits {
+            age_max: limits.read_age_max,
+            pressed_age_max: limits.pressed_read_age_max,
+            pressed: Arc::default(),
+        };
+        let keeper = Keeper::start(path, limits.log, syncing.clone(), Arc::clone(&ages.pressed))?;
         let counting = Arc::new(Counting::default());
         let (writes, write_jobs) = mpsc::channel();
         let (reads, read_jobs) = mpsc::channel();
         let read_jobs = Arc::new(Mutex::new(read_jobs));
         let mut threads = Vec::with_capacity(READERS + 1);
-        for reader in readers {
+        for connection in readers {
             let jobs = Arc::clone(&read_jobs);
-            let age_max = limits.read_age_max;
-            threads.push(spawn("database-reader", move || read_until_closed(&reader, &jobs, age_max)));
+            let reader = Reader { connection, ages: ages.clone(), syncing: syncing.clone() };
+            threads.push(spawn("database-reader", move || reader.run(&jobs)));
         }
         let group_time_max = limits.group_time_max;
-        let writer = Writer { connection, keeper, counting: Arc::clone(&counting), group_time_max, lock };
+        let writer = Writer { connection, keeper, counting: Arc::clone(&counting), group_time_max, syncing, lock };
         threads.push(spawn("database-writer", move || writer.run(&write_jobs)));
         let (writes, reads) = (Mutex::new(Some(writes)), Mutex::new(Some(reads)));
         Ok(Self { writes, reads, threads: Mutex::new(threads), counting })
@@ -124,6 +141,7 @@ struct Writer {
     keeper: Keeper,
     counting: Arc<Counting>,
     group_time_max: Duration,
+    syncing: Syncing,
     lock: Lock,
 }
 
@@ -145,28 +163,51 @@ impl Writer {
         }
         self.keeper.stop(&self.connection);
         drop(self.connection);
+        drop(self.syncing);
         // Only now may another process open the file.
         drop(self.lock);
     }
 }
 
-fn read_until_closed(connection: &Connection, jobs: &Mutex<mpsc::Receiver<ReadJob>>, age_max: Duration) {
-    loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
-        let age = Age::begin();
-        // A read transaction, so that all queries of the closure see the same snapshot.
-        match connection.execute_batch("BEGIN") {
-            Ok(()) => job(Ok(&ReadTx::with_age(connection, age, age_max))),
-            Err(error) => job(Err(StoreError::engine(&error))),
+struct Reader {
+    // Dropped in this order: see `Syncing`.
+    connection: Connection,
+    ages: AgeLimits,
+    #[expect(dead_code, reason = "held until the connection is closed")]
+    syncing: Syncing,
+}
+
+impl Reader {
+    fn run(self, jobs: &Mutex<mpsc::Receiver<ReadJob>>) {
+        loop {
+            let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(job) = job else { return };
+            let snapshot = SnapshotAge::begin(&self.ages);
+            let age = snapshot.age;
+            match self.begin(&snapshot) {
+                Ok(()) => job(Ok(&ReadTx::with_age(&self.connection, snapshot))),
+                Err(error) => job(Err(StoreError::engine(&error))),
+            }
+            self.end();
+            if age.passed(READ_AGE_WARNING) {
+                tracing::warn!(duration_ms = age.milliseconds(), "A closure held its snapshot of the database long");
+            }
         }
-        if !connection.is_autocommit()
-            && let Err(error) = connection.execute_batch("COMMIT")
-        {
+    }
+
+    /// Begins a read transaction, so that all queries of the closure see the same snapshot, and has the engine interrupt any
+    /// of them that runs when the snapshot is too old.
+    fn begin(&self, snapshot: &SnapshotAge) -> rusqlite::Result<()> {
+        self.connection.execute_batch("BEGIN")?;
+        let snapshot = snapshot.clone();
+        self.connection.progress_handler(INSTRUCTIONS_BETWEEN_AGES, Some(move || snapshot.is_over()))
+    }
+
+    fn end(&self) {
+        let unwatched = self.connection.progress_handler(0, None::<fn() -> bool>);
+        let ended = if self.connection.is_autocommit() { Ok(()) } else { self.connection.execute_batch("COMMIT") };
+        if let Err(error) = unwatched.and(ended) {
             tracing::error!("A reader could not end its snapshot: {error}");
-        }
-        if age.passed(READ_AGE_WARNING) {
-            tracing::warn!(duration_ms = age.milliseconds(), "A closure held its snapshot of the database long");
         }
     }
 }

@@ -7,8 +7,16 @@ use super::super::checkpoint::LogLimits;
 use super::*;
 
 const SMALL: Limits = Limits {
-    log: LogLimits { wake_pages: 40, restart_pages: 100, little_pages: 20, restart_pages_max: 200 },
+    log: LogLimits {
+        wake_pages: 40,
+        restart_pages: 100,
+        little_pages: 20,
+        pressed_pages: 150,
+        restart_pages_max: 200,
+        last_restart_wait_max: Duration::from_millis(50),
+    },
     read_age_max: Duration::MAX,
+    pressed_read_age_max: Duration::MAX,
     ..LIMITS
 };
 const PAGE_BYTES: u64 = 4_096;
@@ -81,6 +89,67 @@ async fn a_reader_that_stays_delays_the_log_but_not_the_commits() {
     };
     let (unchanged, ()) = tokio::join!(staying, writing);
     assert_eq!(unchanged.unwrap(), 0);
+}
+
+/// A reader in one statement that never ends is ended when the log is long, and the log is bounded all the while.
+#[tokio::test]
+async fn the_log_is_bounded_though_a_reader_would_stay_forever() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let log = LogLimits { last_restart_wait_max: Duration::from_secs(60), ..SMALL.log };
+    let limits = Limits { pressed_read_age_max: Duration::ZERO, log, ..SMALL };
+    let database = with_notes(open_with(&path, &limits)).await;
+    let mut reading = JoinSet::new();
+    for _ in 0..2 {
+        let database = database.clone();
+        reading.spawn(async move { database.read(endless).await });
+    }
+    let mut longest = 0;
+    // The readers take their snapshots while the log is short, and then outlast every age but that of a long log.
+    while longest < SMALL.log.pressed_pages * PAGE_BYTES {
+        database.write(pad).await.unwrap();
+        longest = longest.max(database.counters().log_bytes);
+    }
+    for result in reading.join_all().await {
+        assert!(matches!(result, Err(StoreError::TooLong(_))), "{result:?}");
+    }
+    while database.counters().log_bytes >= longest {
+        database.write(pad).await.unwrap();
+        longest = longest.max(database.counters().log_bytes);
+    }
+    // One commit may pass the limit.
+    let limit = (SMALL.log.restart_pages_max + 10) * PAGE_BYTES;
+    assert!(longest <= limit, "{longest} bytes, limit {limit}");
+}
+
+#[tokio::test]
+async fn a_statement_that_outlasts_its_snapshot_is_interrupted_and_the_log_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let age_max = Duration::from_millis(50);
+    let limits = Limits { read_age_max: age_max, pressed_read_age_max: age_max, ..SMALL };
+    let database = with_notes(open_with(&folder.path().join("a.db"), &limits)).await;
+    let (counted, ()) = tokio::join!(database.read(endless), async {
+        for _ in 0..300 {
+            database.write(pad).await.unwrap();
+        }
+    });
+    assert!(matches!(counted, Err(StoreError::TooLong(milliseconds)) if milliseconds >= 50), "{counted:?}");
+    assert!(counted.unwrap_err().to_string().contains("on one snapshot"));
+    let grown = database.counters().log_bytes;
+    while database.counters().log_bytes >= grown {
+        database.write(pad).await.unwrap();
+    }
+    // The thread reads on, and what is quick is not interrupted.
+    for _ in 0..10 {
+        assert!(all_notes(&database).await.len() >= 300);
+    }
+}
+
+/// One statement that would run until the machine is switched off.
+fn endless(tx: &ReadTx<'_>) -> Result<i64, StoreError> {
+    let sql = "WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers)
+               SELECT COUNT(*) FROM numbers, notes WHERE number < 0";
+    tx.query_one(sql, &[], |row| row.get(0))
 }
 
 /// Writes a row that takes a page and a half.
