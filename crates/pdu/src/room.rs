@@ -250,8 +250,12 @@ impl Room {
     ) -> Result<(), StoreError> {
         let mut numbers = Vec::new();
         for id in ids {
-            if self.graph.index_of(id).is_none() {
-                numbers.extend(event_rows::number(tx, self.number, id)?);
+            // What was stored from outside, and judged by nobody, gives no permission.
+            if self.graph.index_of(id).is_none()
+                && let Some(number) = event_rows::number(tx, self.number, id)?
+                && event_rows::verdict(tx, number)?.is_some()
+            {
+                numbers.push(number);
             }
         }
         self.bring(tx, numbers)
