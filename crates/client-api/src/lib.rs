@@ -2,7 +2,8 @@
 //!
 //! [`request`] reads what clients send, [`error`] is how they are refused; then one file for each family of endpoints.
 //!
-//! **Invariant:** no logic. What a room or an account does is decided in `messaging` and `users`.
+//! **Invariant:** no logic. What a room or an account does is decided in `messaging` and `users`, what becomes of a file
+//! in `media`.
 
 mod account;
 mod account_data;
@@ -16,6 +17,7 @@ mod key_backups;
 mod keys;
 mod limits;
 mod login;
+mod media;
 mod profile;
 mod push_rules;
 mod register;
@@ -41,6 +43,7 @@ pub fn router(api: ClientApi) -> Router {
         .merge(settings())
         .merge(encryption())
         .merge(rooms::router())
+        .merge(media::router())
         .fallback(any(error::unknown_path))
         .method_not_allowed_fallback(error::wrong_method)
         .layer(CatchPanicLayer::custom(error::panicked))
@@ -138,6 +141,7 @@ fn encryption() -> Router<ClientApi> {
         .route("/_matrix/client/v3/keys/upload", post(keys::upload))
         .route("/_matrix/client/v3/keys/query", post(keys::query))
         .route("/_matrix/client/v3/keys/claim", post(keys::claim))
+        .route("/_matrix/client/v3/keys/changes", get(keys::changes))
         .route("/_matrix/client/v3/keys/device_signing/upload", post(cross_signing::upload))
         .route("/_matrix/client/v3/keys/signatures/upload", post(cross_signing::upload_signatures))
         .route("/_matrix/client/v3/sendToDevice/{type}/{txn_id}", put(to_device::send))
