@@ -10,12 +10,12 @@ pub use rejection::Rejection;
 
 use crate::id::{EventId, UserId};
 use crate::json::{Object, Value};
-use crate::power::Levels;
+use crate::power::{Level, Levels};
 use crate::room_version::{RoomIdFormat, RoomVersion, Rules};
 use event::{Content, Create};
 use grounds::Grounds;
 
-mod event;
+pub(crate) mod event;
 pub(crate) mod grounds;
 mod member;
 mod power_levels;
@@ -143,11 +143,12 @@ pub(crate) fn judge(event: &AuthEvent, grounds: &Grounds<'_>) -> Result<(), Reje
         return member::check(event, member, &levels, create, grounds);
     }
     member::require_joined(event.sender(), grounds.sender)?;
+    let level = levels.user_level(event.sender());
     if event.event_type() == "m.room.third_party_invite" {
-        return require_level(event.sender(), &levels, "inviting", levels.invite());
+        return require_level((event.sender(), level), &levels, "inviting", levels.invite());
     }
     let required = levels.required_for(event.event_type(), event.state_key().is_some());
-    require_level(event.sender(), &levels, event.event_type(), required)?;
+    require_level((event.sender(), level), &levels, event.event_type(), required)?;
     check_owner_of_state(event)?;
     match event.content() {
         Content::PowerLevels(new) => power_levels::check(event, new, create, &levels, grounds.power_levels),
@@ -166,7 +167,7 @@ pub(crate) fn judge(event: &AuthEvent, grounds: &Grounds<'_>) -> Result<(), Reje
 /// "If type is `m.room.create`".
 fn check_create(event: &AuthEvent, content: &Create) -> Result<(), Rejection> {
     let rules = event.rules();
-    if !event.prev_events().is_empty() {
+    if event.has_parents() {
         return Err(Rejection::CreateHasPrevEvents);
     }
     match rules.room_id {
@@ -261,7 +262,7 @@ fn check_owner_of_state(event: &AuthEvent) -> Result<(), Rejection> {
 }
 
 /// Room versions 1 and 2, "If type is `m.room.redaction`".
-fn check_redaction(event: &AuthEvent, redacts: Option<&EventId>, levels: &Levels) -> Result<(), Rejection> {
+fn check_redaction(event: &AuthEvent, redacts: Option<&EventId>, levels: &Levels<'_>) -> Result<(), Rejection> {
     let (level, required) = (levels.user_level(event.sender()), levels.redact());
     // A redaction of nothing is allowed, as Synapse has it: it has no effect.
     let Some(redacts) = redacts.filter(|_| level < required) else { return Ok(()) };
@@ -277,8 +278,12 @@ fn check_redaction(event: &AuthEvent, redacts: Option<&EventId>, levels: &Levels
     })
 }
 
-fn require_level(user: &UserId, levels: &Levels, action: &str, required: crate::power::Level) -> Result<(), Rejection> {
-    let level = levels.user_level(user);
+fn require_level(
+    (user, level): (&UserId, Level),
+    levels: &Levels<'_>,
+    action: &str,
+    required: Level,
+) -> Result<(), Rejection> {
     if level >= required {
         return Ok(());
     }

@@ -4,9 +4,11 @@
 //! another graph, or the same after a restart, numbers the same events differently, and no result depends on them.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::auth::AuthEvent;
+use crate::auth::event::{Parents, Shared};
 use crate::auth::grounds::Place;
 use crate::id::EventId;
 use crate::membership::Membership;
@@ -19,7 +21,7 @@ mod state_map;
 
 /// The number of an event in an [`AuthGraph`]. An event's number is above those of all the events that it cites.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EventIndex(u32);
+pub struct EventIndex(NonZeroU32);
 
 /// The number of a (type, state key) in an [`AuthGraph`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +32,10 @@ pub struct StateKeyIndex(u32);
 pub struct AuthGraph {
     version: RoomVersion,
     nodes: Vec<Node>,
+    /// What the nodes cite, each in its own order, one after the other.
+    edges: Vec<EventIndex>,
+    /// The keys of the state events that the nodes are judged by. In version 12 without the create event, which is in no doubt.
+    grounds: Vec<(Place, StateKeyIndex)>,
     by_id: HashMap<EventId, EventIndex>,
     keys: Vec<(Arc<str>, Arc<str>)>,
     by_key: HashMap<Arc<str>, HashMap<Arc<str>, StateKeyIndex>>,
@@ -63,36 +69,46 @@ pub enum AppendError {
     OtherVersion(EventId),
 }
 
+/// An event with what its resolution needs, so that only judging it touches the event itself.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) event: AuthEvent,
-    pub(crate) standing: Standing,
+    pub(crate) origin_server_ts: i64,
+    /// The sender's level by the events that it cites.
+    pub(crate) sender_level: Level,
     pub(crate) key: StateKeyIndex,
-    /// What it cites, in its own order.
-    pub(crate) cited: Box<[EventIndex]>,
-    /// The keys of the state events that it is judged by. In version 12 without the create event, which is in no doubt.
-    pub(crate) judged_by: Box<[(Place, StateKeyIndex)]>,
     /// The power levels that it cites.
     pub(crate) power_levels: Option<EventIndex>,
     /// The create event: cited, or in version 12 named by the room id.
     pub(crate) create: Option<EventIndex>,
+    /// What judging it costs: one, and for power levels one for each entry that is compared.
+    pub(crate) check_cost: u32,
+    /// Where in [`AuthGraph::edges`] it stands.
+    cited: (u32, u32),
+    /// Where in [`AuthGraph::grounds`] it stands.
+    judged_by: (u32, u32),
+    pub(crate) standing: Standing,
     /// It "might remove someone's ability to do something in the room": state resolution takes such events first.
     pub(crate) is_power_event: bool,
-    /// What judging it costs: one, and for power levels one for each entry that is compared.
-    pub(crate) check_cost: usize,
-    /// The sender's level by the events that it cites.
-    pub(crate) sender_level: Level,
 }
 
 impl AuthGraph {
     /// An empty graph for a room of `version`.
     pub fn new(version: RoomVersion) -> Self {
-        Self { version, nodes: Vec::new(), by_id: HashMap::new(), keys: Vec::new(), by_key: HashMap::new() }
+        Self {
+            version,
+            nodes: Vec::new(),
+            edges: Vec::new(),
+            grounds: Vec::new(),
+            by_id: HashMap::new(),
+            keys: Vec::new(),
+            by_key: HashMap::new(),
+        }
     }
 
     /// Adds an event. Those that it cites (and in version 12 the create event) must be in the graph already; so must not the
     /// event, else its number is returned and its standing kept.
-    pub fn append(&mut self, event: AuthEvent, standing: Standing) -> Result<EventIndex, AppendError> {
+    pub fn append(&mut self, mut event: AuthEvent, standing: Standing) -> Result<EventIndex, AppendError> {
         if let Some(index) = self.index_of(event.event_id()) {
             return Ok(index);
         }
@@ -115,25 +131,37 @@ impl AuthGraph {
         let key = self.intern(event.event_type(), state_key);
         let names_create = self.version.rules().room_id == RoomIdFormat::CreateEvent;
         let places = event.places().into_iter().filter(|(place, _, _)| !(names_create && *place == Place::Create));
-        let judged_by = places.map(|(place, kind, key)| (place, self.intern(kind, key))).collect();
+        let judged_by: Vec<_> = places.map(|(place, kind, key)| (place, self.intern(kind, key))).collect();
         let sender_level = self.sender_level(&event, create, power_levels);
-        let index = EventIndex(u32::try_from(self.nodes.len()).expect("no room has 2^32 state events"));
+        let index = EventIndex::from_place(self.nodes.len());
+        self.share_texts(&mut event, key, &cited, &judged_by);
         self.by_id.insert(event.event_id().clone(), index);
-        let is_power_event = is_power_event(&event);
         let check_cost = 1 + event.power_content().map_or(0, PowerContent::len);
         self.nodes.push(Node {
-            is_power_event,
-            check_cost,
-            event,
-            standing,
+            origin_server_ts: event.origin_server_ts(),
+            sender_level,
             key,
-            cited,
-            judged_by,
             power_levels,
             create,
-            sender_level,
+            check_cost: u32::try_from(check_cost).unwrap_or(u32::MAX),
+            cited: extend(&mut self.edges, &cited),
+            judged_by: extend(&mut self.grounds, &judged_by),
+            standing,
+            is_power_event: is_power_event(&event),
+            event,
         });
         Ok(index)
+    }
+
+    /// Takes out the events that were added last, until there are `len`. Numbers of theirs are given again.
+    pub fn truncate(&mut self, len: usize) {
+        while self.nodes.len() > len
+            && let Some(node) = self.nodes.pop()
+        {
+            self.edges.truncate(node.cited.0 as usize);
+            self.grounds.truncate(node.judged_by.0 as usize);
+            self.by_id.remove(node.event.event_id());
+        }
     }
 
     /// The version of the graph's room.
@@ -183,12 +211,50 @@ impl AuthGraph {
 
     /// The type and state key of a number that this graph gave.
     pub fn state_key(&self, index: StateKeyIndex) -> (&str, &str) {
-        let (event_type, state_key) = &self.keys[index.0 as usize];
+        let (event_type, state_key) = &self.keys[index.at()];
         (event_type, state_key)
     }
 
     pub(crate) fn node(&self, index: EventIndex) -> &Node {
         &self.nodes[index.at()]
+    }
+
+    /// What an event cites, in its own order.
+    pub(crate) fn cited(&self, index: EventIndex) -> &[EventIndex] {
+        let (from, to) = self.node(index).cited;
+        &self.edges[from as usize..to as usize]
+    }
+
+    /// The keys of the state events that an event is judged by.
+    pub(crate) fn judged_by(&self, node: &Node) -> &[(Place, StateKeyIndex)] {
+        let (from, to) = node.judged_by;
+        &self.grounds[from as usize..to as usize]
+    }
+
+    /// How many (type, state key) there are.
+    pub(crate) fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
+    fn share_texts(
+        &self,
+        event: &mut AuthEvent,
+        key: StateKeyIndex,
+        cited: &[EventIndex],
+        judged_by: &[(Place, StateKeyIndex)],
+    ) {
+        let cited: Vec<EventId> = cited.iter().map(|index| self.event(*index).event_id().clone()).collect();
+        let sender = judged_by.iter().find(|(place, _)| *place == Place::Sender);
+        let room_id = self.nodes.first().map(|first| first.event.room_id().clone());
+        let room_id = room_id.filter(|room| room == event.room_id()).unwrap_or_else(|| event.room_id().clone());
+        let parent = if let Parents::One(parent) = event.parents() { self.index_of(parent) } else { None };
+        let (event_type, state_key) = &self.keys[key.at()];
+        let shared = Shared {
+            sender: sender.map(|(_, key)| &self.keys[key.at()].1),
+            auth_events: &cited,
+            parent: parent.map(|parent| self.event(parent).event_id()),
+        };
+        event.share(&room_id, (event_type, state_key), &shared);
     }
 
     /// Returns the sender's level "when looking at their respective `auth_event`s".
@@ -207,7 +273,7 @@ impl AuthGraph {
         if let Some(index) = self.state_key_index(event_type, state_key) {
             return index;
         }
-        let index = StateKeyIndex(u32::try_from(self.keys.len()).expect("no room has 2^32 state keys"));
+        let index = StateKeyIndex::from_place(self.keys.len());
         let known_type = self.by_key.get_key_value(event_type).map(|(known, _)| Arc::clone(known));
         let event_type = known_type.unwrap_or_else(|| event_type.into());
         let state_key: Arc<str> = state_key.into();
@@ -218,9 +284,34 @@ impl AuthGraph {
 }
 
 impl EventIndex {
+    /// Its place in a list with an entry for each event of the graph.
+    pub(crate) fn at(self) -> usize {
+        self.0.get() as usize - 1
+    }
+
+    pub(crate) fn from_place(at: usize) -> Self {
+        let number = u32::try_from(at + 1).ok().and_then(NonZeroU32::new);
+        Self(number.expect("no room has 2^32 - 1 state events"))
+    }
+}
+
+impl StateKeyIndex {
+    /// Its place in a list with an entry for each key of the graph.
     pub(crate) fn at(self) -> usize {
         self.0 as usize
     }
+
+    fn from_place(at: usize) -> Self {
+        Self(u32::try_from(at).expect("no room has 2^32 state keys"))
+    }
+}
+
+/// Appends `items`, and returns where they stand.
+fn extend<T: Copy>(all: &mut Vec<T>, items: &[T]) -> (u32, u32) {
+    let place = |at: usize| u32::try_from(at).expect("no room has 2^32 references");
+    let from = place(all.len());
+    all.extend_from_slice(items);
+    (from, place(all.len()))
 }
 
 /// Says whether the event "might remove someone's ability to do something in the room".

@@ -80,6 +80,12 @@ impl<K> Id<K> {
         &self.text
     }
 
+    /// The same, sharing its memory with `text` if that is equal.
+    pub(crate) fn sharing(&self, text: &Arc<str>) -> Self {
+        let text = if self.text == *text { text } else { &self.text };
+        Self { text: Arc::clone(text), kind: PhantomData }
+    }
+
     /// What stands behind the first colon, if anything does.
     fn after_colon(&self) -> Option<&str> {
         self.text.split_once(':').map(|(_, server)| server)
@@ -251,7 +257,7 @@ impl<K> Clone for Id<K> {
 
 impl<K> PartialEq for Id<K> {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        Arc::ptr_eq(&self.text, &other.text) || self.text == other.text
     }
 }
 

@@ -20,6 +20,7 @@ pub mod pdu;
 pub mod power;
 pub mod redaction;
 pub mod room_version;
+pub mod shared_map;
 pub mod signature;
 pub mod state_resolution;
 

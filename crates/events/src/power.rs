@@ -1,6 +1,5 @@
 //! Power levels: what each user of a room may do. C-S API, `m.room.power_levels`; S2S API, "Definitions".
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -35,10 +34,10 @@ pub(crate) enum Named {
 /// The power levels that hold in a room.
 ///
 /// Made of its create event, which names the creators, and its `m.room.power_levels`, if there is one.
-#[derive(Debug, Clone)]
-pub struct Levels {
-    create: AuthEvent,
-    power_levels: Option<AuthEvent>,
+#[derive(Debug, Clone, Copy)]
+pub struct Levels<'a> {
+    create: &'a AuthEvent,
+    power_levels: Option<&'a AuthEvent>,
 }
 
 /// The content of `m.room.power_levels`, read once.
@@ -49,26 +48,30 @@ pub struct Levels {
 /// are no object say nothing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PowerContent {
-    named: BTreeMap<Named, Level>,
-    pub(crate) events: BTreeMap<String, Level>,
-    pub(crate) notifications: BTreeMap<String, Level>,
-    pub(crate) users: BTreeMap<String, Level>,
+    named: [Option<Level>; Named::ALL.len()],
+    pub(crate) events: LevelMap,
+    pub(crate) notifications: LevelMap,
+    pub(crate) users: LevelMap,
     /// The first thing that makes the whole event refused: the property, and what it should be.
     pub(crate) malformed: Option<(String, &'static str)>,
 }
 
+/// Levels by key, in the order of the keys.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LevelMap(Box<[(Box<str>, Level)]>);
+
 const NOBODY: Level = Level::Infinite;
 const POWERLESS: Level = Level::Points(i64::MIN);
 
-impl Levels {
+impl<'a> Levels<'a> {
     /// The levels in a room with this create event and these power levels.
-    pub fn new(create: &AuthEvent, power_levels: Option<&AuthEvent>) -> Self {
-        Self { create: create.clone(), power_levels: power_levels.cloned() }
+    pub fn new(create: &'a AuthEvent, power_levels: Option<&'a AuthEvent>) -> Self {
+        Self { create, power_levels }
     }
 
     /// The event that sets the levels, if there is one.
     pub fn event_id(&self) -> Option<&EventId> {
-        self.power_levels.as_ref().map(AuthEvent::event_id)
+        self.power_levels.map(AuthEvent::event_id)
     }
 
     /// The level of `user`, be they in the room or not.
@@ -86,7 +89,7 @@ impl Levels {
 
     /// The level needed to send an event of `event_type`: as state or as a message.
     pub fn required_for(&self, event_type: &str, is_state: bool) -> Level {
-        let listed = self.content().and_then(|content| content.events.get(event_type)).copied();
+        let listed = self.content().and_then(|content| content.events.get(event_type));
         listed.unwrap_or_else(|| self.named(if is_state { Named::StateDefault } else { Named::EventsDefault }))
     }
 
@@ -112,7 +115,7 @@ impl Levels {
 
     /// The level needed to notify the whole room. Push rules, "Sender notification permission".
     pub fn notification_room_level(&self) -> Level {
-        let listed = self.content().and_then(|content| content.notifications.get("room")).copied();
+        let listed = self.content().and_then(|content| content.notifications.get("room"));
         listed.unwrap_or(Level::Points(50))
     }
 
@@ -129,7 +132,7 @@ impl Levels {
     }
 
     fn content(&self) -> Option<&PowerContent> {
-        self.power_levels.as_ref().and_then(AuthEvent::power_content)
+        self.power_levels.and_then(AuthEvent::power_content)
     }
 }
 
@@ -175,50 +178,67 @@ impl PowerContent {
                 parsed.refuse(name.as_str(), "an integer");
             }
             let unreadable = if name == Named::UsersDefault { POWERLESS } else { NOBODY };
-            parsed.named.insert(name, level.unwrap_or(unreadable));
+            parsed.named[name as usize] = Some(level.unwrap_or(unreadable));
         }
         parsed.events = parsed.read_map(content, "events", rules.integer_levels_only, rules);
         parsed.notifications = parsed.read_map(content, "notifications", rules.integer_levels_only, rules);
         parsed.users = parsed.read_map(content, "users", true, rules);
-        if parsed.users.keys().any(|user| UserId::parse(user).is_err()) {
+        if parsed.users.iter().any(|(user, _)| UserId::parse(user).is_err()) {
             parsed.refuse("users", "an object from user ids to integers");
         }
         parsed
     }
 
     pub(crate) fn named(&self, name: Named) -> Option<Level> {
-        self.named.get(&name).copied()
+        self.named[name as usize]
     }
 
     /// How many levels it sets.
     pub(crate) fn len(&self) -> usize {
-        self.named.len() + self.events.len() + self.notifications.len() + self.users.len()
+        self.named.iter().flatten().count() + self.events.len() + self.notifications.len() + self.users.len()
     }
 
     fn user(&self, user: &str) -> Level {
-        let listed = self.users.get(user).copied();
+        let listed = self.users.get(user);
         listed.or_else(|| self.named(Named::UsersDefault)).unwrap_or(Level::Points(0))
     }
 
-    fn read_map(
-        &mut self,
-        content: &Object,
-        property: &'static str,
-        checked: bool,
-        rules: &AuthRules,
-    ) -> BTreeMap<String, Level> {
-        let Some(value) = content.get(property) else { return BTreeMap::new() };
+    fn read_map(&mut self, content: &Object, property: &'static str, checked: bool, rules: &AuthRules) -> LevelMap {
+        let Some(value) = content.get(property) else { return LevelMap::default() };
         let entries = value.as_object();
         let readable = entries.is_some_and(|entries| entries.values().all(|level| read_level(level, rules).is_some()));
         if checked && !readable {
             self.refuse(property, "an object whose values are integers");
         }
         let level_of = |value: &Value| read_level(value, rules).unwrap_or(NOBODY);
-        entries.into_iter().flatten().map(|(key, value)| (key.clone(), level_of(value))).collect()
+        entries.into_iter().flatten().map(|(key, value)| (key.as_str().into(), level_of(value))).collect()
     }
 
     fn refuse(&mut self, property: &str, expected: &'static str) {
         self.malformed.get_or_insert_with(|| (property.to_owned(), expected));
+    }
+}
+
+impl LevelMap {
+    pub(crate) fn get(&self, key: &str) -> Option<Level> {
+        self.0.binary_search_by(|(other, _)| (**other).cmp(key)).ok().map(|at| self.0[at].1)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Level)> {
+        self.0.iter().map(|(key, level)| (&**key, *level))
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl FromIterator<(Box<str>, Level)> for LevelMap {
+    /// Each key once.
+    fn from_iter<I: IntoIterator<Item = (Box<str>, Level)>>(entries: I) -> Self {
+        let mut entries: Box<[_]> = entries.into_iter().collect();
+        entries.sort_unstable();
+        Self(entries)
     }
 }
 

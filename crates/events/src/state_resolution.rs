@@ -10,7 +10,7 @@ use crate::room_version::StateResolution;
 use budget::Budget;
 use conflicts::Conflicts;
 use decision::Record;
-use index_map::EventSet;
+use index_map::Bits;
 use iterative_checks::PartialState;
 
 pub use base::Base;
@@ -61,10 +61,15 @@ impl ForkResolution {
 /// Resolves states of one room. The order of the states, and that of the events in the graph, makes no difference.
 pub fn resolve(graph: &AuthGraph, states: &[&StateMap]) -> Result<Resolution, TooCostly> {
     let Some(first) = states.first() else { return Ok(Resolution::default()) };
-    let base = Base::new(graph, (*first).clone());
-    let forks: Vec<Difference> = states.iter().map(|state| first.diff(state)).collect();
-    let ForkResolution { changes, record } = resolve_forks(graph, &base, &forks)?;
-    Ok(Resolution { state: first.with(&changes), record })
+    resolve_on(graph, &Base::new(graph, (*first).clone()), states)
+}
+
+/// Like [`resolve`], on a base that is there already. Any state of the room may be the base; the less the states differ from
+/// it, and the more they share with it, the faster.
+pub fn resolve_on(graph: &AuthGraph, base: &Base, states: &[&StateMap]) -> Result<Resolution, TooCostly> {
+    let forks: Vec<Difference> = states.iter().map(|state| base.state().diff(state)).collect();
+    let ForkResolution { changes, record } = resolve_forks(graph, base, &forks)?;
+    Ok(Resolution { state: base.state().with(&changes), record })
 }
 
 /// Resolves the states that `forks` make of `base`. The base itself is none of them, unless an empty difference is.
@@ -87,17 +92,14 @@ pub fn resolve_forks(graph: &AuthGraph, base: &Base, forks: &[Difference]) -> Re
     let power_events = power_order::sort(graph, &full_conflicted_set, &mut budget)?;
 
     // 2. Checked one after another, starting from the unconflicted state map; from version 12 on from an empty one.
-    let mut partial = if includes_subgraph {
-        PartialState::empty(graph)
-    } else {
-        PartialState::of_unconflicted(graph, base, &conflicts)
-    };
+    let start = Some(base).filter(|_| !includes_subgraph);
+    let mut partial = PartialState::new(graph, start, &conflicts);
     partial.apply(&power_events, &mut budget)?;
 
     // 3. The rest, by mainline ordering of the power levels so far.
-    let mut taken = EventSet::new(graph.len());
-    power_events.iter().for_each(|event| _ = taken.insert(*event));
-    let rest = full_conflicted_set.as_slice().iter().copied().filter(|event| !taken.contains(*event)).collect();
+    let mut taken = Bits::new(graph.len());
+    power_events.iter().for_each(|event| _ = taken.set(event.at()));
+    let rest = full_conflicted_set.as_slice().iter().copied().filter(|event| !taken.contains(event.at())).collect();
     let rest = mainline::sort(graph, rest, partial.power_levels(), &mut budget)?;
 
     // 4. Checked likewise.

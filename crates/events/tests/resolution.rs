@@ -117,6 +117,24 @@ fn events_enter_the_graph_after_what_they_cite() {
     assert_eq!(other.append(member.clone(), Standing::Accepted), Err(refused));
 }
 
+/// Base citations of events that are taken out are none: an event that gets the number of one is counted afresh.
+#[test]
+fn events_that_were_taken_out_leave_no_trace() {
+    let mut room = Room::new(RoomVersion::V11);
+    let (before, len) = (room.state.clone(), room.graph.len());
+    let mut base = events::state_resolution::Base::new(&room.graph, before.clone());
+    let mut one = before.clone();
+    let gone = room.add(&mut one, "bob", "m.room.topic", "", json!({"topic": "gone"}));
+    let gone = room.id(gone);
+    room.graph.truncate(len);
+    assert_eq!(room.graph.index_of(&gone), None);
+    let mut other = before;
+    room.add(&mut other, "alice", "m.room.member", "@bob:a.test", json!({"membership": "ban"}));
+    room.add(&mut other, "alice", "m.room.name", "", json!({"name": "after"}));
+    base.move_to(&room.graph, &other);
+    assert_eq!(base, events::state_resolution::Base::new(&room.graph, other));
+}
+
 fn outcome_of<'a>(decision: &'a Decision, event: &EventId) -> &'a Outcome {
     let candidate = decision.candidates.iter().find(|candidate| candidate.event == *event);
     &candidate.unwrap_or_else(|| panic!("{event} is no candidate of {decision:#?}")).outcome

@@ -129,8 +129,11 @@ fn compare_resolutions(
     // Neither the order of the states nor the base makes a difference.
     let reversed: Vec<&StateMap> = states.iter().rev().copied().collect();
     assert_eq!(resolve(&room.graph, &reversed).expect(CHEAP).state, ours.state, "{place}, in reverse");
+    let mut moved = Base::new(&room.graph, StateMap::default());
     for head in &room.heads {
         let base = Base::new(&room.graph, head.state.clone());
+        moved.move_to(&room.graph, &head.state);
+        assert_eq!(moved, base, "{place}, a base that was moved");
         let forks: Vec<_> = states.iter().map(|state| head.state.diff(state)).collect();
         let from_base = resolve_forks(&room.graph, &base, &forks).expect(CHEAP);
         assert_eq!(head.state.with(&from_base.changes), ours.state, "{place}, from another base");

@@ -171,7 +171,8 @@ impl Messaging {
                 Ok(event_rows::load(tx, row.version, event)?.map(|stored| events::auth::AuthEvent::new(&stored.pdu)))
             };
             let Some(create) = load("m.room.create")? else { return Ok(false) };
-            let levels = events::power::Levels::new(&create, load("m.room.power_levels")?.as_ref());
+            let power_levels = load("m.room.power_levels")?;
+            let levels = events::power::Levels::new(&create, power_levels.as_ref());
             Ok::<_, StoreError>(levels.user_level(&who) >= levels.required_for(&event_type, true))
         });
         Ok(may.await?)

@@ -33,6 +33,8 @@ pub(crate) enum CommitError {
 pub(crate) enum Entry {
     /// Our own events, and those that enter the room through us: sent on to the servers in the room.
     ThroughUs,
+    /// Events of our own that nobody is sent: others fetch them when something builds on them.
+    Unannounced,
     /// Events that others send on.
     FromOthers,
 }
@@ -318,7 +320,7 @@ impl EventRecord {
         let outcome = judged.verdict.outcome();
         let destinations = match entry {
             Entry::ThroughUs if outcome == Outcome::Accepted => destinations(room, judged, us),
-            Entry::ThroughUs | Entry::FromOthers => BTreeSet::new(),
+            Entry::ThroughUs | Entry::Unannounced | Entry::FromOthers => BTreeSet::new(),
         };
         Self {
             pdu: judged.pdu.clone(),
@@ -334,7 +336,7 @@ impl EventRecord {
 
 /// Who gets an event: the servers with a joined user in the state before it, and the target's for membership events.
 fn destinations(room: &Room, judged: &Judged, us: &ServerName) -> BTreeSet<ServerName> {
-    let mut servers = judged.before.as_ref().map(|before| joined_servers(room, &before.map)).unwrap_or_default();
+    let mut servers = judged.before.as_ref().map(|before| before.servers.names(&room.servers)).unwrap_or_default();
     if judged.pdu.membership().is_some()
         && let Some(target) = judged.pdu.state_key().and_then(|user| UserId::parse(user).ok())
     {
@@ -346,16 +348,6 @@ fn destinations(room: &Room, judged: &Judged, us: &ServerName) -> BTreeSet<Serve
     }
     servers.remove(us);
     servers
-}
-
-/// The servers with a joined user in a state.
-pub(crate) fn joined_servers(room: &Room, map: &StateMap) -> BTreeSet<ServerName> {
-    let joined = |index: EventIndex| {
-        let event = room.graph.event(index);
-        let is_joined = event.membership() == Some(events::membership::Membership::Join);
-        event.state_key().filter(|_| is_joined).and_then(|user| UserId::parse(user).ok()).map(|user| user.server())
-    };
-    map.iter().filter_map(|(_, index)| joined(index)).collect()
 }
 
 /// Says where a state is to be found: in the database, or among the records about to be written.

@@ -15,7 +15,7 @@ use crate::commit::Entry;
 use crate::graph::Graph;
 use crate::handshake::{membership_of, stripped_state, unknown_room};
 use crate::intake::{References, is_placed};
-use crate::judge::{Candidate, judge};
+use crate::judge::{Candidate, Refusal, judge_entering};
 use crate::serve::into_values;
 
 impl Graph {
@@ -66,16 +66,19 @@ impl Graph {
             return Err(ApiError::invalid_param(format!("{event_id} names parents that are not known here")));
         }
         let candidate = Candidate { pdu: pdu.clone(), origin: Some(origin.clone()) };
-        let advance = judge(&mut room, vec![candidate], &around).map_err(|error| {
-            tracing::error!(room.id = %room_id, "cannot judge {event_id}: {error}");
-            ApiError::invalid_param(format!("{event_id}: {error}"))
-        })?;
-        let refused = advance.judged.iter().find_map(|judged| {
-            (judged.verdict.outcome() != Outcome::Accepted).then(|| judged.verdict.rejection.clone()).flatten()
-        });
-        if let Some(rejection) = refused {
-            return Err(ApiError::forbidden(rejection.to_string()));
-        }
+        let advance = match judge_entering(&mut room, vec![candidate], &around) {
+            Ok(advance) => advance,
+            Err(refusal) => {
+                turn.put_back(room);
+                return Err(match refusal {
+                    Refusal::Rejected(rejection) => ApiError::forbidden(rejection.to_string()),
+                    Refusal::Unjudged(error) => {
+                        tracing::error!(room.id = %room_id, event.id = %event_id, "Cannot judge {event_id}: {error}");
+                        ApiError::invalid_param(format!("{event_id}: {error}"))
+                    }
+                });
+            }
+        };
         self.commit(&mut room, advance, Entry::ThroughUs, None).await.map_err(|error| {
             tracing::error!(room.id = %room_id, "cannot commit {event_id}: {error}");
             ApiError::internal()

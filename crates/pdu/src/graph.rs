@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use events::{RoomId, ServerName, SigningKey};
 use handles::{Handles, Notifier};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
-use persistence::{Database, RoomNumber, StoreError};
+use persistence::{Database, ReadTx, RoomNumber, StoreError};
 use tokio::sync::{OwnedMutexGuard, watch};
 use transaction::{Outbound, Requests};
 use transport::key_ring::KeyRing;
@@ -160,6 +160,24 @@ impl Graph {
         Ok(RoomTurn { row, guard })
     }
 
+    /// Has `work` read the database and change the room. On an error the room is empty, and to be dropped.
+    pub(crate) async fn with_room<T: Send + 'static>(
+        &self,
+        room: &mut Room,
+        work: impl FnOnce(&mut Room, &ReadTx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let mut taken = room.take();
+        let (taken, result) = self
+            .database()
+            .read(move |tx| {
+                let result = work(&mut taken, tx)?;
+                Ok::<_, StoreError>((taken, result))
+            })
+            .await?;
+        *room = taken;
+        Ok(result)
+    }
+
     fn lock_of(&self, number: RoomNumber) -> Turn {
         let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let newest = loaded.values().map(|other| other.used).max().unwrap_or(0) + 1;
@@ -194,6 +212,11 @@ impl RoomTurn {
     /// Puts the room back: what is in memory is what is in the database.
     pub(crate) fn put_back(&mut self, room: Room) {
         *self.guard = Some(room);
+    }
+
+    /// The room, if nobody took it out, to change what is not in the database.
+    pub(crate) fn room_mut(&mut self) -> Option<&mut Room> {
+        self.guard.as_mut()
     }
 
     /// The room, if nobody took it out.

@@ -12,10 +12,10 @@ use crate::graph::Graph;
 use crate::handshake::{STRIPPED_TYPES, stripped_state};
 use crate::intake::{References, Refusal};
 use crate::join::{JoinError, claim_room, refused};
-use crate::judge::{Candidate, judge};
+use crate::judge::{Candidate, judge_entering};
 use crate::limits::{STRIPPED_BYTES_MAX, STRIPPED_ENTRIES_MAX};
 use crate::outside::{Outside, OutsideEvent};
-use crate::send::{Draft, SendError, Sent, parents, select_auth_events};
+use crate::send::{Draft, SendError, Sent, not_entered, parents, select_auth_events};
 
 /// An invite cannot be sent.
 #[derive(Debug, thiserror::Error)]
@@ -88,11 +88,13 @@ impl Graph {
         let mut around = self.surroundings(&mut room, std::slice::from_ref(&pdu)).await?;
         around.parents.extend(parents(&room.heads));
         let candidate = Candidate { pdu: pdu.clone(), origin: None };
-        let advance =
-            judge(&mut room, vec![candidate], &around).map_err(|error| crate::send::failed(room_id, &error))?;
-        if let Some(rejection) = advance.judged.iter().find_map(|judged| judged.verdict.rejection.clone()) {
-            return Err(SendError::Forbidden(rejection));
-        }
+        let advance = match judge_entering(&mut room, vec![candidate], &around) {
+            Ok(advance) => advance,
+            Err(refusal) => {
+                turn.put_back(room);
+                return Err(not_entered(room_id, refusal));
+            }
+        };
         let committed = self.commit(&mut room, advance, Entry::ThroughUs, None).await.map_err(|error| match error {
             CommitError::Overtaken => SendError::Stuck { room: room_id.clone(), reason: error.to_string() },
             CommitError::Store(error) => error.into(),

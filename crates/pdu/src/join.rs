@@ -16,7 +16,7 @@ use crate::commit::{CommitError, Entry, state_records, write_states};
 use crate::fetch::{Effort, Outliers};
 use crate::graph::{Graph, RoomTurn};
 use crate::intake::References;
-use crate::judge::{Candidate, Surroundings, judge};
+use crate::judge::{Candidate, Refusal, Surroundings, judge_entering};
 use crate::limits::{
     HANDSHAKE_SERVERS_MAX, JOIN_EVENTS_MAX, JOIN_TIME_MAX, STATE_KEYS_CHUNK, TOPOLOGICAL_GAP, TOPOLOGICAL_START,
 };
@@ -193,13 +193,16 @@ impl Graph {
             tracing::warn!(room.id = %room_id, server.name = %server, "{} events of the state that {server} gave are left out", state.len() - known.len());
         }
         let map = state_of(&room, known).ok_or_else(|| failed(server, "the state that it gave is none".to_owned()))?;
-        let around = self.around_join(&mut room, &join, State::derived(map, None));
+        let before = room.derive(map, None);
+        let around = self.around_join(&mut room, &join, before);
         let candidate = Candidate { pdu: join.clone(), origin: Some(server.clone()) };
         let before = around.parents.values().next().map(|parent| Arc::clone(&parent.after));
-        let advance = judge(&mut room, vec![candidate], &around).map_err(|error| failed(server, error.to_string()))?;
-        if let Some(rejection) = advance.judged.iter().find_map(|judged| judged.verdict.rejection.clone()) {
-            return Err(failed(server, format!("our join is not allowed by the state it gave: {rejection}")));
-        }
+        let advance = judge_entering(&mut room, vec![candidate], &around).map_err(|refusal| match refusal {
+            Refusal::Rejected(rejection) => {
+                failed(server, format!("our join is not allowed by the state it gave: {rejection}"))
+            }
+            Refusal::Unjudged(error) => failed(server, error.to_string()),
+        })?;
         if let Some(before) = before {
             self.write_ahead(&mut room, &before).await?;
         }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use events::auth::{AuthEvent, Cited, check_auth_events, check_state};
+use events::auth::{AuthEvent, Cited, Rejection, check_auth_events, check_state};
 use events::auth_graph::{Standing, StateMap};
-use events::state_resolution::{TooCostly, resolve};
+use events::state_resolution::TooCostly;
 use events::{EventId, Pdu, ServerName};
 use persistence::EventNumber;
 use persistence::transactions::graph::Outcome;
@@ -13,6 +13,9 @@ use persistence::transactions::graph::Outcome;
 use crate::limits::TOPOLOGICAL_START;
 use crate::room::{Head, Parent, Room, State, View};
 use crate::verdict::{Step, Verdict};
+
+#[cfg(test)]
+mod tests;
 
 /// An event to decide about.
 pub(crate) struct Candidate {
@@ -75,16 +78,41 @@ pub(crate) enum JudgeError {
     UnknownAuthEvent { event: EventId, cited: EventId },
 }
 
-/// Judges `candidates`, parents first. State events of the batch are added to the room's auth graph; on an error the room is
-/// to be dropped from memory.
+/// Judges `candidates`, parents first. State events of the batch are added to the room's auth graph: whoever does not commit
+/// the advance [undoes](Room::undo) that. On an error it is undone.
 pub(crate) fn judge(room: &mut Room, candidates: Vec<Candidate>, around: &Surroundings) -> Result<Advance, JudgeError> {
-    let mut bench = Bench::new(room, around);
-    let mut judged = Vec::with_capacity(candidates.len());
-    for candidate in candidates {
-        judged.push(bench.judge_one(candidate)?);
+    let before = room.graph.len();
+    let advance = Bench::new(room, around).judge_all(candidates);
+    if advance.is_err() {
+        room.undo(before);
     }
-    let current = bench.current()?;
-    Ok(Advance { judged, new_states: bench.new_states, heads: bench.heads, current })
+    advance
+}
+
+/// Why events that were to enter a room together do not.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("{0}")]
+    Rejected(Rejection),
+    #[error(transparent)]
+    Unjudged(#[from] JudgeError),
+}
+
+/// Judges events that enter the room only if all are accepted; else nothing is left of them in it.
+pub(crate) fn judge_entering(
+    room: &mut Room,
+    candidates: Vec<Candidate>,
+    around: &Surroundings,
+) -> Result<Advance, Refusal> {
+    let before = room.graph.len();
+    let advance = judge(room, candidates, around)?;
+    match advance.judged.iter().find_map(|judged| judged.verdict.rejection.clone()) {
+        None => Ok(advance),
+        Some(rejection) => {
+            room.undo(before);
+            Err(Refusal::Rejected(rejection))
+        }
+    }
 }
 
 struct Bench<'a> {
@@ -133,6 +161,15 @@ impl<'a> Bench<'a> {
         bench
     }
 
+    fn judge_all(mut self, candidates: Vec<Candidate>) -> Result<Advance, JudgeError> {
+        let mut judged = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            judged.push(self.judge_one(candidate)?);
+        }
+        let current = self.current()?;
+        Ok(Advance { judged, new_states: self.new_states, heads: self.heads, current })
+    }
+
     fn judge_one(&mut self, candidate: Candidate) -> Result<Judged, JudgeError> {
         let Candidate { pdu, origin } = candidate;
         let event = AuthEvent::new(&pdu);
@@ -176,7 +213,7 @@ impl<'a> Bench<'a> {
         event: &AuthEvent,
         before: Option<&Arc<State>>,
         current: Option<&Arc<State>>,
-    ) -> Result<Result<(), (Step, events::auth::Rejection)>, JudgeError> {
+    ) -> Result<Result<(), (Step, Rejection)>, JudgeError> {
         let cited = self.cited(event)?;
         if let Err(rejection) = check_auth_events(event, &cited, self.create_event()) {
             return Ok(Err((Step::AuthEvents, rejection)));
@@ -226,7 +263,7 @@ impl<'a> Bench<'a> {
                 Ok(index) if outcome != Outcome::Rejected => {
                     let mut map = before.as_ref().map(|state| state.map.clone()).unwrap_or_default();
                     map.insert(self.room.graph.state_key_of(index), index);
-                    let state = State::derived(map, before);
+                    let state = self.room.derive(map, before);
                     self.new_states.push(Arc::clone(&state));
                     return state;
                 }
@@ -236,7 +273,7 @@ impl<'a> Bench<'a> {
             }
         }
         before.unwrap_or_else(|| {
-            let state = State::derived(StateMap::default(), None);
+            let state = self.room.derive(StateMap::default(), None);
             self.new_states.push(Arc::clone(&state));
             state
         })
@@ -282,7 +319,8 @@ impl<'a> Bench<'a> {
     fn current(&mut self) -> Result<Arc<State>, JudgeError> {
         let states = self.heads.iter().map(|head| Arc::clone(&head.after)).collect::<Vec<_>>();
         if states.is_empty() {
-            return Ok(self.room.current.clone().unwrap_or_else(|| State::derived(StateMap::default(), None)));
+            let current = self.room.current.clone();
+            return Ok(current.unwrap_or_else(|| self.room.derive(StateMap::default(), None)));
         }
         self.resolve(&states)
     }
@@ -297,10 +335,10 @@ impl<'a> Bench<'a> {
             return Ok(Arc::clone(known));
         }
         let maps = states.iter().map(|state| &state.map).collect::<Vec<_>>();
-        let resolution = resolve(&self.room.graph, &maps)?;
+        let resolution = self.room.resolve(&maps)?;
         let same = states.iter().find(|state| state.map == resolution.state);
         let state = same.cloned().unwrap_or_else(|| {
-            let state = State::derived(resolution.state, states.first().cloned());
+            let state = self.room.derive(resolution.state, states.first().cloned());
             self.new_states.push(Arc::clone(&state));
             state
         });

@@ -45,6 +45,14 @@ pub const BACKFILL_EDGES_MAX: usize = 5;
 pub const BACKFILL_TIME_MAX: Duration = Duration::from_secs(60);
 /// Events that answering one `/backfill` or `/get_missing_events` may look at: those that are not shown cost, too.
 pub const WALKED_EVENTS_MAX: usize = 2_000;
+/// Events of one sender that could not be judged, after which the others wait too: each may have cost a whole resolution.
+pub const UNJUDGED_MAX: usize = 3;
+/// Forward extremities that a room may keep. More are joined by an event of ours.
+pub const EXTREMITIES_MAX: usize = 10;
+/// Events of ours that join extremities, one after the other.
+pub const DUMMIES_AT_ONCE_MAX: usize = 5;
+/// The least time between two times that the extremities of a room are joined so.
+pub const DUMMIES_PAUSE: Duration = Duration::from_secs(10);
 /// How long a staged event is retried.
 pub const STAGED_HORIZON: Duration = Duration::from_secs(24 * 3600);
 /// The first pause before a staged event is tried again; doubles each time.

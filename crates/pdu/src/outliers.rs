@@ -27,6 +27,9 @@ impl Graph {
     /// Events that cite something that is neither known nor among `pdus` are left out, and so are those that cite them.
     /// Written in chunks: nobody sees outliers, so nothing is half done if we stop in between.
     pub(crate) async fn store_outliers(&self, room: &mut Room, pdus: Vec<Pdu>) -> Result<(), StoreError> {
+        let named: BTreeSet<EventId> =
+            pdus.iter().flat_map(|pdu| pdu.auth_events().iter().chain([pdu.event_id()])).cloned().collect();
+        self.with_room(room, move |room, tx| room.bring_by_id(tx, &named)).await?;
         let new =
             pdus.into_iter().filter(|pdu| pdu.state_key().is_some() && room.graph.index_of(pdu.event_id()).is_none());
         let mut judged = in_order_of_citation(new.collect())

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use events::auth::{AuthEvent, Rejection, check_state};
 use events::auth_graph::{Standing, StateMap};
-use events::state_resolution::{TooCostly, resolve};
+use events::state_resolution::TooCostly;
 use events::{EventId, Pdu, ServerName};
 use persistence::transactions::events as event_rows;
 use persistence::transactions::graph::{self as graph_rows, Outcome, Place};
@@ -73,10 +73,14 @@ impl Graph {
         let Past { pdus, given, given_by, room_for } = past;
         let pdus = in_order_of_parents(pdus);
         let around = self.surroundings(room, &pdus).await?;
+        let named: Vec<EventId> = given.values().flatten().cloned().collect();
+        self.with_room(room, move |room, tx| room.bring_by_id(tx, &named)).await?;
+        let known = room.graph.len();
         let given = given_states(room, &given);
         let history = match judge_past(room, &pdus, &around, &given, &given_by) {
             Ok(history) => history,
             Err(error) => {
+                room.undo(known);
                 tracing::error!(room.id = %room.room_id, "History is not placed: resolving its forks takes too much: {error}");
                 return Ok(0);
             }
@@ -130,13 +134,14 @@ impl Graph {
 }
 
 /// Turns lists of state events that a peer gave into states. One that cannot be a state is left out.
-fn given_states(room: &Room, given: &BTreeMap<EventId, Vec<EventId>>) -> BTreeMap<EventId, Arc<State>> {
+fn given_states(room: &mut Room, given: &BTreeMap<EventId, Vec<EventId>>) -> BTreeMap<EventId, Arc<State>> {
     let mut states = BTreeMap::new();
     for (event, ids) in given {
         match state_of(room, ids) {
             // Most of it is as it is today: stored as a difference, it takes little.
             Some(map) => {
-                states.insert(event.clone(), State::derived(map, room.current.clone()));
+                let current = room.current.clone();
+                states.insert(event.clone(), room.derive(map, current));
             }
             None => {
                 tracing::info!(room.id = %room.room_id, event.id = %event, "What a server gave as the state before {event} is none")
@@ -204,7 +209,7 @@ fn verdict_of(
 
 /// The state that follows from an event's parents. `None` if there are none, or one's is not known.
 fn state_after_parents(
-    room: &Room,
+    room: &mut Room,
     pdu: &Pdu,
     after: &BTreeMap<EventId, Option<Arc<State>>>,
     around: &Surroundings,
@@ -226,7 +231,8 @@ fn state_after_parents(
         return Ok(Some(Arc::clone(first)));
     }
     let maps: Vec<&StateMap> = states.iter().map(|state| &state.map).collect();
-    let resolved = State::derived(resolve(&room.graph, &maps)?.state, Some(Arc::clone(first)));
+    let resolution = room.resolve(&maps)?;
+    let resolved = room.derive(resolution.state, Some(Arc::clone(first)));
     new_states.push(Arc::clone(&resolved));
     Ok(Some(resolved))
 }
@@ -245,7 +251,7 @@ fn state_with(
     if event.state_key().is_none() {
         return before;
     }
-    let is_create = event.is_state("m.room.create", "") && event.prev_events().is_empty();
+    let is_create = event.is_state("m.room.create", "") && !event.has_parents();
     let standing = if verdict.outcome() == Outcome::Rejected { Standing::Rejected } else { Standing::Accepted };
     let index = match room.graph.append(event, standing) {
         Ok(index) => index,
@@ -259,7 +265,7 @@ fn state_with(
     }
     let mut map = before.as_ref().map(|state| state.map.clone()).unwrap_or_default();
     map.insert(room.graph.state_key_of(index), index);
-    let state = State::derived(map, before);
+    let state = room.derive(map, before);
     new_states.push(Arc::clone(&state));
     Some(state)
 }

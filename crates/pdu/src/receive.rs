@@ -18,7 +18,9 @@ use crate::commit::{CommitError, Entry};
 use crate::fetch::{Adopted, Fetched, Outliers};
 use crate::graph::{Graph, RoomTurn};
 use crate::judge::{Candidate, JudgeError, judge};
-use crate::limits::{BATCH_EVENTS_MAX, FETCHED_EVENTS_MAX, STAGED_HORIZON, STAGED_RETRY_FIRST, STAGED_RETRY_MAX};
+use crate::limits::{
+    BATCH_EVENTS_MAX, FETCHED_EVENTS_MAX, STAGED_HORIZON, STAGED_RETRY_FIRST, STAGED_RETRY_MAX, UNJUDGED_MAX,
+};
 use crate::outliers::in_order_of_parents;
 use crate::past::{Behind, Past};
 use crate::room::Room;
@@ -51,21 +53,15 @@ struct Sorted {
     lacking: Vec<Pdu>,
 }
 
-/// Why a batch leaves no room in memory.
+/// Why a batch was not committed, or leaves no room in memory.
 enum BatchError {
-    /// It cannot be judged.
-    Judge(JudgeError),
+    /// It cannot be judged. The room is as it was.
+    Judge(JudgeError, Box<Room>),
     /// Somebody else took the room's turn.
     Overtaken,
     /// It was committed, but the room in memory is not what is in the database.
     StaleInMemory,
     Store(StoreError),
-}
-
-impl From<JudgeError> for BatchError {
-    fn from(error: JudgeError) -> Self {
-        Self::Judge(error)
-    }
 }
 
 impl From<StoreError> for BatchError {
@@ -220,12 +216,14 @@ impl Graph {
         let Sorted { ready, lacking } = self.sort(&room, batch).await?;
         turn.put_back(room);
         self.judge_all(&mut turn, origin, ready).await?;
+        self.join_extremities(&mut turn).await?;
         Ok(lacking)
     }
 
     /// Judges and commits, a batch at a time. An event that cannot be judged holds up nobody but those that build on it.
     async fn judge_all(&self, turn: &mut RoomTurn, origin: &ServerName, ready: Vec<Pdu>) -> Result<(), StoreError> {
         let mut batches: VecDeque<Vec<Pdu>> = ready.chunks(BATCH_EVENTS_MAX).map(<[Pdu]>::to_vec).collect();
+        let mut failures = 0;
         while let Some(batch) = batches.pop_front() {
             let Some(room) = turn.take() else { return Ok(()) };
             match self.judge_and_commit(room, origin, batch.clone()).await {
@@ -234,9 +232,13 @@ impl Graph {
                 // The rest stays staged, and is judged on what somebody else left.
                 Err(BatchError::Overtaken) => return Ok(()),
                 Err(BatchError::StaleInMemory) => self.reload(turn).await?,
-                Err(BatchError::Judge(error)) => {
-                    tracing::error!(room.id = %turn.row.room_id, "Staged events wait: {error}");
-                    self.reload(turn).await?;
+                Err(BatchError::Judge(error, room)) => {
+                    tracing::error!(room.id = %turn.row.room_id, server.name = %origin, "Staged events wait: {error}");
+                    turn.put_back(*room);
+                    failures += 1;
+                    if failures > UNJUDGED_MAX {
+                        return Ok(());
+                    }
                     if batch.len() > 1 {
                         batch.into_iter().rev().for_each(|pdu| batches.push_front(vec![pdu]));
                     }
@@ -282,7 +284,10 @@ impl Graph {
             })
             .await;
         let (mut room, advance) = judged;
-        let advance = advance?;
+        let advance = match advance {
+            Ok(advance) => advance,
+            Err(error) => return Err(BatchError::Judge(error, Box::new(room))),
+        };
         let mut stale = false;
         for judged in &advance.judged {
             if let Some(rejection) = &judged.verdict.rejection {

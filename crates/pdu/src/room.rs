@@ -1,20 +1,25 @@
 //! A room in memory: its state events, its forward extremities, its current state. Derived from the database at a turn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use events::auth::{AuthEvent, StateView};
 use events::auth_graph::{AuthGraph, EventIndex, Standing, StateMap};
+use events::room_version::RoomIdFormat;
+use events::state_resolution::{Base, Resolution, TooCostly, resolve_on};
 use events::{EventId, RoomId, RoomVersion};
-use persistence::transactions::events::{self as event_rows, StoredEvent};
+use persistence::transactions::events as event_rows;
 use persistence::transactions::graph as graph_rows;
 use persistence::transactions::rooms::RoomRow;
 use persistence::transactions::state as state_rows;
 use persistence::{EventNumber, ReadTx, RoomNumber, SnapshotNumber, StoreError};
 
+use crate::servers::{JoinedServers, ServerNumbers};
+
 /// A state of the room.
 pub(crate) struct State {
     pub(crate) map: StateMap,
+    pub(crate) servers: JoinedServers,
     origin: Mutex<Origin>,
 }
 
@@ -37,7 +42,8 @@ pub(crate) struct Head {
     pub(crate) after: Arc<State>,
 }
 
-/// A room in memory.
+/// A room in memory: what deciding about new events needs. Its auth graph has the events of its current state and of its
+/// extremities' states with their auth chains; others are [brought](Room::bring) when something refers to them.
 pub(crate) struct Room {
     pub(crate) number: RoomNumber,
     pub(crate) room_id: RoomId,
@@ -49,8 +55,12 @@ pub(crate) struct Room {
     pub(crate) current: Option<Arc<State>>,
     /// Extremities of an earlier stay in the room, that the next commit removes.
     pub(crate) stale_heads: Vec<EventNumber>,
-    numbers: BTreeMap<EventIndex, EventNumber>,
-    indices: BTreeMap<EventNumber, EventIndex>,
+    pub(crate) servers: ServerNumbers,
+    /// When extremities were last joined by an event of ours, in milliseconds since 1970.
+    pub(crate) joined_heads_at: Option<i64>,
+    /// Made when forks are first resolved, then moved along with the current state.
+    base: Option<Base>,
+    indices: HashMap<EventNumber, EventIndex>,
     states: BTreeMap<SnapshotNumber, Arc<State>>,
 }
 
@@ -58,14 +68,6 @@ pub(crate) struct Room {
 const STATES_KEPT_MAX: usize = 8;
 
 impl State {
-    pub(crate) fn derived(map: StateMap, parent: Option<Arc<Self>>) -> Arc<Self> {
-        Arc::new(Self { map, origin: Mutex::new(Origin::Derived(parent)) })
-    }
-
-    fn stored(map: StateMap, snapshot: SnapshotNumber) -> Arc<Self> {
-        Arc::new(Self { map, origin: Mutex::new(Origin::Stored(snapshot)) })
-    }
-
     pub(crate) fn origin(&self) -> Origin {
         self.origin.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -90,33 +92,42 @@ impl StateView for View<'_> {
 }
 
 impl Room {
-    /// Loads a room as it stands. `None` if there is no such room.
-    pub(crate) fn load(tx: &ReadTx<'_>, row: &RoomRow) -> Result<Self, StoreError> {
-        let mut room = Self {
-            number: row.number,
-            room_id: row.room_id.clone(),
-            version: row.version,
-            turn: row.turn,
-            graph: AuthGraph::new(row.version),
+    /// A room of which nothing is loaded.
+    pub(crate) fn empty(number: RoomNumber, room_id: RoomId, version: RoomVersion, turn: i64) -> Self {
+        Self {
+            number,
+            room_id,
+            version,
+            turn,
+            graph: AuthGraph::new(version),
             heads: Vec::new(),
             current: None,
             stale_heads: Vec::new(),
-            numbers: BTreeMap::new(),
-            indices: BTreeMap::new(),
+            servers: ServerNumbers::default(),
+            joined_heads_at: None,
+            base: None,
+            indices: HashMap::new(),
             states: BTreeMap::new(),
-        };
-        let (stored, _) = event_rows::state_events_after(tx, row.number, row.version, 0)?;
-        for event in stored {
-            room.append(&event);
+        }
+    }
+
+    /// Loads a room as it stands. Takes as long as its current state, what that cites, and what differs at its extremities.
+    pub(crate) fn load(tx: &ReadTx<'_>, row: &RoomRow) -> Result<Self, StoreError> {
+        let mut room = Self::empty(row.number, row.room_id.clone(), row.version, row.turn);
+        if let Some(snapshot) = row.state {
+            room.current = Some(room.load_state(tx, snapshot)?);
         }
         for event in graph_rows::extremities(tx, row.number)? {
             let head = room.load_head(tx, event)?;
             room.heads.push(head);
         }
-        if let Some(snapshot) = row.state {
-            room.current = Some(room.load_state(tx, snapshot)?);
-        }
         Ok(room)
+    }
+
+    /// Takes everything out, and leaves what will be loaded again: no room has this turn.
+    pub(crate) fn take(&mut self) -> Self {
+        let empty = Self::empty(self.number, self.room_id.clone(), self.version, -1);
+        std::mem::replace(self, empty)
     }
 
     fn load_head(&mut self, tx: &ReadTx<'_>, event: EventNumber) -> Result<Head, StoreError> {
@@ -134,44 +145,92 @@ impl Room {
         })
     }
 
-    /// Returns a stored state.
+    /// Returns a stored state. Only what differs from one in memory is read, and shared with it in memory.
     pub(crate) fn load_state(&mut self, tx: &ReadTx<'_>, snapshot: SnapshotNumber) -> Result<Arc<State>, StoreError> {
         if let Some(state) = self.known_state(snapshot) {
             return Ok(state);
         }
-        let map = state_rows::load(tx, snapshot)?;
-        self.translate_state(snapshot, &map)
-    }
-
-    /// Puts a stored state into terms of the room's auth graph.
-    pub(crate) fn translate_state(
-        &mut self,
-        snapshot: SnapshotNumber,
-        stored: &state_rows::StateMap,
-    ) -> Result<Arc<State>, StoreError> {
-        let mut map = StateMap::default();
-        for (_, event) in stored.iter() {
-            let index = self.indices.get(&event).ok_or_else(|| {
-                StoreError::Inconsistent(format!(
-                    "state {} of {} holds event {} without content",
-                    snapshot.0, self.room_id, event.0
-                ))
-            })?;
-            map.insert(self.graph.state_key_of(*index), *index);
+        let near = self.stored_states().next();
+        let (near, changes) = match near {
+            Some((number, near)) => (Some(near), state_rows::difference(tx, number, snapshot)?),
+            None => {
+                let whole = state_rows::load(tx, snapshot)?;
+                (None, whole.iter().map(|(key, event)| (key, None, Some(event))).collect())
+            }
+        };
+        self.bring(tx, changes.iter().filter_map(|(_, _, event)| *event))?;
+        let mut map = near.as_ref().map(|near| near.map.clone()).unwrap_or_default();
+        for (_, old, new) in changes {
+            if let Some(old) = old {
+                map.remove(self.graph.state_key_of(self.index_in(snapshot, old)?));
+            }
+            if let Some(new) = new {
+                let index = self.index_in(snapshot, new)?;
+                map.insert(self.graph.state_key_of(index), index);
+            }
         }
-        let state = State::stored(map, snapshot);
+        let servers = self.count_servers(near.as_deref(), &map);
+        let state = Arc::new(State { map, servers, origin: Mutex::new(Origin::Stored(snapshot)) });
         self.keep_state(snapshot, &state);
         Ok(state)
     }
 
+    fn index_in(&self, snapshot: SnapshotNumber, event: EventNumber) -> Result<EventIndex, StoreError> {
+        self.indices.get(&event).copied().ok_or_else(|| {
+            StoreError::Inconsistent(format!(
+                "state {} of {} holds event {} without content",
+                snapshot.0, self.room_id, event.0
+            ))
+        })
+    }
+
+    /// Makes a state that is not stored. `parent` is what it is written as a difference to.
+    pub(crate) fn derive(&mut self, map: StateMap, parent: Option<Arc<State>>) -> Arc<State> {
+        let near = parent.clone().or_else(|| self.current.clone());
+        let servers = self.count_servers(near.as_deref(), &map);
+        Arc::new(State { map, servers, origin: Mutex::new(Origin::Derived(parent)) })
+    }
+
+    /// Counts the servers of a state by what differs from another one.
+    fn count_servers(&mut self, near: Option<&State>, map: &StateMap) -> JoinedServers {
+        let empty = StateMap::default();
+        let (from, mut servers) =
+            near.map_or((&empty, JoinedServers::default()), |near| (&near.map, near.servers.clone()));
+        for (key, event) in from.diff(map).iter() {
+            let old = from.get(key).map(|event| self.graph.event(event));
+            servers.change(&mut self.servers, old, event.map(|event| self.graph.event(event)));
+        }
+        servers
+    }
+
+    /// Resolves states of the room.
+    pub(crate) fn resolve(&mut self, states: &[&StateMap]) -> Result<Resolution, TooCostly> {
+        let near = self.current.as_ref().map(|current| &current.map).or(states.first().copied());
+        let Some(near) = near else { return Ok(Resolution::default()) };
+        let base = self.base.get_or_insert_with(|| Base::new(&self.graph, near.clone()));
+        base.move_to(&self.graph, near);
+        resolve_on(&self.graph, base, states)
+    }
+
+    /// Takes out the events that were added to the auth graph since it had `events`: they were not committed.
+    pub(crate) fn undo(&mut self, events: usize) {
+        self.graph.truncate(events);
+        self.base = None;
+    }
+
     /// Returns a stored state if it is in memory.
     pub(crate) fn known_state(&self, snapshot: SnapshotNumber) -> Option<Arc<State>> {
-        let of_heads = self.heads.iter().map(|head| &head.after).chain(self.current.as_ref());
-        of_heads
-            .into_iter()
-            .find(|state| matches!(state.origin(), Origin::Stored(stored) if stored == snapshot))
-            .or_else(|| self.states.get(&snapshot))
-            .cloned()
+        self.stored_states().find(|(stored, _)| *stored == snapshot).map(|(_, state)| state)
+    }
+
+    /// The stored states in memory, those that others differ least from first.
+    fn stored_states(&self) -> impl Iterator<Item = (SnapshotNumber, Arc<State>)> {
+        let in_use = self.current.iter().chain(self.heads.iter().map(|head| &head.after));
+        let in_use = in_use.filter_map(|state| match state.origin() {
+            Origin::Stored(snapshot) => Some((snapshot, Arc::clone(state))),
+            Origin::Derived(_) => None,
+        });
+        in_use.chain(self.states.iter().rev().map(|(snapshot, state)| (*snapshot, Arc::clone(state))))
     }
 
     /// Keeps a stored state for a while.
@@ -183,19 +242,63 @@ impl Room {
         self.states.insert(snapshot, Arc::clone(state));
     }
 
-    /// Adds a stored state event to the graph in memory. An invite that came from outside cites events that we do not have:
-    /// it is in no state, and left out.
-    fn append(&mut self, event: &StoredEvent) {
-        let standing = if event.rejected { Standing::Rejected } else { Standing::Accepted };
-        match self.graph.append(AuthEvent::new(&event.pdu), standing) {
-            Ok(index) => self.set_number(index, event.number),
-            Err(error) => tracing::debug!(room.id = %self.room_id, "Not in the auth graph: {error}"),
+    /// Has the auth graph know events by their ids, with what they cite, as far as they are stored.
+    pub(crate) fn bring_by_id<'a>(
+        &mut self,
+        tx: &ReadTx<'_>,
+        ids: impl IntoIterator<Item = &'a EventId>,
+    ) -> Result<(), StoreError> {
+        let mut numbers = Vec::new();
+        for id in ids {
+            // What was stored from outside, and judged by nobody, gives no permission.
+            if self.graph.index_of(id).is_none()
+                && let Some(number) = event_rows::number(tx, self.number, id)?
+                && event_rows::verdict(tx, number)?.is_some()
+            {
+                numbers.push(number);
+            }
         }
+        self.bring(tx, numbers)
+    }
+
+    /// Has the auth graph know stored state events, with what they cite.
+    pub(crate) fn bring(
+        &mut self,
+        tx: &ReadTx<'_>,
+        events: impl IntoIterator<Item = EventNumber>,
+    ) -> Result<(), StoreError> {
+        let mut pending: Vec<Visit> = events.into_iter().map(Visit::Load).collect();
+        if self.graph.is_empty() && !pending.is_empty() && self.version.rules().room_id == RoomIdFormat::CreateEvent {
+            // All events depend on the create event, which none cites. Last in, first loaded.
+            let create = event_rows::number(tx, self.number, &self.room_id.create_event())?;
+            pending.extend(create.map(Visit::Load));
+        }
+        let mut waiting: HashMap<EventNumber, Option<(AuthEvent, Standing)>> = HashMap::new();
+        while let Some(visit) = pending.pop() {
+            match visit {
+                Visit::Load(event) if self.indices.contains_key(&event) || waiting.contains_key(&event) => {}
+                Visit::Load(event) => {
+                    let Some(stored) = event_rows::load(tx, self.version, event)? else { continue };
+                    let standing = if stored.rejected { Standing::Rejected } else { Standing::Accepted };
+                    waiting.insert(event, Some((AuthEvent::new(&stored.pdu), standing)));
+                    pending.push(Visit::Append(event));
+                    pending.extend(event_rows::auth_events(tx, event)?.into_iter().map(Visit::Load));
+                }
+                Visit::Append(number) => {
+                    let Some((event, standing)) = waiting.get_mut(&number).and_then(Option::take) else { continue };
+                    // An invite from outside cites events that we do not have; a message is in no state. Both are left out.
+                    match self.graph.append(event, standing) {
+                        Ok(index) => self.set_number(index, number),
+                        Err(error) => tracing::debug!(room.id = %self.room_id, "Not in the auth graph: {error}"),
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Says which number an event of the graph has in the database.
     pub(crate) fn set_number(&mut self, index: EventIndex, number: EventNumber) {
-        self.numbers.insert(index, number);
         self.indices.insert(number, index);
     }
 
@@ -210,6 +313,12 @@ impl Room {
     pub(crate) fn weight(&self) -> usize {
         self.graph.len()
     }
+}
+
+/// A step of loading an event: first the event, when all that it cites is in the graph the event into the graph.
+enum Visit {
+    Load(EventNumber),
+    Append(EventNumber),
 }
 
 /// What is known of a parent of an event that is about to be judged.

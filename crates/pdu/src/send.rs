@@ -14,8 +14,8 @@ use persistence::transactions::rooms as room_rows;
 use persistence::{Position, StoreError, WriteTx};
 
 use crate::commit::{CommitError, Entry};
-use crate::graph::Graph;
-use crate::judge::{Advance, Candidate, JudgeError, Surroundings, judge};
+use crate::graph::{Graph, RoomTurn};
+use crate::judge::{Advance, Candidate, JudgeError, Refusal, Surroundings, judge_entering};
 use crate::room::{Head, Parent, Room, View};
 
 pub(crate) use together::WaitingMessages;
@@ -109,8 +109,8 @@ impl Graph {
         let mut room = turn.take().ok_or_else(stuck)?;
         let candidate = Candidate { pdu: pdu.clone(), origin: None };
         let around = Surroundings { now: self.handles().clock.now(), ..Surroundings::default() };
-        let advance = judge(&mut room, vec![candidate], &around).map_err(|error| failed(&room_id, &error))?;
-        refuse_rejected(&advance)?;
+        let advance = judge_entering(&mut room, vec![candidate], &around);
+        let advance = advance.map_err(|refusal| not_entered(&room_id, refusal))?;
         let committed = self
             .commit(&mut room, advance, Entry::ThroughUs, None)
             .await
@@ -149,35 +149,48 @@ impl Graph {
     ) -> Result<Vec<Sent>, SendError> {
         for _ in 0..OVERTAKEN_MAX {
             let mut turn = self.turn(room_id).await?.ok_or_else(|| SendError::UnknownRoom(room_id.clone()))?;
-            let Some(mut room) = turn.take() else { continue };
-            if room.heads.is_empty() {
-                turn.put_back(room);
-                return Err(SendError::NotInRoom(room_id.clone()));
-            }
-            let advance = match self.build(&mut room, &drafts) {
-                Ok(advance) => advance,
-                Err(error) => {
-                    // After several drafts, some may be in the auth graph in memory: then the room is loaded again.
-                    if drafts.len() == 1 {
-                        turn.put_back(room);
-                    }
-                    return Err(error);
-                }
-            };
-            let pdus: Vec<Pdu> = advance.judged.iter().map(|judged| judged.pdu.clone()).collect();
-            match self.commit(&mut room, advance, Entry::ThroughUs, beside.clone()).await {
-                Ok(committed) => {
-                    let many = room.heads.len();
-                    turn.put_back(room);
-                    tracing::debug!(room.id = %room_id, extremities = many, "Sent {} events", pdus.len());
-                    let sent = pdus.into_iter().zip(committed);
-                    return Ok(sent.map(|(pdu, committed)| Sent { pdu, position: committed.arrival }).collect());
-                }
-                Err(CommitError::Overtaken) => {}
-                Err(CommitError::Store(error)) => return Err(error.into()),
+            if let Some(sent) = self.send_on(&mut turn, &drafts, Entry::ThroughUs, beside.clone()).await? {
+                return Ok(sent);
             }
         }
         Err(SendError::Stuck { room: room_id.clone(), reason: "it advanced faster than we could follow".to_owned() })
+    }
+
+    /// Sends events on a turn. `None` if the room is not what it was when the turn began.
+    pub(crate) async fn send_on(
+        &self,
+        turn: &mut RoomTurn,
+        drafts: &[Draft],
+        entry: Entry,
+        beside: Option<Beside>,
+    ) -> Result<Option<Vec<Sent>>, SendError> {
+        let Some(mut room) = turn.take() else { return Ok(None) };
+        let room_id = room.room_id.clone();
+        if room.heads.is_empty() {
+            turn.put_back(room);
+            return Err(SendError::NotInRoom(room_id));
+        }
+        let known = room.graph.len();
+        let advance = match self.build(&mut room, drafts) {
+            Ok(advance) => advance,
+            Err(error) => {
+                room.undo(known);
+                turn.put_back(room);
+                return Err(error);
+            }
+        };
+        let pdus: Vec<Pdu> = advance.judged.iter().map(|judged| judged.pdu.clone()).collect();
+        match self.commit(&mut room, advance, entry, beside).await {
+            Ok(committed) => {
+                let many = room.heads.len();
+                turn.put_back(room);
+                tracing::debug!(room.id = %room_id, extremities = many, "Sent {} events", pdus.len());
+                let sent = pdus.into_iter().zip(committed);
+                Ok(Some(sent.map(|(pdu, committed)| Sent { pdu, position: committed.arrival }).collect()))
+            }
+            Err(CommitError::Overtaken) => Ok(None),
+            Err(CommitError::Store(error)) => Err(error.into()),
+        }
     }
 
     /// Builds and judges drafts one after the other.
@@ -192,8 +205,8 @@ impl Graph {
         let mut candidates: Vec<Candidate> = Vec::new();
         for draft in drafts {
             // Each draft is judged after those before it, whose state it needs for its auth events.
-            let map = match &whole {
-                Some(advance) => advance.current.map.clone(),
+            let map = match whole.as_ref().and_then(|advance| advance.judged.last()) {
+                Some(last) => last.after.map.clone(),
                 None => self.state_of_heads(room, &heads, &around)?,
             };
             depth += 1;
@@ -203,8 +216,7 @@ impl Graph {
             prev_events = vec![pdu.event_id().clone()];
             candidates.push(Candidate { pdu, origin: None });
             let again = candidates.iter().map(|one| Candidate { pdu: one.pdu.clone(), origin: None }).collect();
-            let advance = judge(room, again, &around).map_err(|error| failed(&room_id, &error))?;
-            refuse_rejected(&advance)?;
+            let advance = judge_entering(room, again, &around).map_err(|refusal| not_entered(&room_id, refusal))?;
             whole = Some(advance);
         }
         whole.ok_or(SendError::Stuck { room: room_id, reason: "there was nothing to send".to_owned() })
@@ -219,7 +231,7 @@ impl Graph {
         }
         let room_id = room.room_id.clone();
         let maps: Vec<&StateMap> = heads.iter().map(|head| &head.after.map).collect();
-        let resolved = events::state_resolution::resolve(&room.graph, &maps);
+        let resolved = room.resolve(&maps);
         debug_assert!(around.parents.len() >= heads.len(), "every extremity is a known parent");
         resolved.map(|resolution| resolution.state).map_err(|error| failed(&room_id, &JudgeError::from(error)))
     }
@@ -278,12 +290,14 @@ pub(crate) fn parents(heads: &[Head]) -> BTreeMap<EventId, Parent> {
 }
 
 /// Our own events are not sent if they would not be accepted: by nobody else either.
-fn refuse_rejected(advance: &Advance) -> Result<(), SendError> {
-    let refused = advance.judged.iter().find_map(|judged| judged.verdict.rejection.clone());
-    refused.map_or(Ok(()), |rejection| Err(SendError::Forbidden(rejection)))
+pub(crate) fn not_entered(room: &RoomId, refusal: Refusal) -> SendError {
+    match refusal {
+        Refusal::Rejected(rejection) => SendError::Forbidden(rejection),
+        Refusal::Unjudged(error) => failed(room, &error),
+    }
 }
 
-pub(crate) fn failed(room: &RoomId, error: &JudgeError) -> SendError {
+fn failed(room: &RoomId, error: &JudgeError) -> SendError {
     SendError::Stuck { room: room.clone(), reason: error.to_string() }
 }
 

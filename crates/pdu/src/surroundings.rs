@@ -1,78 +1,53 @@
 //! Reads what judging events needs from the database.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use events::auth::{AuthEvent, Cited};
 use events::{EventId, Pdu};
+use persistence::transactions::events as event_rows;
 use persistence::transactions::graph::{self as graph_rows, Outcome};
-use persistence::transactions::{events as event_rows, state as state_rows};
 use persistence::{EventNumber, ReadTx, RoomNumber, StoreError};
 
 use crate::graph::Graph;
 use crate::judge::Surroundings;
 use crate::limits::ANCESTORS_WALKED_MAX;
-use crate::room::{Parent, Room, State};
+use crate::room::{Parent, Room};
 
 impl Graph {
     /// Reads what judging `batch` needs from the database.
     pub(crate) async fn surroundings(&self, room: &mut Room, batch: &[Pdu]) -> Result<Surroundings, StoreError> {
         let inside: BTreeSet<EventId> = batch.iter().map(|pdu| pdu.event_id().clone()).collect();
-        let prev: BTreeSet<EventId> =
-            batch.iter().flat_map(Pdu::prev_events).filter(|id| !inside.contains(*id)).cloned().collect();
-        let cited: BTreeSet<EventId> = batch
-            .iter()
-            .flat_map(Pdu::auth_events)
-            .filter(|id| !inside.contains(*id) && room.graph.index_of(id).is_none())
-            .cloned()
-            .collect();
-        let (number, version) = (room.number, room.version);
-        let (places, cited) = self
-            .database()
-            .read(move |tx| {
-                let mut places = Vec::new();
-                for id in prev {
-                    if let Some(event) = event_rows::number(tx, number, &id)?
-                        && let Some(place) = graph_rows::place(tx, event)?
-                    {
-                        let ancestors = if place.outcome == Outcome::Accepted {
-                            Vec::new()
-                        } else {
-                            accepted_ancestors(tx, event)?
-                        };
-                        places.push((id, place, ancestors));
-                    }
+        let prev = batch.iter().flat_map(Pdu::prev_events).filter(|id| !inside.contains(*id));
+        let prev: BTreeSet<EventId> = prev.cloned().collect();
+        let cited = batch.iter().flat_map(Pdu::auth_events).filter(|id| !inside.contains(*id));
+        let cited: BTreeSet<EventId> = cited.cloned().collect();
+        let now = self.handles().clock.now();
+        self.with_room(room, move |room, tx| {
+            let mut around = Surroundings { now, ..Surroundings::default() };
+            // The events themselves too: they may be outliers, whose standing is known.
+            room.bring_by_id(tx, cited.iter().chain(&inside))?;
+            let others: Vec<EventId> = cited.into_iter().filter(|id| room.graph.index_of(id).is_none()).collect();
+            for id in others {
+                if let Some(event) = event_rows::number(tx, room.number, &id)?
+                    && let Some(stored) = event_rows::load(tx, room.version, event)?
+                {
+                    around.cited.insert(id, Cited { event: AuthEvent::new(&stored.pdu), rejected: stored.rejected });
                 }
-                let mut others = BTreeMap::new();
-                for id in cited {
-                    if let Some(event) = event_rows::number(tx, number, &id)?
-                        && let Some(stored) = event_rows::load(tx, version, event)?
-                    {
-                        others.insert(id, Cited { event: AuthEvent::new(&stored.pdu), rejected: stored.rejected });
-                    }
+            }
+            for id in prev {
+                if let Some(event) = event_rows::number(tx, room.number, &id)?
+                    && let Some(place) = graph_rows::place(tx, event)?
+                    && let Some(snapshot) = place.state_after
+                {
+                    let accepted_ancestors =
+                        if place.outcome == Outcome::Accepted { Vec::new() } else { accepted_ancestors(tx, event)? };
+                    let after = room.load_state(tx, snapshot)?;
+                    around.parents.insert(id, Parent { topological: place.topological, after, accepted_ancestors });
                 }
-                Ok::<_, StoreError>((places, others))
-            })
-            .await?;
-        let mut around = Surroundings { cited, now: self.handles().clock.now(), ..Surroundings::default() };
-        for (id, place, accepted_ancestors) in places {
-            let Some(snapshot) = place.state_after else { continue };
-            let after = match room.known_state(snapshot) {
-                Some(state) => state,
-                None => self.load_state(room, snapshot).await?,
-            };
-            let parent = Parent { topological: place.topological, after, accepted_ancestors };
-            around.parents.insert(id, parent);
-        }
-        Ok(around)
-    }
-
-    async fn load_state(
-        &self,
-        room: &mut Room,
-        snapshot: persistence::SnapshotNumber,
-    ) -> Result<std::sync::Arc<State>, StoreError> {
-        let map = self.database().read(move |tx| state_rows::load(tx, snapshot)).await?;
-        room.translate_state(snapshot, &map)
+            }
+            Ok(around)
+        })
+        .await
     }
 }
 

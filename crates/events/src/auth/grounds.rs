@@ -52,7 +52,7 @@ impl AuthEvent {
             }
             Some(Membership::Invite) => {
                 places.push((Place::JoinRules, "m.room.join_rules", ""));
-                let token = member.third_party_invite.as_ref().and_then(third_party_invite::token);
+                let token = member.third_party_invite.as_deref().and_then(third_party_invite::token);
                 places.extend(token.map(|token| (Place::ThirdPartyInvite, "m.room.third_party_invite", token)));
             }
             Some(Membership::Knock) => places.push((Place::JoinRules, "m.room.join_rules", "")),

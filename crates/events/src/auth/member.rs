@@ -1,25 +1,25 @@
 //! "If type is `m.room.member`".
 
-use super::event::{Claim, Member};
+use super::event::{Claim, Member, Parents};
 use super::grounds::{Grounds, membership_in, target_of};
 use super::{AuthEvent, Rejection, require_level, third_party_invite};
 use crate::id::{EventId, UserId};
 use crate::membership::{JoinRule, Membership};
-use crate::power::Levels;
+use crate::power::{Level, Levels};
 
 /// A change of membership under judgement, with the state that it is judged by.
 struct Change<'a> {
     event: &'a AuthEvent,
     member: &'a Member,
     target: &'a UserId,
-    levels: &'a Levels,
+    levels: &'a Levels<'a>,
     grounds: &'a Grounds<'a>,
 }
 
 pub(super) fn check(
     event: &AuthEvent,
     member: &Member,
-    levels: &Levels,
+    levels: &Levels<'_>,
     create: &AuthEvent,
     grounds: &Grounds<'_>,
 ) -> Result<(), Rejection> {
@@ -30,7 +30,7 @@ pub(super) fn check(
     };
     let membership = match &member.membership {
         Claim::Known(membership) => *membership,
-        Claim::Unknown(name) => return Err(Rejection::UnknownMembership { membership: name.clone() }),
+        Claim::Unknown(name) => return Err(Rejection::UnknownMembership { membership: name.to_string() }),
         Claim::None => return Err(Rejection::MemberWithoutMembership),
     };
     let change = Change { event, member, target, levels, grounds };
@@ -57,7 +57,7 @@ impl Change<'_> {
     fn check_join(&self, create: &AuthEvent) -> Result<(), Rejection> {
         self.check_authoriser_signed()?;
         let is_creator = create.creators().next() == Some(self.target);
-        if is_creator && matches!(self.event.prev_events(), [only] if only == create.event_id()) {
+        if is_creator && matches!(self.event.parents(), Parents::One(only) if only == create.event_id()) {
             return Ok(());
         }
         self.require_own()?;
@@ -123,7 +123,7 @@ impl Change<'_> {
         if let (Some(Membership::Join), Some(member)) = self.grounds.target_membership() {
             return Err(Rejection::InviteOfMember { target: self.target.clone(), member });
         }
-        self.require_level("inviting", self.levels.invite())
+        self.require_level(self.levels.user_level(self.event.sender()), "inviting", self.levels.invite())
     }
 
     fn check_leave(&self) -> Result<(), Rejection> {
@@ -137,17 +137,19 @@ impl Change<'_> {
             };
         }
         require_joined(self.event.sender(), self.grounds.sender)?;
+        let level = self.levels.user_level(self.event.sender());
         if membership == Some(Membership::Ban) {
-            self.require_level("lifting a ban", self.levels.ban())?;
+            self.require_level(level, "lifting a ban", self.levels.ban())?;
         }
-        self.require_level("kicking", self.levels.kick())?;
-        self.require_target_below()
+        self.require_level(level, "kicking", self.levels.kick())?;
+        self.require_target_below(level)
     }
 
     fn check_ban(&self) -> Result<(), Rejection> {
         require_joined(self.event.sender(), self.grounds.sender)?;
-        self.require_level("banning", self.levels.ban())?;
-        self.require_target_below()
+        let level = self.levels.user_level(self.event.sender());
+        self.require_level(level, "banning", self.levels.ban())?;
+        self.require_target_below(level)
     }
 
     fn check_knock(&self) -> Result<(), Rejection> {
@@ -188,13 +190,15 @@ impl Change<'_> {
         }
     }
 
-    fn require_level(&self, action: &str, required: crate::power::Level) -> Result<(), Rejection> {
-        require_level(self.event.sender(), self.levels, action, required)
+    /// `level` is the sender's.
+    fn require_level(&self, level: Level, action: &str, required: Level) -> Result<(), Rejection> {
+        require_level((self.event.sender(), level), self.levels, action, required)
     }
 
-    fn require_target_below(&self) -> Result<(), Rejection> {
+    /// `level` is the sender's.
+    fn require_target_below(&self, level: Level) -> Result<(), Rejection> {
         let sender = self.event.sender();
-        let (level, target_level) = (self.levels.user_level(sender), self.levels.user_level(self.target));
+        let target_level = self.levels.user_level(self.target);
         if target_level < level {
             return Ok(());
         }

@@ -1,11 +1,10 @@
 //! "If type is `m.room.power_levels`".
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use super::{AuthEvent, Rejection};
 use crate::id::EventId;
-use crate::power::{Level, Levels, Named, PowerContent};
+use crate::power::{Level, LevelMap, Levels, Named, PowerContent};
 
 /// A change of the power levels under judgement.
 struct Change<'a> {
@@ -20,14 +19,14 @@ pub(super) fn check(
     event: &AuthEvent,
     new: &PowerContent,
     create: &AuthEvent,
-    levels: &Levels,
+    levels: &Levels<'_>,
     before: Option<&AuthEvent>,
 ) -> Result<(), Rejection> {
     if let Some((property, expected)) = &new.malformed {
         return Err(Rejection::LevelsMalformed { property: property.clone(), expected: (*expected).to_owned() });
     }
     if event.rules().auth.privileged_creators
-        && let Some(user) = create.creators().find(|creator| new.users.contains_key(creator.as_str()))
+        && let Some(user) = create.creators().find(|creator| new.users.get(creator.as_str()).is_some())
     {
         return Err(Rejection::CreatorInLevels { user: user.clone(), create: create.event_id().clone() });
     }
@@ -71,17 +70,12 @@ impl Change<'_> {
         })
     }
 
-    fn check_map(
-        &self,
-        property: &str,
-        current: &BTreeMap<String, Level>,
-        new: &BTreeMap<String, Level>,
-    ) -> Result<(), Rejection> {
+    fn check_map(&self, property: &str, current: &LevelMap, new: &LevelMap) -> Result<(), Rejection> {
         changes(current, new)
             .try_for_each(|(key, current, new)| self.check_level(|| format!("{property}.{key}"), current, new))
     }
 
-    fn check_users(&self, current: &BTreeMap<String, Level>, new: &BTreeMap<String, Level>) -> Result<(), Rejection> {
+    fn check_users(&self, current: &LevelMap, new: &LevelMap) -> Result<(), Rejection> {
         for (user, level, _) in changes(current, new) {
             let peer = level.filter(|level| *level >= self.level && user != self.event.sender().as_str());
             if let Some(level) = peer {
@@ -100,8 +94,8 @@ impl Change<'_> {
 
 /// Returns the keys whose levels differ, with both.
 fn changes<'a>(
-    current: &'a BTreeMap<String, Level>,
-    new: &'a BTreeMap<String, Level>,
+    current: &'a LevelMap,
+    new: &'a LevelMap,
 ) -> impl Iterator<Item = (&'a str, Option<Level>, Option<Level>)> {
     let (mut current, mut new) = (current.iter().peekable(), new.iter().peekable());
     std::iter::from_fn(move || {
@@ -114,11 +108,11 @@ fn changes<'a>(
             };
             let before = if order.is_le() { current.next() } else { None };
             let after = if order.is_ge() { new.next() } else { None };
-            let (before_level, after_level) = (before.map(|(_, level)| *level), after.map(|(_, level)| *level));
+            let (before_level, after_level) = (before.map(|(_, level)| level), after.map(|(_, level)| level));
             if before_level != after_level
                 && let Some((key, _)) = before.or(after)
             {
-                return Some((key.as_str(), before_level, after_level));
+                return Some((key, before_level, after_level));
             }
         }
     })

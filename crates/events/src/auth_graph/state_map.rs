@@ -1,12 +1,13 @@
 //! A state of a room, and the difference between two.
 
-use std::cmp::Ordering;
-
 use super::{EventIndex, StateKeyIndex};
+use crate::shared_map::SharedMap;
 
 /// A state of a room: which event holds for each (type, state key). In the order of the keys' numbers.
+///
+/// States share what they have in common, see [`SharedMap`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StateMap(Vec<(StateKeyIndex, EventIndex)>);
+pub struct StateMap(SharedMap<EventIndex>);
 
 /// What makes one state of another: for each key that differs the event that holds, or `None` where no event does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,24 +16,17 @@ pub struct Difference(Vec<(StateKeyIndex, Option<EventIndex>)>);
 impl StateMap {
     /// The event that holds for `key`.
     pub fn get(&self, key: StateKeyIndex) -> Option<EventIndex> {
-        self.0.binary_search_by_key(&key, |(key, _)| *key).ok().map(|at| self.0[at].1)
+        self.0.get(key.at())
     }
 
     /// Lets `event` hold for `key`. Returns what held before.
     pub fn insert(&mut self, key: StateKeyIndex, event: EventIndex) -> Option<EventIndex> {
-        match self.0.binary_search_by_key(&key, |(key, _)| *key) {
-            Ok(at) => Some(std::mem::replace(&mut self.0[at].1, event)),
-            Err(at) => {
-                self.0.insert(at, (key, event));
-                None
-            }
-        }
+        self.0.insert(key.at(), event)
     }
 
     /// Lets no event hold for `key`. Returns what held before.
     pub fn remove(&mut self, key: StateKeyIndex) -> Option<EventIndex> {
-        let at = self.0.binary_search_by_key(&key, |(key, _)| *key).ok()?;
-        Some(self.0.remove(at).1)
+        self.0.remove(key.at())
     }
 
     /// How many keys have an event.
@@ -47,51 +41,37 @@ impl StateMap {
 
     /// All keys with their events, in the order of the keys' numbers.
     pub fn iter(&self) -> impl Iterator<Item = (StateKeyIndex, EventIndex)> {
-        self.0.iter().copied()
+        self.0.iter().map(|(at, event)| (StateKeyIndex::from_place(at), event))
     }
 
     /// Returns what makes `other` of this state.
     pub fn diff(&self, other: &Self) -> Difference {
         let mut changes = Vec::new();
-        let (mut ours, mut theirs) = (self.0.as_slice(), other.0.as_slice());
-        loop {
-            let order = match (ours.first(), theirs.first()) {
-                (None, None) => return Difference(changes),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some((our_key, _)), Some((their_key, _))) => our_key.cmp(their_key),
-            };
-            match order {
-                Ordering::Less => changes.push((ours[0].0, None)),
-                Ordering::Greater => changes.push((theirs[0].0, Some(theirs[0].1))),
-                Ordering::Equal if ours[0].1 != theirs[0].1 => changes.push((theirs[0].0, Some(theirs[0].1))),
-                Ordering::Equal => {}
-            }
-            ours = &ours[usize::from(order.is_le())..];
-            theirs = &theirs[usize::from(order.is_ge())..];
-        }
+        self.0.diff(&other.0, |at, _, event| changes.push((StateKeyIndex::from_place(at), event)));
+        Difference(changes)
     }
 
     /// Returns this state with the changes.
     pub fn with(&self, changes: &Difference) -> Self {
-        let mut entries = Vec::with_capacity(self.0.len() + changes.0.len());
-        let mut rest = self.0.as_slice();
+        let mut state = self.clone();
         for (key, event) in changes.iter() {
-            let until = rest.partition_point(|(other, _)| *other < key);
-            entries.extend_from_slice(&rest[..until]);
-            rest = &rest[until..];
-            rest = &rest[usize::from(rest.first().is_some_and(|(other, _)| *other == key))..];
-            entries.extend(event.map(|event| (key, event)));
+            match event {
+                Some(event) => state.insert(key, event),
+                None => state.remove(key),
+            };
         }
-        entries.extend_from_slice(rest);
-        Self(entries)
+        state
     }
 }
 
 impl FromIterator<(StateKeyIndex, EventIndex)> for StateMap {
     /// In any order; of two events for a key the later holds.
     fn from_iter<I: IntoIterator<Item = (StateKeyIndex, EventIndex)>>(entries: I) -> Self {
-        Self(last_of_each_key(entries.into_iter().collect()))
+        let mut state = Self::default();
+        for (key, event) in entries {
+            state.insert(key, event);
+        }
+        state
     }
 }
 
@@ -141,7 +121,7 @@ mod tests {
     use super::*;
 
     fn map(entries: &[(u32, u32)]) -> StateMap {
-        entries.iter().map(|(key, event)| (StateKeyIndex(*key), EventIndex(*event))).collect()
+        entries.iter().map(|(key, event)| (StateKeyIndex(*key), EventIndex::from_place(*event as usize))).collect()
     }
 
     #[test]
@@ -152,6 +132,8 @@ mod tests {
             map(&[(1, 2), (3, 3)]),
             map(&[(2, 1), (3, 3), (9, 4)]),
             map(&[(9, 1), (3, 2), (3, 3)]),
+            map(&[(9, 1), (31, 2), (32, 3), (1_023, 4), (1_024, 5), (70_000, 6)]),
+            map(&[(9, 1), (31, 7), (33, 3), (1_025, 5)]),
         ];
         for one in &states {
             for other in &states {
@@ -163,11 +145,26 @@ mod tests {
     }
 
     #[test]
+    fn a_state_that_lost_its_last_entries_is_one_that_never_had_them() {
+        let small = map(&[(1, 1)]);
+        let mut state = small.clone();
+        state.insert(StateKeyIndex(5_000), EventIndex::from_place(2));
+        state.insert(StateKeyIndex(40), EventIndex::from_place(3));
+        assert_eq!(state.len(), 3);
+        assert_eq!(state.remove(StateKeyIndex(41)), None);
+        assert_eq!(state.remove(StateKeyIndex(5_000)), Some(EventIndex::from_place(2)));
+        assert_eq!(state.remove(StateKeyIndex(40)), Some(EventIndex::from_place(3)));
+        assert_eq!(state, small);
+        assert_eq!(state.iter().count(), 1);
+        assert_eq!(small, map(&[(1, 1)]), "what shared its nodes is untouched");
+    }
+
+    #[test]
     fn of_two_events_for_a_key_the_later_holds() {
         let mut state = map(&[(7, 1), (2, 2), (7, 3)]);
         assert_eq!(state, map(&[(2, 2), (7, 3)]));
-        assert_eq!(state.insert(StateKeyIndex(2), EventIndex(5)), Some(EventIndex(2)));
-        assert_eq!(state.remove(StateKeyIndex(7)), Some(EventIndex(3)));
+        assert_eq!(state.insert(StateKeyIndex(2), EventIndex::from_place(5)), Some(EventIndex::from_place(2)));
+        assert_eq!(state.remove(StateKeyIndex(7)), Some(EventIndex::from_place(3)));
         assert_eq!(state, map(&[(2, 5)]));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::base::{Base, Chain};
 use super::budget::{Budget, TooCostly};
-use super::conflicts::{Conflicts, ForkSet};
+use super::conflicts::Conflicts;
 use super::index_map::EventSet;
 use crate::auth_graph::{AuthGraph, EventIndex};
 
@@ -15,7 +15,7 @@ pub(super) fn full(
     budget: &mut Budget,
 ) -> Result<EventSet, TooCostly> {
     let mut full = EventSet::new(graph.len());
-    for (event, _) in conflicts.candidates() {
+    for event in conflicts.candidates() {
         full.insert(*event);
     }
     let subgraph = if includes_subgraph { subgraph(graph, &full, budget)? } else { Vec::new() };
@@ -37,28 +37,30 @@ fn auth_difference(
     budget: &mut Budget,
 ) -> Result<Vec<EventIndex>, TooCostly> {
     let common = unconflicted_chain(graph, base, conflicts, budget)?;
-    let candidates = conflicts.candidates().map(|(event, _)| *event);
-    let walked = walk(graph, candidates, |event| !common.contains(event), budget)?;
+    let candidates = conflicts.candidates();
+    let walked = walk(graph, candidates.iter().copied(), |event| !common.contains(event), budget)?;
+    let places = walked.places(graph.len());
     // The forks that have an event in their state, and those that have it in their auth chain.
-    let mut held = vec![ForkSet::default(); walked.as_slice().len()];
+    let mut held = conflicts.sets().empty(walked.as_slice().len());
     let mut chained = held.clone();
-    for (event, forks) in conflicts.candidates() {
-        if let Some(at) = walked.place(*event) {
-            held[at].add_all(forks);
+    for (candidate, event) in candidates.iter().enumerate() {
+        if let Some(at) = places.get(event.at()) {
+            held.add(at, conflicts.sets().get(candidate));
         }
     }
     for (at, event) in walked.as_slice().iter().enumerate().rev() {
-        let mut forks = std::mem::take(&mut held[at]);
-        forks.add_all(&chained[at]);
-        for cited in graph.node(*event).cited.iter().filter_map(|cited| walked.place(*cited)) {
-            budget.visit(forks.words())?;
-            chained[cited].add_all(&forks);
+        held.add(at, chained.get(at));
+        for cited in graph.cited(*event).iter().filter_map(|cited| places.get(cited.at())) {
+            budget.visit(held.words())?;
+            chained.add(cited, held.get(at));
         }
     }
-    let everywhere = ForkSet::all(conflicts.forks);
-    let is_in_some = |forks: &ForkSet| *forks != ForkSet::default() && *forks != everywhere;
-    let found = walked.as_slice().iter().zip(&chained).filter(|(_, forks)| is_in_some(forks));
-    Ok(found.map(|(event, _)| *event).collect())
+    let is_in_some = |at: usize| {
+        let forks: usize = chained.get(at).iter().map(|word| word.count_ones() as usize).sum();
+        forks > 0 && forks < conflicts.forks
+    };
+    let found = walked.as_slice().iter().enumerate().filter(|(at, _)| is_in_some(*at));
+    Ok(found.map(|(_, event)| *event).collect())
 }
 
 /// Returns the auth chain of the events that all forks agree on.
@@ -88,9 +90,9 @@ fn subgraph(graph: &AuthGraph, conflicted: &EventSet, budget: &mut Budget) -> Re
     let walked = walk(graph, conflicted.as_slice().iter().copied(), |event| event >= smallest, budget)?;
     let mut leads_there = EventSet::new(graph.len());
     for event in walked.as_slice().iter().copied() {
-        budget.visit(graph.node(event).cited.len())?;
+        budget.visit(graph.cited(event).len())?;
         let leads = |cited: &EventIndex| leads_there.contains(*cited);
-        if conflicted.contains(event) || graph.node(event).cited.iter().any(leads) {
+        if conflicted.contains(event) || graph.cited(event).iter().any(leads) {
             leads_there.insert(event);
         }
     }
@@ -111,8 +113,8 @@ fn walk(
     let mut at = 0;
     while let Some(event) = walked.as_slice().get(at).copied() {
         at += 1;
-        budget.visit(1 + graph.node(event).cited.len())?;
-        for cited in graph.node(event).cited.iter().copied().filter(|cited| goes_through(*cited)) {
+        budget.visit(1 + graph.cited(event).len())?;
+        for cited in graph.cited(event).iter().copied().filter(|cited| goes_through(*cited)) {
             walked.insert(cited);
         }
     }

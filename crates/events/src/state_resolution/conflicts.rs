@@ -1,5 +1,7 @@
 //! "Unconflicted state map and conflicted state set."
 
+use std::ops::Range;
+
 use super::base::Base;
 use super::budget::{Budget, TooCostly};
 use crate::auth_graph::{Difference, EventIndex, StateKeyIndex};
@@ -12,45 +14,52 @@ pub(super) struct Conflicts {
     pub(super) conflicted: Vec<Conflict>,
     /// Where all forks agree on something else than the base, in the order of the keys' numbers.
     pub(super) agreed: Vec<(StateKeyIndex, Option<EventIndex>)>,
+    /// The candidates of all conflicts, one conflict's after the other.
+    candidates: Vec<EventIndex>,
+    /// For each candidate the forks that have it.
+    sets: ForkSets,
 }
 
 /// A key whose event is not the same in all forks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Conflict {
     pub(super) key: StateKeyIndex,
-    pub(super) candidates: Vec<(EventIndex, ForkSet)>,
+    /// Its candidates, by their places among all.
+    pub(super) candidates: Range<usize>,
 }
 
-/// Some of the forks: a bit for each, the first 64 without an allocation.
+/// Sets of forks, one after the other: a bit for each fork.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct ForkSet {
-    first: u64,
-    more: Vec<u64>,
+pub(super) struct ForkSets {
+    words: usize,
+    bits: Vec<u64>,
 }
 
-/// What one fork has for a key: where it differs from the base.
-type Entry = (StateKeyIndex, usize, Option<EventIndex>);
+/// What a fork has for a key: where it differs from the base.
+type Entry = (StateKeyIndex, u32, Option<EventIndex>);
 
 impl Conflicts {
     pub(super) fn find(base: &Base, forks: &[Difference], budget: &mut Budget) -> Result<Self, TooCostly> {
-        let entries = forks
-            .iter()
-            .enumerate()
-            .flat_map(|(fork, difference)| difference.iter().map(move |(key, event)| (key, fork, event)));
+        let entries: usize = forks.iter().map(Difference::len).sum();
+        budget.visit(entries)?;
+        let entries = (0_u32..).zip(forks);
+        let entries = entries.flat_map(|(fork, changes)| changes.iter().map(move |(key, event)| (key, fork, event)));
         let mut entries: Vec<Entry> = entries.collect();
-        budget.visit(entries.len())?;
-        entries.sort_unstable_by_key(|(key, fork, _)| (*key, *fork));
+        // Each fork's are in order already, which a stable sort makes use of.
+        entries.sort_by_key(|(key, _, _)| *key);
 
-        let mut found = Self { forks: forks.len(), ..Self::default() };
-        let everywhere = ForkSet::all(forks.len());
+        let sets = ForkSets { words: forks.len().div_ceil(64), bits: Vec::new() };
+        let mut everywhere = sets.empty(1);
+        (0..forks.len()).for_each(|fork| everywhere.insert(0, fork));
+        let mut found = Self { forks: forks.len(), sets, ..Self::default() };
         for of_key in entries.chunk_by(|one, other| one.0 == other.0) {
-            found.add(base, of_key, &everywhere);
+            found.add(base, of_key, everywhere.get(0));
         }
         Ok(found)
     }
 
     /// Sorts one key in. `of_key` are the forks that differ from the base in it.
-    fn add(&mut self, base: &Base, of_key: &[Entry], everywhere: &ForkSet) {
+    fn add(&mut self, base: &Base, of_key: &[Entry], everywhere: &[u64]) {
         let (key, _, first) = of_key[0];
         let in_base = base.state().get(key);
         let all_differ = of_key.len() == self.forks;
@@ -59,37 +68,46 @@ impl Conflicts {
             self.agreed.push((key, first));
             return;
         }
-        let mut candidates: Vec<(EventIndex, ForkSet)> = Vec::new();
-        let mut unchanged = everywhere.clone();
+        let from = self.candidates.len();
+        if let Some(event) = in_base.filter(|_| !all_differ) {
+            let at = self.candidate(from, event);
+            self.sets.add(at, everywhere);
+            of_key.iter().for_each(|(_, fork, _)| self.sets.remove(at, *fork as usize));
+        }
         for (_, fork, event) in of_key {
-            unchanged.remove(*fork);
             if let Some(event) = event {
-                set_of(&mut candidates, *event).insert(*fork);
+                let at = self.candidate(from, *event);
+                self.sets.insert(at, *fork as usize);
             }
         }
-        if let Some(event) = in_base.filter(|_| !unchanged.is_empty()) {
-            set_of(&mut candidates, event).add_all(&unchanged);
-        }
-        self.conflicted.push(Conflict { key, candidates });
+        self.conflicted.push(Conflict { key, candidates: from..self.candidates.len() });
+    }
+
+    /// Returns the place of `event` among the candidates from `from` on, at the end if it has none yet.
+    fn candidate(&mut self, from: usize, event: EventIndex) -> usize {
+        let known = self.candidates[from..].iter().position(|other| *other == event);
+        known.map_or_else(
+            || {
+                self.candidates.push(event);
+                self.sets.push_empty();
+                self.candidates.len() - 1
+            },
+            |at| from + at,
+        )
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.conflicted.is_empty()
     }
 
-    pub(super) fn candidates(&self) -> impl Iterator<Item = &(EventIndex, ForkSet)> {
-        self.conflicted.iter().flat_map(|conflict| &conflict.candidates)
+    /// The candidates of all conflicts.
+    pub(super) fn candidates(&self) -> &[EventIndex] {
+        &self.candidates
     }
 
-    /// What all forks have for `key`: nothing where they are at odds.
-    pub(super) fn unconflicted(&self, base: &Base, key: StateKeyIndex) -> Option<EventIndex> {
-        if let Ok(at) = self.agreed.binary_search_by_key(&key, |(key, _)| *key) {
-            return self.agreed[at].1;
-        }
-        if self.conflicted.binary_search_by_key(&key, |conflict| conflict.key).is_ok() {
-            return None;
-        }
-        base.state().get(key)
+    /// The forks that have each of the candidates.
+    pub(super) fn sets(&self) -> &ForkSets {
+        &self.sets
     }
 
     /// What makes the unconflicted state of the base, if nothing is conflicted.
@@ -98,59 +116,42 @@ impl Conflicts {
     }
 }
 
-/// Returns the forks that have `event`, among the candidates for a key.
-fn set_of(candidates: &mut Vec<(EventIndex, ForkSet)>, event: EventIndex) -> &mut ForkSet {
-    let at = candidates.iter().position(|(other, _)| *other == event).unwrap_or_else(|| {
-        candidates.push((event, ForkSet::default()));
-        candidates.len() - 1
-    });
-    &mut candidates[at].1
-}
-
-impl ForkSet {
-    pub(super) fn all(forks: usize) -> Self {
-        let mut set = Self::default();
-        (0..forks).for_each(|fork| set.insert(fork));
-        set
+impl ForkSets {
+    /// So many empty sets, of as many forks as `self` has.
+    pub(super) fn empty(&self, sets: usize) -> Self {
+        Self { words: self.words, bits: vec![0; sets * self.words] }
     }
 
-    fn insert(&mut self, fork: usize) {
-        *self.word(fork / 64) |= 1 << (fork % 64);
+    fn push_empty(&mut self) {
+        self.bits.resize(self.bits.len() + self.words, 0);
     }
 
-    fn remove(&mut self, fork: usize) {
-        *self.word(fork / 64) &= !(1 << (fork % 64));
+    fn insert(&mut self, at: usize, fork: usize) {
+        self.bits[at * self.words + fork / 64] |= 1 << (fork % 64);
     }
 
-    fn word(&mut self, at: usize) -> &mut u64 {
-        if at == 0 {
-            return &mut self.first;
-        }
-        if self.more.len() < at {
-            self.more.resize(at, 0);
-        }
-        &mut self.more[at - 1]
-    }
-
-    pub(super) fn add_all(&mut self, other: &Self) {
-        self.first |= other.first;
-        if self.more.len() < other.more.len() {
-            self.more.resize(other.more.len(), 0);
-        }
-        self.more.iter_mut().zip(&other.more).for_each(|(word, more)| *word |= more);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.first == 0 && self.more.iter().all(|word| *word == 0)
+    fn remove(&mut self, at: usize, fork: usize) {
+        self.bits[at * self.words + fork / 64] &= !(1 << (fork % 64));
     }
 
     /// How many words a set has: what it costs to add one to another.
     pub(super) fn words(&self) -> usize {
-        1 + self.more.len()
+        self.words
     }
 
-    pub(super) fn forks(&self) -> Vec<usize> {
-        let words = std::iter::once(&self.first).chain(&self.more).enumerate();
+    pub(super) fn get(&self, at: usize) -> &[u64] {
+        &self.bits[at * self.words..(at + 1) * self.words]
+    }
+
+    /// Adds the forks of `set`.
+    pub(super) fn add(&mut self, at: usize, set: &[u64]) {
+        let own = &mut self.bits[at * self.words..(at + 1) * self.words];
+        own.iter_mut().zip(set).for_each(|(own, other)| *own |= other);
+    }
+
+    /// The forks of a set, in ascending order.
+    pub(super) fn forks(&self, at: usize) -> Vec<usize> {
+        let words = self.get(at).iter().enumerate();
         words
             .flat_map(|(at, word)| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| 64 * at + bit))
             .collect()

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::conflicts::{Conflict, Conflicts, ForkSet};
+use super::conflicts::{Conflict, Conflicts};
 use super::index_map::IndexMap;
 use super::iterative_checks::Refusal;
 use crate::auth::Rejection;
@@ -83,12 +83,11 @@ impl Record {
             (None, Some(winner)) if winner != event => Outcome::Overridden { by: id_of(winner) },
             (None, Some(_) | None) => Outcome::Won,
         };
-        let candidate = |(event, forks): &(EventIndex, ForkSet)| Candidate {
-            event: id_of(*event),
-            states: forks.forks(),
-            outcome: outcome(*event),
+        let candidate = |at: usize| {
+            let event = self.conflicts.candidates()[at];
+            Candidate { event: id_of(event), states: self.conflicts.sets().forks(at), outcome: outcome(event) }
         };
-        let mut candidates: Vec<Candidate> = conflict.candidates.iter().map(candidate).collect();
+        let mut candidates: Vec<Candidate> = conflict.candidates.clone().map(candidate).collect();
         candidates.sort_unstable();
         let (event_type, state_key) = graph.state_key(conflict.key);
         Decision {

@@ -3,32 +3,35 @@
 use std::cmp::Reverse;
 
 use super::budget::{Budget, TooCostly};
-use super::index_map::IndexMap;
+use super::index_map::Places;
+use super::power_order::by_id;
 use crate::auth_graph::{AuthGraph, EventIndex};
 
 /// Past the end of the mainline: where events stand that cite none of it.
-const NOWHERE: u32 = u32::MAX;
+const NOWHERE: usize = u32::MAX as usize - 1;
 
 /// Orders `events` by the mainline of `power_levels`, from the earliest to the latest.
 pub(super) fn sort(
     graph: &AuthGraph,
-    mut events: Vec<EventIndex>,
+    events: Vec<EventIndex>,
     power_levels: Option<EventIndex>,
     budget: &mut Budget,
 ) -> Result<Vec<EventIndex>, TooCostly> {
-    let mut positions: IndexMap<EventIndex, u32> = IndexMap::default();
-    for (position, power_levels) in (0..NOWHERE).zip(chain(graph, power_levels)) {
+    let mut positions = Places::new(graph.len());
+    for (position, power_levels) in chain(graph, power_levels).enumerate() {
         budget.visit(1)?;
-        positions.insert(power_levels, position);
+        positions.set(power_levels.at(), position);
     }
     let mut ranked = Vec::with_capacity(events.len());
-    for event in events.drain(..) {
-        let position = position_of(graph, graph.node(event).power_levels, &mut positions, budget)?;
-        let event_ref = graph.event(event);
-        ranked.push((Reverse(position), event_ref.origin_server_ts(), event_ref.event_id(), event));
+    for event in events {
+        let node = graph.node(event);
+        let position = position_of(graph, node.power_levels, &mut positions, budget)?;
+        ranked.push((Reverse(position), node.origin_server_ts, event));
     }
-    ranked.sort_unstable();
-    Ok(ranked.into_iter().map(|(_, _, _, event)| event).collect())
+    ranked.sort_unstable_by(|one, other| {
+        (one.0, one.1).cmp(&(other.0, other.1)).then_with(|| by_id(graph, one.2, other.2))
+    });
+    Ok(ranked.into_iter().map(|(_, _, event)| event).collect())
 }
 
 /// Returns power levels, those that they cite, and so on.
@@ -40,19 +43,19 @@ fn chain(graph: &AuthGraph, from: Option<EventIndex>) -> impl Iterator<Item = Ev
 fn position_of(
     graph: &AuthGraph,
     from: Option<EventIndex>,
-    positions: &mut IndexMap<EventIndex, u32>,
+    positions: &mut Places,
     budget: &mut Budget,
-) -> Result<u32, TooCostly> {
-    let mut way = Vec::new();
+) -> Result<usize, TooCostly> {
+    let mut unknown = 0;
     let mut position = NOWHERE;
     for event in chain(graph, from) {
         budget.visit(1)?;
-        if let Some(known) = positions.get(&event) {
-            position = *known;
+        if let Some(known) = positions.get(event.at()) {
+            position = known;
             break;
         }
-        way.push(event);
+        unknown += 1;
     }
-    positions.extend(way.into_iter().map(|event| (event, position)));
+    chain(graph, from).take(unknown).for_each(|event| positions.set(event.at(), position));
     Ok(position)
 }

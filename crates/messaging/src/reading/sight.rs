@@ -118,7 +118,8 @@ impl<'a, 'c> Sight<'a, 'c> {
 
     /// Says whether the user may see an event.
     pub fn may_see(&self, stored: &StoredEvent, place: &Place) -> Result<bool, StoreError> {
-        if place.outcome != Outcome::Accepted {
+        // What joins extremities is the servers' business; Synapse shows it to no user either.
+        if place.outcome != Outcome::Accepted || stored.pdu.event_type() == pdu::DUMMY_EVENT_TYPE {
             return Ok(false);
         }
         let Some(before) = self.state_around(place)? else { return Ok(stored.pdu.event_type() == "m.room.create") };

@@ -13,10 +13,10 @@ use events::{EventId, Pdu, RoomId};
 use persistence::{StoreError, WriteTx};
 use tokio::sync::oneshot;
 
-use super::{Beside, Draft, SendError, Sent, deepest_heads, parents, refuse_rejected};
+use super::{Beside, Draft, SendError, Sent, deepest_heads, parents};
 use crate::commit::Entry;
 use crate::graph::{Graph, RoomTurn};
-use crate::judge::{Candidate, Surroundings, judge};
+use crate::judge::{Candidate, Surroundings, judge_entering};
 use crate::limits::{SENT_TOGETHER_MAX, WAITING_TO_SEND_MAX};
 use crate::room::{Head, Room, View};
 
@@ -95,17 +95,20 @@ impl Graph {
         let around =
             Surroundings { parents: parents(&room.heads), now: self.handles().clock.now(), ..Surroundings::default() };
         let heads = deepest_heads(&room);
-        let Ok(map) = self.state_of_heads(&mut room, &heads, &around) else { return batch };
+        let Ok(map) = self.state_of_heads(&mut room, &heads, &around) else {
+            turn.put_back(room);
+            return batch;
+        };
         let (allowed, pdus) = self.build_messages(&room, &heads, &map, batch);
         if allowed.is_empty() {
             turn.put_back(room);
             return allowed;
         }
         let candidates = pdus.iter().map(|pdu| Candidate { pdu: pdu.clone(), origin: None }).collect();
-        let Ok(advance) = judge(&mut room, candidates, &around) else { return allowed };
-        if refuse_rejected(&advance).is_err() {
+        let Ok(advance) = judge_entering(&mut room, candidates, &around) else {
+            turn.put_back(room);
             return allowed;
-        }
+        };
         let all: Vec<Option<Beside>> = allowed.iter().map(|waiting| waiting.beside.clone()).collect();
         let beside = move |tx: &mut WriteTx<'_>, ids: &[EventId]| {
             all.iter().zip(ids.chunks(1)).try_for_each(|(beside, id)| match beside {

@@ -18,7 +18,10 @@ use serde_json::json;
 use tower::ServiceExt;
 use transaction::{Inbound, Outbound, Requests};
 use transport::exchange::BoxFuture;
-use transport::questions::{Answer, DirectoryQuestions, Handshake, MembershipQuestions, UserQuestions};
+use transport::questions::{
+    Answer, DirectoryQuestions, FileAnswer, Handshake, MediaQuestions, MembershipQuestions, ThumbnailQuestion,
+    UserQuestions,
+};
 use transport::{
     ApiError, Client, Exchange, ExchangeError, Health, HeardFrom, KeyRing, Request, Response, ServerContext,
 };
@@ -167,6 +170,7 @@ impl Server {
             membership: Arc::new(Below(graph.clone())),
             directory: Arc::new(Below(graph.clone())),
             users: Arc::new(Below(graph.clone())),
+            media: Arc::new(Below(graph.clone())),
             heard_from: Arc::new(Awake(outbound.clone())),
         };
         world.attach(server.as_str(), Node::Real(transport::router(context)));
@@ -251,6 +255,14 @@ impl Server {
         .await
     }
 
+    pub(crate) async fn extremities(&self, room: &RoomId) -> Vec<EventId> {
+        self.read(room, |tx, room, _| {
+            let extremities = graph_rows::extremities(tx, room)?;
+            extremities.into_iter().map(|event| event_rows::id(tx, event)).collect()
+        })
+        .await
+    }
+
     /// The ids of the events of a state: `None` if the event has none.
     pub(crate) async fn state_before(&self, room: &RoomId, event: &EventId) -> Option<Vec<EventId>> {
         let snapshot = self.place(room, event).await?.state_before?;
@@ -326,6 +338,27 @@ impl DirectoryQuestions for Below {
 
     fn public_rooms<'a>(&'a self, _: &'a ServerName, _: usize, _: Option<String>, _: Option<String>) -> Answer<'a> {
         nothing()
+    }
+}
+
+impl MediaQuestions for Below {
+    fn download<'a>(
+        &'a self,
+        _: &'a ServerName,
+        _: &'a str,
+        _: Option<Duration>,
+    ) -> BoxFuture<'a, Result<FileAnswer, ApiError>> {
+        Box::pin(async { Err(ApiError::not_found("nothing is known of that")) })
+    }
+
+    fn thumbnail<'a>(
+        &'a self,
+        _: &'a ServerName,
+        _: &'a str,
+        _: ThumbnailQuestion,
+        _: Option<Duration>,
+    ) -> BoxFuture<'a, Result<FileAnswer, ApiError>> {
+        Box::pin(async { Err(ApiError::not_found("nothing is known of that")) })
     }
 }
 

@@ -39,7 +39,8 @@ CREATE TABLE members (
     event BIGINT NOT NULL,
     PRIMARY KEY (room, user_id)
 );
-CREATE INDEX members_by_server ON members (room, membership, server);
+-- With the user id, in whose order they are asked for: else a server's few users are sought among all members of the room.
+CREATE INDEX members_by_server ON members (room, membership, server, user_id);
 CREATE INDEX members_by_user ON members (user_id, membership, room);
 
 -- For each user of ours, how they stand to a room: as in the current state, or as an invite, knock or leave from outside says.

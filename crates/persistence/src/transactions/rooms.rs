@@ -1,5 +1,8 @@
 //! Rooms, their current state, and who is in them.
 
+#[cfg(test)]
+mod tests;
+
 use events::{EventId, RoomId, RoomVersion, ServerName, UserId};
 
 use crate::numbers::{EventNumber, Position, RoomNumber, SnapshotNumber};
@@ -218,6 +221,11 @@ pub fn count_members(tx: &ReadTx<'_>, room: RoomNumber, membership: &str) -> Res
     })
 }
 
+const MEMBERS_OF_SERVER: &str = "SELECT user_id
+   FROM members
+  WHERE room = ?1 AND membership = ?2 AND server = ?3
+  ORDER BY user_id";
+
 /// Returns the users of `server` with `membership` in the current state.
 pub fn members_of_server(
     tx: &ReadTx<'_>,
@@ -225,14 +233,7 @@ pub fn members_of_server(
     membership: &str,
     server: &ServerName,
 ) -> Result<Vec<UserId>, StoreError> {
-    tx.query_all(
-        "SELECT user_id
-           FROM members
-          WHERE room = ?1 AND membership = ?2 AND server = ?3
-          ORDER BY user_id",
-        &[&room, &membership, server],
-        |row| row.get(0),
-    )
+    tx.query_all(MEMBERS_OF_SERVER, &[&room, &membership, server], |row| row.get(0))
 }
 
 /// Says whether `server` has a user joined to the room, by the current state.
