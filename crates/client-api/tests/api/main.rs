@@ -10,4 +10,5 @@ mod media;
 mod media_of_others;
 mod profiles;
 mod push_rules;
+mod rooms;
 mod sessions;
