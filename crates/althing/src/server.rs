@@ -6,18 +6,22 @@ mod neighbours;
 mod routes;
 mod sockets;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use client_api::{ClientApi, ClientApiConfig, PublicDirectory};
+use events::ServerName;
 use handles::{Handles, Notifier};
 use media::{FileError, Media, MediaConfig};
 use messaging::Messaging;
 use pdu::{Graph, Parts, StoredBodies};
+use persistence::transactions::identity;
 use persistence::{Database, OpenError, StoreError};
 use tokio::sync::{mpsc, watch};
 use transaction::{EduIntake, Inbound, MediaRequests, Outbound, Requests};
 use transport::address::AllowedAddresses;
 use transport::https::{Https, HttpsConfig, TlsError};
+use transport::key_ring::remember_own_key;
 use transport::listener::Certificate;
 use transport::server::ServerContext;
 use transport::{Client, Health, KeyRing, MediaClient};
@@ -58,6 +62,12 @@ pub(crate) enum StartError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(
+        "{path} belongs to the server {owner}, but server_name is {configured}: a name cannot be changed later, it is part of \
+         every user, room and event; set server_name back, or data_dir to another folder",
+        path = path.display()
+    )]
+    OtherName { path: PathBuf, owner: ServerName, configured: ServerName },
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -76,12 +86,14 @@ impl Server {
         let certificate = certificate(config, &data_dir, &handles)?;
         let exchange = Arc::new(Https::new(&https(config), handles.clone())?);
         let database = Database::open(&data_dir::database(data_dir.path()))?;
+        claim_name(&database, name, data_dir.path()).await?;
+        let old_keys = remember_own_key(&database, &key, handles.clock.now()).await?;
 
         let health = Health::open(database.clone(), handles.clone()).await?;
         let client = Client::new(name.clone(), Arc::clone(&key), exchange.clone(), handles.clone(), health.clone());
         let notaries = config.federation.trusted_key_servers.clone();
         let key_ring =
-            KeyRing::new(Arc::clone(&key), Vec::new(), client.clone(), database.clone(), handles.clone(), notaries);
+            KeyRing::new(Arc::clone(&key), old_keys, client.clone(), database.clone(), handles.clone(), notaries);
 
         let requests = Requests::new(client.clone());
         let files = MediaRequests::new(MediaClient::new(client.clone(), exchange));
@@ -109,7 +121,7 @@ impl Server {
             Users::new(name.clone(), database.clone(), handles.clone(), notifier, accounts(config), around_users);
         let edus: Vec<Arc<dyn EduIntake>> = vec![Arc::new(messaging.clone()), Arc::new(users.clone())];
         let inbound = Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), edus);
-        let federation = transport::server::router(ServerContext {
+        let federation = ServerContext {
             server_name: name.clone(),
             key_ring,
             inbox: Arc::new(inbound.clone()),
@@ -119,7 +131,7 @@ impl Server {
             users: Arc::new(users.clone()),
             media: Arc::new(media.clone()),
             heard_from: Arc::new(neighbours::Awake { health, outbound: outbound.clone() }),
-        });
+        };
 
         let (stop, stopped) = watch::channel(false);
         let clients = ClientApi::new(users.clone(), messaging.clone(), media.clone(), clients(config));
@@ -144,6 +156,16 @@ impl Server {
         while self.listening.recv().await.is_some() {}
         self.handles.tasks.stop().await;
         self.database.close().await;
+    }
+}
+
+/// Makes sure that the database in `data_dir` is that of the server `name`; a new one is from now on.
+pub(crate) async fn claim_name(database: &Database, name: &ServerName, data_dir: &Path) -> Result<(), StartError> {
+    let claimed = name.clone();
+    let owner: Result<_, StoreError> = database.write(move |tx| identity::claim_name(tx, &claimed)).await;
+    match owner? {
+        owner if owner == *name => Ok(()),
+        owner => Err(StartError::OtherName { path: data_dir.to_owned(), owner, configured: name.clone() }),
     }
 }
 

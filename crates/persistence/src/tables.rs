@@ -9,6 +9,7 @@ mod devices;
 mod events;
 mod filters;
 mod graph;
+mod identity;
 mod media;
 mod outbound;
 mod profiles;
@@ -36,6 +37,7 @@ pub(crate) const ALL: &[&str] = &[
     events::SCHEMA,
     filters::SCHEMA,
     graph::SCHEMA,
+    identity::SCHEMA,
     media::SCHEMA,
     outbound::SCHEMA,
     profiles::SCHEMA,

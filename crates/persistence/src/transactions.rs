@@ -11,6 +11,7 @@ pub mod devices;
 pub mod events;
 pub mod filters;
 pub mod graph;
+pub mod identity;
 pub mod key_backups;
 pub mod media;
 pub mod outbound;

@@ -17,6 +17,9 @@ const ERROR_BYTES_MAX: usize = 500;
 /// Deeper than any answer of the specification; the parser's own limit is higher.
 const ERRCODE_BYTES_MAX: usize = 255;
 
+/// For how long a server is left alone that wants a rest but does not say how long.
+const REST_IF_NOT_SAID: Duration = Duration::from_secs(1);
+
 /// The client of one server. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
@@ -252,8 +255,11 @@ impl Client {
     fn note(&self, destination: &ServerName, began: Timestamp, outcome: &Result<Response, ExchangeError>) {
         match outcome {
             Ok(response) if response.status == 429 => {
-                let rest = Duration::from_secs(response.retry_after.unwrap_or(1));
-                self.health.asked_to_rest(destination, rest, &refusal(destination, response).to_string());
+                self.health.asked_to_rest(
+                    destination,
+                    asked_rest(response),
+                    &refusal(destination, response).to_string(),
+                );
             }
             Ok(response) if is_passing(response.status) => {
                 self.health.failed(destination, began, &refusal(destination, response).to_string());
@@ -265,6 +271,15 @@ impl Client {
             }
         }
     }
+}
+
+/// For how long a server that wants a rest wants it. Older ones say so in the body alone. C-S API, "Rate limiting".
+fn asked_rest(response: &Response) -> Duration {
+    let in_body = || {
+        let body: Value = serde_json::from_slice(&response.body).ok()?;
+        body.get("retry_after_ms")?.as_u64().map(Duration::from_millis)
+    };
+    response.retry_after.map(Duration::from_secs).or_else(in_body).unwrap_or(REST_IF_NOT_SAID)
 }
 
 /// Says whether a refusal is about a file and not about the server, although its status is one of those that a proxy gives for a
@@ -407,6 +422,23 @@ mod tests {
             assert_eq!(scripted.seen.lock().unwrap().len(), if rests { 1 } else { 2 });
             let insisted = client.call_resting(&name("b.test"), http::Method::GET, "/".to_owned(), None, LIMITS).await;
             assert!(!matches!(insisted, Err(CallError::Resting { .. })));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rest_that_is_asked_for_is_granted_up_to_an_hour() {
+        for (retry_after, body, seconds) in [
+            (Some(100), r#"{"retry_after_ms":5000}"#, 100),
+            (None, r#"{"retry_after_ms":5000}"#, 5),
+            (None, r#"{"retry_after_ms":"5000"}"#, 1),
+            (None, "<html>", 1),
+            (Some(u64::MAX), "", 3600),
+        ] {
+            let asked = Response { status: 429, body: Bytes::from(body), retry_after };
+            let (client, _) = client(Ok(asked)).await;
+            put(&client, "b.test").await.unwrap_err();
+            let now = client.handles.clock.now();
+            assert_eq!(client.health().resting_until(&name("b.test")), Some(now + seconds * 1000), "{body}");
         }
     }
 

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 
 use super::well_known::{destination_of, redirected};
-use super::{Https, PROGRESS_BYTES_PER_SECOND, USER_AGENT, with_causes};
+use super::{Https, PROGRESS_BYTES_PER_SECOND, USER_AGENT, refuse_compressed, with_causes};
 use crate::client::CallLimits;
 use crate::download::{Download, Downloads, Pieces};
 use crate::exchange::{BoxFuture, ExchangeError, Request};
@@ -107,6 +107,7 @@ impl Downloads for Https {
                 () = timeout => return Err(ExchangeError::TimedOut(server)),
             };
             let (head, body) = response.into_parts();
+            refuse_compressed(&server, &head.headers)?;
             let body = self.pieces(&server, body, bytes_max, deadline)?;
             Ok(Download { status: head.status.as_u16(), headers: head.headers, body })
         })
