@@ -115,7 +115,10 @@ impl From<MessagingError> for ApiError {
             MessagingError::UnknownRoom(_) | MessagingError::NotFound(_) => Self::not_found(message),
             MessagingError::Forbidden(_) => Self::forbidden(message),
             MessagingError::Invalid(_) => Self::invalid_param(message),
-            MessagingError::InUse(_) => Self::new(StatusCode::CONFLICT, "M_ROOM_IN_USE", message),
+            MessagingError::InUse(_) => Self::new(StatusCode::CONFLICT, "M_UNKNOWN", message),
+            MessagingError::BadAlias(_) => Self::new(StatusCode::BAD_REQUEST, "M_BAD_ALIAS", message),
+            MessagingError::InvalidState(_) => Self::new(StatusCode::BAD_REQUEST, "M_INVALID_ROOM_STATE", message),
+            MessagingError::NotLeft(_) => Self::new(StatusCode::BAD_REQUEST, "M_UNKNOWN", message),
             MessagingError::UnsupportedVersion { version, .. } => {
                 let error = Self::new(StatusCode::BAD_REQUEST, "M_INCOMPATIBLE_ROOM_VERSION", message);
                 Self { extra: Some(("room_version", json!(version))), ..error }

@@ -128,7 +128,7 @@ impl Messaging {
             match self.resolve_alias(&alias).await {
                 Ok((id, _)) if id == *room_id => {}
                 Ok(_) | Err(_) => {
-                    return Err(MessagingError::NotFound(format!("{alias} is not an alias of this room")));
+                    return Err(MessagingError::BadAlias(format!("{alias} does not point to this room")));
                 }
             }
         }
@@ -147,8 +147,9 @@ impl Messaging {
         Ok(self.database().write(move |tx| aliases::unpublish(tx, &id)).await?)
     }
 
-    /// Says whether a room is in the directory.
+    /// Says whether a room that we know is in the directory.
     pub async fn is_published(&self, room_id: &RoomId) -> Result<bool, MessagingError> {
+        self.room(room_id).await?;
         let id = room_id.clone();
         Ok(self.database().read(move |tx| aliases::is_published(tx, &id)).await?)
     }
@@ -176,6 +177,28 @@ impl Messaging {
             Ok::<_, StoreError>(levels.user_level(&who) >= levels.required_for(&event_type, true))
         });
         Ok(may.await?)
+    }
+
+    /// Returns a page of the rooms that another server publishes, as it answers. Nothing in it is checked.
+    pub async fn public_rooms_of(
+        &self,
+        server: &ServerName,
+        limit: usize,
+        since: Option<&str>,
+        search: Option<&str>,
+    ) -> Result<PublicRooms, MessagingError> {
+        let asked = self.graph().requests().public_rooms(server, limit, since, search).await;
+        let mut answer = asked.map_err(|error| MessagingError::from(pdu::refused(server, error)))?;
+        let chunk = match answer.remove("chunk") {
+            Some(Value::Array(chunk)) => chunk.into_iter().filter(Value::is_object).take(PUBLIC_ROOMS_MAX).collect(),
+            _ => return Err(MessagingError::RemoteFailed(format!("{server} answered without a list of rooms"))),
+        };
+        let total = answer.get("total_room_count_estimate").and_then(Value::as_u64);
+        Ok(PublicRooms {
+            chunk,
+            next_batch: answer.get("next_batch").and_then(Value::as_str).map(str::to_owned),
+            total: total.and_then(|total| usize::try_from(total).ok()).unwrap_or(0),
+        })
     }
 
     /// Returns a page of the rooms that this server publishes, the largest first.

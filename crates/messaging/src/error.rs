@@ -19,6 +19,15 @@ pub enum MessagingError {
     /// What was to be made is there already.
     #[error("{0}")]
     InUse(String),
+    /// An alias that is none of the room it is to name.
+    #[error("{0}")]
+    BadAlias(String),
+    /// The state that a room is to begin with breaks its own rules.
+    #[error("the new room's state is not allowed by its own rules: {0}")]
+    InvalidState(String),
+    /// The user is still in the room.
+    #[error("{0}")]
+    NotLeft(String),
     /// What was asked for is not there.
     #[error("{0}")]
     NotFound(String),

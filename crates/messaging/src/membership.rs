@@ -239,7 +239,7 @@ impl Messaging {
                 }
             })
             .await?;
-        if forgotten { Ok(()) } else { Err(MessagingError::Invalid(format!("{user} has not left the room {room_id}"))) }
+        if forgotten { Ok(()) } else { Err(MessagingError::NotLeft(format!("{user} has not left the room {room_id}"))) }
     }
 
     /// Sends a user's changed profile to the rooms they are in.

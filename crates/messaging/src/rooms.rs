@@ -77,7 +77,11 @@ impl Messaging {
         let create = draft(&new.creator, "m.room.create", "", create_content(&new));
         let (room_id, _) = self.graph().create_room(new.version, room_id, create).await?;
         let drafts = first_events(&new, alias.as_ref());
-        self.graph().send(&room_id, drafts, None).await?;
+        if let Err(error) = self.graph().send(&room_id, drafts, None).await.map_err(MessagingError::from) {
+            // The creator asked for rules that they themselves break.
+            let MessagingError::Forbidden(reason) = error else { return Err(error) };
+            return Err(MessagingError::InvalidState(reason));
+        }
         if let Some(alias) = &alias {
             self.store_alias(alias, &room_id, &new.creator).await?;
         }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use events::{Object, RoomVersion, UserId, Value};
 use http::StatusCode;
+use messaging::MessagingError;
 use messaging::rooms::{InitialState, NewRoom, Preset};
 use serde::Deserialize;
 use serde_json::json;
@@ -35,6 +36,9 @@ pub(crate) async fn create(
     if published {
         may_publish(&api, &who)?;
     }
+    if body.find::<Vec<Value>>("invite_3pid")?.is_some_and(|invites| !invites.is_empty()) {
+        return Err(no_third_party_invites());
+    }
     let initial: Vec<InitialStateEvent> = body.find("initial_state")?.unwrap_or_default();
     let initial_state = initial.into_iter().map(|InitialStateEvent { event_type, state_key, content }| InitialState {
         event_type,
@@ -56,8 +60,20 @@ pub(crate) async fn create(
         power_levels_override: body.find("power_level_content_override")?.unwrap_or_default(),
         profile: member_profile(&api, &who.user).await?,
     };
-    let room_id = api.messaging().create_room(new).await?;
+    let room_id = match api.messaging().create_room(new).await {
+        Ok(room_id) => room_id,
+        // Where an alias is all that is made, the specification has another status and code for this.
+        Err(MessagingError::InUse(message)) => {
+            return Err(ApiError::new(StatusCode::BAD_REQUEST, "M_ROOM_IN_USE", message));
+        }
+        Err(error) => return Err(error.into()),
+    };
     Ok(Json(json!({ "room_id": room_id })))
+}
+
+/// Nobody can be invited by an address: that takes an identity server, and none is asked from here.
+pub(super) fn no_third_party_invites() -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "M_THREEPID_DENIED", "users can only be invited by their user id")
 }
 
 /// Refuses who may not publish rooms on this server.

@@ -52,6 +52,7 @@ pub(crate) async fn visibility(State(api): State<ClientApi>, path: Path) -> Answ
 /// `PUT /_matrix/client/v3/directory/list/room/{roomId}`
 pub(crate) async fn set_visibility(State(api): State<ClientApi>, who: Authenticated, path: Path, body: Body) -> Answer {
     let room_id: RoomId = path.id("room_id")?;
+    api.messaging().is_published(&room_id).await?;
     if !api.messaging().may_send_state(&room_id, &who.user, "m.room.canonical_alias").await? {
         return Err(ApiError::forbidden(format!("you may not publish the room {room_id}")));
     }
@@ -67,7 +68,16 @@ pub(crate) async fn set_visibility(State(api): State<ClientApi>, who: Authentica
 }
 
 /// `GET /_matrix/client/v3/publicRooms`
-pub(crate) async fn public_rooms(State(api): State<ClientApi>, query: Query) -> Answer {
+///
+/// Anybody may read our directory. Whoever wants that of another server must show a token: it makes us send a request.
+pub(crate) async fn public_rooms(
+    State(api): State<ClientApi>,
+    who: Result<Authenticated, ApiError>,
+    query: Query,
+) -> Answer {
+    if query.get("server").is_some() {
+        who?;
+    }
     let limit = query.number("limit")?.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(PAGE_DEFAULT);
     page(&api, query.get("server"), limit, query.get("since"), None).await
 }
@@ -93,10 +103,10 @@ async fn page(
 ) -> Answer {
     let named =
         server.map(ServerName::parse).transpose().map_err(|error| ApiError::invalid_param(error.to_string()))?;
-    if named.is_some_and(|server| server != *api.messaging().server_name()) {
-        return Err(ApiError::not_found("the directories of other servers are not asked from here"));
-    }
-    let page = api.messaging().public_rooms(limit, since, search).await?;
+    let page = match named.filter(|server| server != api.messaging().server_name()) {
+        Some(server) => api.messaging().public_rooms_of(&server, limit, since, search).await?,
+        None => api.messaging().public_rooms(limit, since, search).await?,
+    };
     let mut answer = json!({ "chunk": page.chunk, "total_room_count_estimate": page.total });
     if let Some(next) = page.next_batch {
         answer["next_batch"] = json!(next);

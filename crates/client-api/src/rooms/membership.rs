@@ -6,7 +6,7 @@ use events::{Object, RoomId, ServerName, UserId, Value};
 use messaging::membership::RoomRef;
 use serde_json::json;
 
-use super::create::member_profile;
+use super::create::{member_profile, no_third_party_invites};
 use crate::ClientApi;
 use crate::error::ApiError;
 use crate::request::{Authenticated, Body, Path, Query};
@@ -61,6 +61,9 @@ pub(crate) async fn knock(
 
 /// `POST /_matrix/client/v3/rooms/{roomId}/invite`
 pub(crate) async fn invite(State(api): State<ClientApi>, who: Authenticated, path: Path, body: Body) -> Answer {
+    if body.0.contains_key("medium") && !body.0.contains_key("user_id") {
+        return Err(no_third_party_invites());
+    }
     let invited: UserId = body.need("user_id")?;
     let mut content = reason(&body)?;
     if let Some(profile) = api.users().local_profile(&invited).await?.filter(|_| api.users().is_local(&invited)) {

@@ -11,6 +11,7 @@ mod media;
 mod media_of_others;
 mod profiles;
 mod push_rules;
+mod room_endpoints;
 mod rooms;
 mod sessions;
 mod sync;
