@@ -32,7 +32,7 @@ async fn check_all(config: &Config, report: &mut Report) {
     for warning in &config.warnings {
         report.warning("configuration", warning);
     }
-    let running = store::check(&config.data_dir, report).await;
+    let running = store::check(&config.data_dir, &config.server_name, report).await;
     let key = check_signing_key(config, report);
     ports::check("client.listen", &config.client.listen, running, report);
     ports::check("federation.listen", &config.federation.listen, running, report);

@@ -39,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) registration: Registration,
     /// What new rooms are like.
     pub(crate) rooms: Rooms,
+    /// Files.
+    pub(crate) media: Media,
     /// Rate limits.
     pub(crate) limits: Rates,
     /// What is logged.
@@ -142,6 +144,15 @@ pub(crate) enum PublicDirectory {
     Nobody,
 }
 
+/// `[media]`
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Media {
+    /// The largest file that is uploaded or fetched.
+    pub(crate) upload_bytes_max: u64,
+    /// How large the copies of files of other servers may become together.
+    pub(crate) cache_bytes_max: u64,
+}
+
 /// `[log]`
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
@@ -183,6 +194,7 @@ impl Config {
             federation: read_federation(&mut values, &mut warnings)?,
             registration: read_registration(&mut values, &mut warnings)?,
             rooms: read_rooms(&mut values)?,
+            media: read_media(&mut values)?,
             limits: read_limits(&mut values)?,
             log: read_log(&mut values)?,
             server_name,
@@ -310,6 +322,19 @@ fn read_rooms(values: &mut Values) -> Result<Rooms, ConfigError> {
     })
 }
 
+fn read_media(values: &mut Values) -> Result<Media, ConfigError> {
+    const SIZE: &str = "a size, like \"50 MiB\" or \"10 GiB\"";
+    let media = Media {
+        upload_bytes_max: values.parsed("media.upload_size_max", SIZE, parse_size)?,
+        cache_bytes_max: values.parsed("media.cache_size_max", SIZE, parse_size)?,
+    };
+    if media.cache_bytes_max < media.upload_bytes_max {
+        let cache = values.text("media.cache_size_max")?;
+        return Err(values.wrong("media.cache_size_max", &cache, "at least media.upload_size_max"));
+    }
+    Ok(media)
+}
+
 fn read_limits(values: &mut Values) -> Result<Rates, ConfigError> {
     let mut rates = Rates::off();
     for limit in Limit::ALL {
@@ -382,6 +407,23 @@ fn parse_server_name(text: &str) -> Option<ServerName> {
 /// An address alone is a range of one.
 fn parse_ip_range(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse().ok().map(|address: IpAddr| IpNet::from(address)))
+}
+
+/// Returns bytes.
+fn parse_size(text: &str) -> Option<u64> {
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = match unit.trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1_u64 << 40,
+        _ => return None,
+    };
+    let bytes = number.parse::<u64>().ok()?.checked_mul(unit)?;
+    // The database counts in signed numbers.
+    i64::try_from(bytes).ok().map(|_| bytes)
 }
 
 fn parse_url(text: &str) -> Option<String> {

@@ -47,6 +47,11 @@ pub(crate) fn database(data_dir: &Path) -> PathBuf {
     data_dir.join("althing.db")
 }
 
+/// Where the files of the content repository lie.
+pub(crate) fn media(data_dir: &Path) -> PathBuf {
+    data_dir.join("media")
+}
+
 /// Where a running server takes orders of this machine.
 pub(crate) fn control(data_dir: &Path) -> PathBuf {
     data_dir.join("control.sock")

@@ -42,7 +42,8 @@ pub(crate) async fn run(file: &Path) -> Result<(), ServeError> {
     let data_dir = DataDir::open(&config.data_dir)?;
     let sockets = Sockets::bind(&config).await?;
     let server = Server::start(&config, sockets, data_dir, handles).await?;
-    tracing::info!(server.name = %config.server_name, duration_ms = clock.monotonic().as_millis(), "{} is ready", config.server_name);
+    let duration_ms = u64::try_from(clock.monotonic().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(server.name = %config.server_name, duration_ms, "{} is ready", config.server_name);
 
     let name = signals.next().await;
     tracing::info!("Stopping, because of {name}");

@@ -6,20 +6,25 @@ mod neighbours;
 mod routes;
 mod sockets;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use client_api::{ClientApi, ClientApiConfig, PublicDirectory};
+use events::ServerName;
 use handles::{Handles, Notifier};
+use media::{FileError, Media, MediaConfig};
 use messaging::Messaging;
 use pdu::{Graph, Parts, StoredBodies};
+use persistence::transactions::identity;
 use persistence::{Database, OpenError, StoreError};
 use tokio::sync::{mpsc, watch};
-use transaction::{EduIntake, Inbound, Outbound, Requests};
+use transaction::{EduIntake, Inbound, MediaRequests, Outbound, Requests};
 use transport::address::AllowedAddresses;
 use transport::https::{Https, HttpsConfig, TlsError};
+use transport::key_ring::remember_own_key;
 use transport::listener::Certificate;
 use transport::server::ServerContext;
-use transport::{Client, Health, KeyRing};
+use transport::{Client, Health, KeyRing, MediaClient};
 use users::{Neighbours, Registration, Users, UsersConfig};
 
 pub(crate) use sockets::{ListenError, Sockets};
@@ -57,6 +62,14 @@ pub(crate) enum StartError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(
+        "{path} belongs to the server {owner}, but server_name is {configured}: a name cannot be changed later, it is part of \
+         every user, room and event; set server_name back, or data_dir to another folder",
+        path = path.display()
+    )]
+    OtherName { path: PathBuf, owner: ServerName, configured: ServerName },
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 impl Server {
@@ -71,16 +84,20 @@ impl Server {
         let key = signing_key::load_or_create(&data_dir::signing_key(data_dir.path()), &*handles.random)?;
         let key = Arc::new(key);
         let certificate = certificate(config, &data_dir, &handles)?;
-        let exchange = Https::new(&https(config), handles.clone())?;
+        let exchange = Arc::new(Https::new(&https(config), handles.clone())?);
         let database = Database::open(&data_dir::database(data_dir.path()))?;
+        claim_name(&database, name, data_dir.path()).await?;
+        let old_keys = remember_own_key(&database, &key, handles.clock.now()).await?;
 
         let health = Health::open(database.clone(), handles.clone()).await?;
-        let client = Client::new(name.clone(), Arc::clone(&key), Arc::new(exchange), handles.clone(), health.clone());
+        let client = Client::new(name.clone(), Arc::clone(&key), exchange.clone(), handles.clone(), health.clone());
         let notaries = config.federation.trusted_key_servers.clone();
         let key_ring =
-            KeyRing::new(Arc::clone(&key), Vec::new(), client.clone(), database.clone(), handles.clone(), notaries);
+            KeyRing::new(Arc::clone(&key), old_keys, client.clone(), database.clone(), handles.clone(), notaries);
 
         let requests = Requests::new(client.clone());
+        let files = MediaRequests::new(MediaClient::new(client.clone(), exchange));
+        let media = Media::open(media(config, &data_dir), database.clone(), handles.clone(), files)?;
         let bodies = Arc::new(StoredBodies);
         let outbound = Outbound::new(name.clone(), database.clone(), handles.clone(), client, bodies);
 
@@ -104,7 +121,7 @@ impl Server {
             Users::new(name.clone(), database.clone(), handles.clone(), notifier, accounts(config), around_users);
         let edus: Vec<Arc<dyn EduIntake>> = vec![Arc::new(messaging.clone()), Arc::new(users.clone())];
         let inbound = Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), edus);
-        let federation = transport::server::router(ServerContext {
+        let federation = ServerContext {
             server_name: name.clone(),
             key_ring,
             inbox: Arc::new(inbound.clone()),
@@ -112,16 +129,18 @@ impl Server {
             membership: Arc::new(messaging.clone()),
             directory: Arc::new(messaging.clone()),
             users: Arc::new(users.clone()),
+            media: Arc::new(media.clone()),
             heard_from: Arc::new(neighbours::Awake { health, outbound: outbound.clone() }),
-        });
+        };
 
         let (stop, stopped) = watch::channel(false);
-        let clients = ClientApi::new(users.clone(), messaging.clone(), clients(config));
+        let clients = ClientApi::new(users.clone(), messaging.clone(), media.clone(), clients(config));
         let routes = routes::Routes::new(config, client_api::router(clients), federation);
         let listening = sockets.serve(routes, certificate, &handles, stopped);
         graph.start().await?;
         inbound.start();
         messaging.start();
+        media.start();
         users.start();
         introductions::start(&messaging, &users, &handles).await?;
         control::start(data_dir.path(), &users, &handles);
@@ -137,6 +156,16 @@ impl Server {
         while self.listening.recv().await.is_some() {}
         self.handles.tasks.stop().await;
         self.database.close().await;
+    }
+}
+
+/// Makes sure that the database in `data_dir` is that of the server `name`; a new one is from now on.
+pub(crate) async fn claim_name(database: &Database, name: &ServerName, data_dir: &Path) -> Result<(), StartError> {
+    let claimed = name.clone();
+    let owner: Result<_, StoreError> = database.write(move |tx| identity::claim_name(tx, &claimed)).await;
+    match owner? {
+        owner if owner == *name => Ok(()),
+        owner => Err(StartError::OtherName { path: data_dir.to_owned(), owner, configured: name.clone() }),
     }
 }
 
@@ -181,6 +210,15 @@ fn clients(config: &Config) -> ClientApiConfig {
             config::PublicDirectory::Admins => PublicDirectory::Admins,
             config::PublicDirectory::Nobody => PublicDirectory::Nobody,
         },
+    }
+}
+
+fn media(config: &Config, data_dir: &DataDir) -> MediaConfig {
+    MediaConfig {
+        server_name: config.server_name.clone(),
+        folder: data_dir::media(data_dir.path()),
+        upload_bytes_max: config.media.upload_bytes_max,
+        cache_bytes_max: config.media.cache_bytes_max,
     }
 }
 

@@ -14,7 +14,7 @@ use persistence::{Database, OpenError};
 
 use crate::config::{Config, ConfigError};
 use crate::data_dir::{self, DataDir, DataDirError};
-use crate::server;
+use crate::server::{self, StartError};
 use order::{Order, OrderError};
 pub(crate) use password::{PasswordError, PasswordSource};
 use running::RunningError;
@@ -40,6 +40,8 @@ pub(crate) enum UserError {
     #[error(transparent)]
     Running(#[from] RunningError),
     #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
     Order(#[from] OrderError),
@@ -59,14 +61,20 @@ pub(crate) async fn run(file: &Path, task: Task) -> Result<(), UserError> {
     match DataDir::open(&config.data_dir) {
         Ok(data_dir) => {
             let database = Database::open(&data_dir::database(data_dir.path()))?;
-            let users = server::users_alone(&config, database.clone(), Handles::system());
-            let done = Holder::Us { users, _data_dir: data_dir }.run(task).await;
+            let done = alone(&config, &database, data_dir, task).await;
             database.close().await;
             done
         }
         Err(DataDirError::InUse { .. }) => Holder::Server { folder: config.data_dir }.run(task).await,
         Err(error @ DataDirError::Unusable { .. }) => Err(error.into()),
     }
+}
+
+/// Does `task` while no server runs.
+async fn alone(config: &Config, database: &Database, data_dir: DataDir, task: Task) -> Result<(), UserError> {
+    server::claim_name(database, &config.server_name, data_dir.path()).await?;
+    let users = server::users_alone(config, database.clone(), Handles::system());
+    Holder::Us { users, _data_dir: data_dir }.run(task).await
 }
 
 impl Holder {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use events::RoomVersion;
 use ipnet::IpNet;
+use media::Media;
 use messaging::Messaging;
 use users::Users;
 
@@ -14,6 +15,7 @@ pub struct ClientApi(Arc<Parts>);
 struct Parts {
     users: Users,
     messaging: Messaging,
+    media: Media,
     config: ClientApiConfig,
 }
 
@@ -40,9 +42,9 @@ pub enum PublicDirectory {
 }
 
 impl ClientApi {
-    /// Serves `users` and `messaging`.
-    pub fn new(users: Users, messaging: Messaging, config: ClientApiConfig) -> Self {
-        Self(Arc::new(Parts { users, messaging, config }))
+    /// Serves `users`, `messaging` and `media`.
+    pub fn new(users: Users, messaging: Messaging, media: Media, config: ClientApiConfig) -> Self {
+        Self(Arc::new(Parts { users, messaging, media, config }))
     }
 
     pub(crate) fn users(&self) -> &Users {
@@ -51,6 +53,10 @@ impl ClientApi {
 
     pub(crate) fn messaging(&self) -> &Messaging {
         &self.0.messaging
+    }
+
+    pub(crate) fn media(&self) -> &Media {
+        &self.0.media
     }
 
     pub(crate) fn config(&self) -> &ClientApiConfig {

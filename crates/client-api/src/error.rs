@@ -13,6 +13,16 @@ use persistence::StoreError;
 use serde_json::json;
 use users::rate_limits::Limited;
 
+/// What another server may say through us to a client, each with the status that the specification gives it. Any other code
+/// would be taken for ours: with `M_UNKNOWN_TOKEN` a client logs out.
+const PASSED_ON: [(&str, StatusCode); 5] = [
+    ("M_FORBIDDEN", StatusCode::FORBIDDEN),
+    ("M_NOT_FOUND", StatusCode::NOT_FOUND),
+    ("M_INCOMPATIBLE_ROOM_VERSION", StatusCode::BAD_REQUEST),
+    ("M_UNABLE_TO_AUTHORISE_JOIN", StatusCode::BAD_REQUEST),
+    ("M_UNABLE_TO_GRANT_JOIN", StatusCode::BAD_REQUEST),
+];
+
 /// An error for a client.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -111,14 +121,14 @@ impl From<MessagingError> for ApiError {
                 Self { extra: Some(("room_version", json!(version))), ..error }
             }
             MessagingError::TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "M_TOO_LARGE", message),
-            // What another server says of its own failures is no news of ours.
-            MessagingError::RemoteRefused { status, errcode, .. } if (400..500).contains(&status) && status != 401 => {
-                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-                Self::new(status, &errcode, message)
+            MessagingError::RemoteRefused { errcode, .. } => {
+                let status = PASSED_ON.iter().find(|(known, _)| *known == errcode).map(|(_, status)| *status);
+                match status {
+                    Some(status) => Self::new(status, &errcode, message),
+                    None => Self::new(StatusCode::BAD_GATEWAY, "M_UNKNOWN", message),
+                }
             }
-            MessagingError::RemoteRefused { .. } | MessagingError::RemoteFailed(_) => {
-                Self::new(StatusCode::BAD_GATEWAY, "M_UNKNOWN", message)
-            }
+            MessagingError::RemoteFailed(_) => Self::new(StatusCode::BAD_GATEWAY, "M_UNKNOWN", message),
             MessagingError::Internal(_) => Self::internal(),
         }
     }
@@ -135,4 +145,32 @@ pub(crate) async fn wrong_method() -> ApiError {
 pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("an endpoint panicked: a defect, please report it with the lines above");
     ApiError::internal().into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_server_speaks_through_us_in_few_codes_only() {
+        for (status, errcode, expected) in [
+            (403, "M_FORBIDDEN", (403, "M_FORBIDDEN")),
+            (404, "M_NOT_FOUND", (404, "M_NOT_FOUND")),
+            (400, "M_UNABLE_TO_GRANT_JOIN", (400, "M_UNABLE_TO_GRANT_JOIN")),
+            (200, "M_FORBIDDEN", (403, "M_FORBIDDEN")),
+            (418, "M_TEAPOT", (502, "M_UNKNOWN")),
+            (403, "M_UNKNOWN_TOKEN", (502, "M_UNKNOWN")),
+            (403, "M_USER_DEACTIVATED", (502, "M_UNKNOWN")),
+            (500, "M_UNKNOWN", (502, "M_UNKNOWN")),
+        ] {
+            let refused = MessagingError::RemoteRefused {
+                status,
+                errcode: errcode.to_owned(),
+                message: "b.test says: no".to_owned(),
+            };
+            let error = ApiError::from(refused);
+            assert_eq!((error.status.as_u16(), error.errcode.as_str()), expected, "{status} {errcode}");
+            assert_eq!(error.message, "b.test says: no");
+        }
+    }
 }

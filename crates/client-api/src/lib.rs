@@ -2,7 +2,8 @@
 //!
 //! [`request`] reads what clients send, [`error`] is how they are refused; then one file for each family of endpoints.
 //!
-//! **Invariant:** no logic. What a room or an account does is decided in `messaging` and `users`.
+//! **Invariant:** no logic. What a room or an account does is decided in `messaging` and `users`, what becomes of a file
+//! in `media`.
 
 mod account;
 mod account_data;
@@ -16,6 +17,7 @@ mod key_backups;
 mod keys;
 mod limits;
 mod login;
+mod media;
 mod profile;
 mod push_rules;
 mod register;
@@ -41,6 +43,7 @@ pub fn router(api: ClientApi) -> Router {
         .merge(settings())
         .merge(encryption())
         .merge(rooms::router())
+        .merge(media::router())
         .fallback(any(error::unknown_path))
         .method_not_allowed_fallback(error::wrong_method)
         .layer(CatchPanicLayer::custom(error::panicked))

@@ -15,6 +15,7 @@ use crate::acl::Acls;
 use crate::limits::{EVENTS_LOADED_MAX, ROOMS_LOADED_MAX};
 use crate::receive::Workers;
 use crate::room::Room;
+use crate::send::WaitingMessages;
 use crate::unverified::Verifier;
 
 /// The event graphs of all rooms. Cheap to clone.
@@ -47,6 +48,7 @@ struct Inner {
     workers: Workers,
     verifier: Verifier,
     acls: Acls,
+    waiting_messages: WaitingMessages,
     newest: watch::Sender<u64>,
 }
 
@@ -75,6 +77,7 @@ impl Graph {
             workers: Workers::default(),
             verifier: Verifier::default(),
             acls: Acls::default(),
+            waiting_messages: WaitingMessages::default(),
             newest: watch::Sender::new(0),
         }))
     }
@@ -128,6 +131,10 @@ impl Graph {
 
     pub(crate) fn verifier(&self) -> &Verifier {
         &self.0.verifier
+    }
+
+    pub(crate) fn waiting_messages(&self) -> &WaitingMessages {
+        &self.0.waiting_messages
     }
 
     pub(crate) fn acls(&self) -> &Acls {

@@ -6,6 +6,10 @@ use events::limits::PDU_SIZE_BYTES_MAX;
 
 /// Staged events of a room that are judged together.
 pub const BATCH_EVENTS_MAX: usize = 50;
+/// Messages of our users in one room that share a transaction.
+pub const SENT_TOGETHER_MAX: usize = 50;
+/// Messages that wait to be sent together in one room. Further ones wait for the room's turn by themselves.
+pub const WAITING_TO_SEND_MAX: usize = 1_000;
 /// Requests for missing events that one batch may cost.
 pub const MISSING_EVENTS_ROUNDS_MAX: usize = 60;
 /// Events asked for in one `/get_missing_events`. S2S API names no number; other servers give at most 20.

@@ -345,9 +345,21 @@ impl Graph {
     async fn postpone_undecided(&self, room: RoomNumber, staged: Vec<Staged>) -> Result<(), StoreError> {
         let now = self.handles().clock.now();
         let horizon = i64::try_from(STAGED_HORIZON.as_millis()).unwrap_or(i64::MAX);
+        let undecided = self.database().read(move |tx| {
+            let still_there = |event: Staged| Ok(staging::waits(tx, event.number)?.then_some(event));
+            staged
+                .into_iter()
+                .filter_map(|event| still_there(event).transpose())
+                .collect::<Result<Vec<Staged>, StoreError>>()
+        });
+        let undecided = undecided.await?;
+        // As a rule nothing is left, and the disk need not be asked once more.
+        if undecided.is_empty() {
+            return Ok(());
+        }
         self.database()
             .write(move |tx| {
-                for event in staged {
+                for event in undecided {
                     let id = event.pdu.event_id();
                     if crate::intake::is_placed(tx, room, id)? {
                         staging::remove(tx, room, id)?;

@@ -1,5 +1,7 @@
 //! Events of our own.
 
+mod together;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,6 +17,8 @@ use crate::commit::{CommitError, Entry};
 use crate::graph::Graph;
 use crate::judge::{Advance, Candidate, JudgeError, Surroundings, judge};
 use crate::room::{Head, Parent, Room, View};
+
+pub(crate) use together::WaitingMessages;
 
 /// An event that a user of ours wants to send.
 #[derive(Debug, Clone)]
@@ -117,7 +121,27 @@ impl Graph {
     }
 
     /// Sends events of our users, all of them or none, in one transaction, with what `beside` writes.
+    ///
+    /// A message is sent even if its caller goes away: others may be in the same transaction.
     pub async fn send(
+        &self,
+        room_id: &RoomId,
+        mut drafts: Vec<Draft>,
+        beside: Option<Beside>,
+    ) -> Result<Vec<Sent>, SendError> {
+        match drafts.pop() {
+            // What changes the state decides about what follows: it is sent by itself.
+            Some(message) if drafts.is_empty() && message.state_key.is_none() => {
+                Ok(vec![self.send_message(room_id, message, beside).await?])
+            }
+            last => {
+                drafts.extend(last);
+                self.send_alone(room_id, drafts, beside).await
+            }
+        }
+    }
+
+    async fn send_alone(
         &self,
         room_id: &RoomId,
         drafts: Vec<Draft>,
@@ -159,12 +183,9 @@ impl Graph {
     /// Builds and judges drafts one after the other.
     fn build(&self, room: &mut Room, drafts: &[Draft]) -> Result<Advance, SendError> {
         let room_id = room.room_id.clone();
-        let mut heads = room.heads.clone();
         let around =
-            Surroundings { parents: parents(&heads), now: self.handles().clock.now(), ..Surroundings::default() };
-        // The deepest extremities, if there are too many; the others are joined by the events that follow.
-        heads.sort_by_key(|head| std::cmp::Reverse(head.depth));
-        heads.truncate(OWN_PREV_EVENTS_MAX);
+            Surroundings { parents: parents(&room.heads), now: self.handles().clock.now(), ..Surroundings::default() };
+        let heads = deepest_heads(room);
         let mut prev_events: Vec<EventId> = heads.iter().map(|head| head.event_id.clone()).collect();
         let mut depth = heads.iter().map(|head| head.depth).max().unwrap_or(0);
         let mut whole: Option<Advance> = None;
@@ -236,6 +257,14 @@ pub(crate) fn select_auth_events(room: &Room, draft: &Draft, map: &StateMap) -> 
         Some(room.graph.event(index).event_id().clone())
     };
     types.iter().filter_map(event_of).collect()
+}
+
+/// The deepest extremities, if there are too many; the others are joined by the events that follow.
+fn deepest_heads(room: &Room) -> Vec<Head> {
+    let mut heads = room.heads.clone();
+    heads.sort_by_key(|head| std::cmp::Reverse(head.depth));
+    heads.truncate(OWN_PREV_EVENTS_MAX);
+    heads
 }
 
 /// The extremities as parents.

@@ -9,6 +9,8 @@ mod devices;
 mod events;
 mod filters;
 mod graph;
+mod identity;
+mod media;
 mod outbound;
 mod profiles;
 mod receipts;
@@ -35,6 +37,8 @@ pub(crate) const ALL: &[&str] = &[
     events::SCHEMA,
     filters::SCHEMA,
     graph::SCHEMA,
+    identity::SCHEMA,
+    media::SCHEMA,
     outbound::SCHEMA,
     profiles::SCHEMA,
     receipts::SCHEMA,

@@ -7,4 +7,4 @@ mod network;
 mod server;
 
 pub use network::Network;
-pub use server::{SimulatedServer, StartError};
+pub use server::{FILE_BYTES_MAX, SimulatedServer, StartError};

@@ -7,10 +7,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use events::ServerName;
+use futures_util::StreamExt;
 use handles::{Handles, Timestamp};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
+use transport::client::CallLimits;
+use transport::download::{Download, Downloads};
 use transport::exchange::{BoxFuture, Exchange, ExchangeError, Request, Response};
 
 /// The longest that a request takes on its way.
@@ -50,6 +53,11 @@ impl Network {
         Arc::new(Outlet { network: self.clone(), from: from.clone() })
     }
 
+    /// How `from` downloads files of others.
+    pub fn downloads(&self, from: &ServerName) -> Arc<dyn Downloads> {
+        Arc::new(Outlet { network: self.clone(), from: from.clone() })
+    }
+
     /// Puts a server into the network.
     pub fn attach(&self, name: &ServerName, router: Router) {
         self.lock().routers.insert(name.clone(), router);
@@ -82,6 +90,35 @@ impl Network {
     async fn carry(&self, from: &ServerName, request: Request) -> Result<Response, ExchangeError> {
         let to = request.destination.clone();
         let said = format!("{to} {} {}", request.method, request.path_and_query);
+        let answer = self.reach(from, request, &said).await?;
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.map_err(|error| broke_off(&to, &error))?.to_bytes();
+        self.note(from, &said, &format!("{status} {} bytes", body.len()));
+        Ok(Response { status, body, retry_after: None })
+    }
+
+    async fn open(&self, from: &ServerName, request: Request) -> Result<Download, ExchangeError> {
+        let (to, bytes_max) = (request.destination.clone(), request.response_bytes_max);
+        let said = format!("{to} {} {}", request.method, request.path_and_query);
+        let answer = self.reach(from, request, &said).await?;
+        let (head, body) = answer.into_parts();
+        self.note(from, &said, &format!("{} opened", head.status.as_u16()));
+        let mut read = 0;
+        let body = body.into_data_stream().map(move |piece| {
+            let piece = piece.map_err(|error| broke_off(&to, &error))?;
+            read += piece.len();
+            if read > bytes_max { Err(ExchangeError::TooLarge(to.clone())) } else { Ok(piece) }
+        });
+        Ok(Download { status: head.status.as_u16(), headers: head.headers, body: body.boxed() })
+    }
+
+    async fn reach(
+        &self,
+        from: &ServerName,
+        request: Request,
+        said: &str,
+    ) -> Result<axum::response::Response, ExchangeError> {
+        let to = request.destination.clone();
         let latency = self.0.handles.random.below(LATENCY_MAX_MS);
         self.0.handles.clock.sleep(Duration::from_millis(latency)).await;
         let router = {
@@ -90,7 +127,7 @@ impl Network {
             state.routers.get(&to).filter(|_| !is_cut).cloned()
         };
         let Some(router) = router else {
-            self.note(from, &said, "unreachable");
+            self.note(from, said, "unreachable");
             return Err(ExchangeError::Unreachable { server: to, reason: "the link is cut".to_owned() });
         };
         let mut built = http::Request::builder().method(request.method).uri(request.path_and_query);
@@ -102,19 +139,50 @@ impl Network {
             .header(CONTENT_TYPE, "application/json")
             .body(request.body.map_or_else(Body::empty, Body::from))
             .map_err(|error| unreachable(error.to_string()))?;
-        let answer = match router.oneshot(built).await {
-            Ok(answer) => answer,
+        match router.oneshot(built).await {
+            Ok(answer) => Ok(answer),
             Err(never) => match never {},
-        };
-        let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await.map_err(|error| unreachable(error.to_string()))?.to_bytes();
-        self.note(from, &said, &format!("{status} {} bytes", body.len()));
-        Ok(Response { status, body, retry_after: None })
+        }
     }
+}
+
+fn broke_off(server: &ServerName, error: &axum::Error) -> ExchangeError {
+    ExchangeError::Unreachable { server: server.clone(), reason: error.to_string() }
 }
 
 impl Exchange for Outlet {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, ExchangeError>> {
         Box::pin(self.network.carry(&self.from, request))
+    }
+}
+
+impl Downloads for Outlet {
+    fn open(&self, request: Request) -> BoxFuture<'_, Result<Download, ExchangeError>> {
+        Box::pin(self.network.open(&self.from, request))
+    }
+
+    /// Every address leads to the server of its host's name.
+    fn open_url<'a>(
+        &'a self,
+        server: &'a ServerName,
+        url: &'a str,
+        limits: CallLimits,
+    ) -> BoxFuture<'a, Result<Download, ExchangeError>> {
+        Box::pin(async move {
+            let nowhere =
+                || ExchangeError::Unreachable { server: server.clone(), reason: format!("no address: {url}") };
+            let uri: http::Uri = url.parse().map_err(|_| nowhere())?;
+            let authority = uri.authority().ok_or_else(nowhere)?.as_str();
+            let request = Request {
+                destination: ServerName::parse(authority).map_err(|_| nowhere())?,
+                method: http::Method::GET,
+                path_and_query: uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+                authorization: None,
+                body: None,
+                timeout: limits.timeout,
+                response_bytes_max: limits.response_bytes_max,
+            };
+            self.network.open(&self.from, request).await
+        })
     }
 }

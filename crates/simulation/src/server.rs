@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use events::{KeyId, Object, ServerName, SigningKey, UserId};
 use handles::{Handles, Notifier};
+use media::{FileError, Media, MediaConfig};
 use messaging::{Messaging, UserDirectory};
 use pdu::{Graph, Parts, StoredBodies};
 use persistence::{Database, OpenError, StoreError};
-use transaction::{Inbound, Outbound, Requests};
+use tempfile::TempDir;
+use transaction::{Inbound, MediaRequests, Outbound, Requests};
 use transport::error::ApiError;
 use transport::exchange::BoxFuture;
 use transport::questions::{Answer, UserQuestions};
 use transport::server::{ServerContext, router};
-use transport::{Client, Health, KeyRing};
+use transport::{Client, Health, KeyRing, MediaClient};
 
 use crate::Network;
 
@@ -20,7 +22,12 @@ use crate::Network;
 pub struct SimulatedServer {
     name: ServerName,
     messaging: Messaging,
+    media: Media,
+    _files: TempDir,
 }
+
+/// Bytes of a file, and of all copies of files of other servers.
+pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A server cannot start.
 #[derive(Debug)]
@@ -29,6 +36,10 @@ pub enum StartError {
     Open(OpenError),
     /// The database failed.
     Store(StoreError),
+    /// There is no folder for files.
+    File(FileError),
+    /// There is no temporary folder.
+    Folder(std::io::Error),
 }
 
 /// Everybody has an account.
@@ -74,6 +85,16 @@ impl SimulatedServer {
             Client::new(name.clone(), Arc::clone(&key), network.outlet(name), handles.clone(), Arc::clone(&health));
         let key_ring =
             KeyRing::new(Arc::clone(&key), Vec::new(), client.clone(), database.clone(), handles.clone(), Vec::new());
+        let files = tempfile::tempdir().map_err(StartError::Folder)?;
+        let media_config = MediaConfig {
+            server_name: name.clone(),
+            folder: files.path().to_owned(),
+            upload_bytes_max: FILE_BYTES_MAX,
+            cache_bytes_max: FILE_BYTES_MAX,
+        };
+        let media_requests = MediaRequests::new(MediaClient::new(client.clone(), network.downloads(name)));
+        let media = Media::open(media_config, database.clone(), handles.clone(), media_requests);
+        let media = media.map_err(StartError::File)?;
         let outbound =
             Outbound::new(name.clone(), database.clone(), handles.clone(), client.clone(), Arc::new(StoredBodies));
         let graph = Graph::new(Parts {
@@ -96,17 +117,23 @@ impl SimulatedServer {
             membership: Arc::new(messaging.clone()),
             directory: Arc::new(messaging.clone()),
             users: Arc::new(NoUsers),
+            media: Arc::new(media.clone()),
             heard_from: Arc::new(Awake { health, outbound: outbound.clone() }),
         };
         network.attach(name, router(context));
         graph.start().await.map_err(StartError::Store)?;
         outbound.start();
-        Ok(Self { name: name.clone(), messaging })
+        Ok(Self { name: name.clone(), messaging, media, _files: files })
     }
 
     /// Its name.
     pub fn name(&self) -> &ServerName {
         &self.name
+    }
+
+    /// Its files, at most [`FILE_BYTES_MAX`] each.
+    pub fn media(&self) -> &Media {
+        &self.media
     }
 
     /// Its rooms.

@@ -18,4 +18,4 @@ pub mod requests;
 pub use inbound::Inbound;
 pub use intake::{CheckedPdus, EduIntake, EventBodies, PduIntake, Staging};
 pub use outbound::Outbound;
-pub use requests::{RequestError, Requests};
+pub use requests::{MediaRequests, RequestError, Requests};

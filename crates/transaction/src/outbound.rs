@@ -264,6 +264,10 @@ impl Shared {
             Report::Nothing => destination.queue.handle_nothing(),
             Report::AskedToRest { until } => destination.queue.handle_asked_to_rest(now, until),
             Report::Refused(refused) => destination.queue.handle_refused(now, fraction, refused),
+            Report::ServerError(refused) => {
+                destination.pace = Pace::Slow;
+                destination.queue.handle_server_error(now, fraction, refused);
+            }
             Report::Failed => {
                 destination.pace = Pace::Slow;
                 destination.queue.handle_failed(now, fraction);

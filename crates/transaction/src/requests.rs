@@ -5,6 +5,7 @@
 
 mod handshakes;
 mod history;
+mod media;
 mod queries;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use transport::{CallError, CallLimits, Client, Rest};
 
 pub use handshakes::{Joined, Members, Template};
 pub use history::{BACKFILL_MAX, MISSING_EVENTS_MAX, RoomStateIds};
+pub use media::MediaRequests;
 
 /// For a question that can be answered from a few rows.
 pub const QUICK_LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(10), response_bytes_max: 1024 * 1024 };

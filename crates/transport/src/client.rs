@@ -7,6 +7,7 @@ use bytes::Bytes;
 use events::{Object, ServerName, SigningKey, Value, json};
 use handles::{Handles, Timestamp};
 
+use crate::download::{Download, Downloads};
 use crate::exchange::{Exchange, ExchangeError, Request, Response};
 use crate::health::Health;
 use crate::x_matrix::SignedRequest;
@@ -15,6 +16,9 @@ use crate::x_matrix::SignedRequest;
 const ERROR_BYTES_MAX: usize = 500;
 /// Deeper than any answer of the specification; the parser's own limit is higher.
 const ERRCODE_BYTES_MAX: usize = 255;
+
+/// For how long a server is left alone that wants a rest but does not say how long.
+const REST_IF_NOT_SAID: Duration = Duration::from_secs(1);
 
 /// The client of one server. Cheap to clone.
 #[derive(Clone)]
@@ -172,6 +176,57 @@ impl Client {
         if (200..300).contains(&response.status) { Ok(response.body) } else { Err(refusal(destination, &response)) }
     }
 
+    /// Sends a signed `GET` and returns the answer with its body unread, if it is a success. A destination that rests is asked too.
+    pub(crate) async fn download(
+        &self,
+        downloads: &dyn Downloads,
+        destination: &ServerName,
+        path_and_query: String,
+        limits: CallLimits,
+    ) -> Result<Download, CallError> {
+        let request = self.sign(destination, http::Method::GET, path_and_query, None, limits);
+        self.open(downloads, destination, request).await
+    }
+
+    /// Like [`Client::download`], but the request is not signed.
+    pub(crate) async fn download_openly(
+        &self,
+        downloads: &dyn Downloads,
+        destination: &ServerName,
+        path_and_query: String,
+        limits: CallLimits,
+    ) -> Result<Download, CallError> {
+        let signed = self.sign(destination, http::Method::GET, path_and_query, None, limits);
+        self.open(downloads, destination, Request { authorization: None, ..signed }).await
+    }
+
+    async fn open(
+        &self,
+        downloads: &dyn Downloads,
+        destination: &ServerName,
+        request: Request,
+    ) -> Result<Download, CallError> {
+        if *destination == self.server_name {
+            return Err(unreachable(destination, "a server does not ask itself"));
+        }
+        let began = self.handles.clock.now();
+        let opened = match downloads.open(request).await {
+            Ok(download) if (200..300).contains(&download.status) => {
+                self.health.succeeded(destination);
+                return Ok(download);
+            }
+            Ok(refused) => refused.into_response().await,
+            Err(error) => Err(error),
+        };
+        let about_the_file = opened.as_ref().is_ok_and(|response| is_about_a_file(destination, response));
+        if about_the_file {
+            self.health.succeeded(destination);
+        } else {
+            self.note(destination, began, &opened);
+        }
+        Err(refusal(destination, &opened?))
+    }
+
     fn sign(
         &self,
         destination: &ServerName,
@@ -200,8 +255,11 @@ impl Client {
     fn note(&self, destination: &ServerName, began: Timestamp, outcome: &Result<Response, ExchangeError>) {
         match outcome {
             Ok(response) if response.status == 429 => {
-                let rest = Duration::from_secs(response.retry_after.unwrap_or(1));
-                self.health.asked_to_rest(destination, rest, &refusal(destination, response).to_string());
+                self.health.asked_to_rest(
+                    destination,
+                    asked_rest(response),
+                    &refusal(destination, response).to_string(),
+                );
             }
             Ok(response) if is_passing(response.status) => {
                 self.health.failed(destination, began, &refusal(destination, response).to_string());
@@ -212,6 +270,24 @@ impl Client {
                 self.health.failed(destination, began, &error.to_string());
             }
         }
+    }
+}
+
+/// For how long a server that wants a rest wants it. Older ones say so in the body alone. C-S API, "Rate limiting".
+fn asked_rest(response: &Response) -> Duration {
+    let in_body = || {
+        let body: Value = serde_json::from_slice(&response.body).ok()?;
+        body.get("retry_after_ms")?.as_u64().map(Duration::from_millis)
+    };
+    response.retry_after.map(Duration::from_secs).or_else(in_body).unwrap_or(REST_IF_NOT_SAID)
+}
+
+/// Says whether a refusal is about a file and not about the server, although its status is one of those that a proxy gives for a
+/// server that is down: 504 and 502 are what the specification wants for a file that is yet to come, or too large.
+fn is_about_a_file(server: &ServerName, response: &Response) -> bool {
+    match refusal(server, response) {
+        CallError::Refused { errcode, .. } => errcode == "M_NOT_YET_UPLOADED" || errcode == "M_TOO_LARGE",
+        CallError::Exchange(_) | CallError::Garbage { .. } | CallError::Resting { .. } => false,
     }
 }
 
@@ -346,6 +422,23 @@ mod tests {
             assert_eq!(scripted.seen.lock().unwrap().len(), if rests { 1 } else { 2 });
             let insisted = client.call_resting(&name("b.test"), http::Method::GET, "/".to_owned(), None, LIMITS).await;
             assert!(!matches!(insisted, Err(CallError::Resting { .. })));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rest_that_is_asked_for_is_granted_up_to_an_hour() {
+        for (retry_after, body, seconds) in [
+            (Some(100), r#"{"retry_after_ms":5000}"#, 100),
+            (None, r#"{"retry_after_ms":5000}"#, 5),
+            (None, r#"{"retry_after_ms":"5000"}"#, 1),
+            (None, "<html>", 1),
+            (Some(u64::MAX), "", 3600),
+        ] {
+            let asked = Response { status: 429, body: Bytes::from(body), retry_after };
+            let (client, _) = client(Ok(asked)).await;
+            put(&client, "b.test").await.unwrap_err();
+            let now = client.handles.clock.now();
+            assert_eq!(client.health().resting_until(&name("b.test")), Some(now + seconds * 1000), "{body}");
         }
     }
 

@@ -34,7 +34,7 @@ pub struct Request {
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// The body, decompressed.
+    /// The body. We ask for none that is compressed, and take none.
     pub body: Bytes,
     /// `Retry-After`, in seconds, if it was there.
     pub retry_after: Option<u64>,

@@ -1,6 +1,7 @@
 //! The real [`Exchange`]: finds the server, checks its address and its certificate, sends the request.
 
 mod connector;
+mod download;
 mod look_up;
 mod tls;
 mod well_known;
@@ -12,9 +13,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use events::ServerName;
-use handles::Handles;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use futures_util::StreamExt;
+use handles::{Handles, Timestamp};
+use http::HeaderMap;
+use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
@@ -141,33 +144,16 @@ impl Https {
     async fn read(
         &self,
         server: &ServerName,
-        mut body: Incoming,
+        body: Incoming,
         bytes_max: usize,
         deadline: Duration,
     ) -> Result<Bytes, ExchangeError> {
-        if body.size_hint().lower() > bytes_max as u64 {
-            return Err(ExchangeError::TooLarge(server.clone()));
-        }
+        let mut pieces = self.pieces(server, body, bytes_max, deadline)?;
         let mut read = BytesMut::new();
-        loop {
-            let earned = Duration::from_millis(read.len() as u64 * 1000 / PROGRESS_BYTES_PER_SECOND);
-            let patience = (deadline + earned).saturating_sub(self.handles.clock.monotonic());
-            let frame = tokio::select! {
-                biased;
-                frame = body.frame() => frame,
-                () = self.handles.clock.sleep(patience) => return Err(ExchangeError::TimedOut(server.clone())),
-            };
-            let Some(frame) = frame else { return Ok(read.freeze()) };
-            let frame = frame.map_err(|error| ExchangeError::Unreachable {
-                server: server.clone(),
-                reason: format!("the answer broke off: {}", with_causes(&error)),
-            })?;
-            let Ok(data) = frame.into_data() else { continue };
-            if read.len() + data.len() > bytes_max {
-                return Err(ExchangeError::TooLarge(server.clone()));
-            }
-            read.extend_from_slice(&data);
+        while let Some(piece) = pieces.next().await {
+            read.extend_from_slice(&piece?);
         }
+        Ok(read.freeze())
     }
 }
 
@@ -183,11 +169,32 @@ impl Exchange for Https {
                 () = timeout => return Err(ExchangeError::TimedOut(server)),
             };
             let status = response.status().as_u16();
-            let retry_after = response.headers().get(http::header::RETRY_AFTER);
-            let retry_after = retry_after.and_then(|after| after.to_str().ok()?.parse().ok());
+            let retry_after = retry_after(response.headers(), self.handles.clock.now());
+            refuse_compressed(&server, response.headers())?;
             let body = self.read(&server, response.into_body(), bytes_max, deadline).await?;
             Ok(Response { status, body, retry_after })
         })
+    }
+}
+
+/// What `Retry-After` says, in seconds: it is a number of them, or a date. RFC 9110, section 10.2.3.
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<u64> {
+    let text = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let at = || {
+        let at = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(at.as_secs().saturating_sub(u64::try_from(now / 1000).unwrap_or(0)))
+    };
+    text.parse().ok().or_else(at)
+}
+
+/// We announce no encodings. Whoever compresses all the same might send a little that becomes very much.
+fn refuse_compressed(server: &ServerName, headers: &HeaderMap) -> Result<(), ExchangeError> {
+    match headers.get(http::header::CONTENT_ENCODING) {
+        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => Err(ExchangeError::Unreachable {
+            server: server.clone(),
+            reason: format!("it answers in the encoding {encoding:?}, which was not asked for"),
+        }),
+        Some(_) | None => Ok(()),
     }
 }
 

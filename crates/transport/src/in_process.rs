@@ -90,6 +90,7 @@ impl Network {
             membership: Arc::clone(&calls) as _,
             directory: Arc::clone(&calls) as _,
             users: Arc::clone(&calls) as _,
+            media: Arc::clone(&calls) as _,
             heard_from: Arc::clone(&health) as _,
         };
         let router = router(context);
@@ -270,5 +271,39 @@ impl UserQuestions for Calls {
     }
     fn claim_keys<'a>(&'a self, origin: &'a ServerName, body: Object) -> Answer<'a> {
         self.note(format!("{origin} claim_keys {}", Value::Object(body)))
+    }
+}
+
+impl MediaQuestions for Calls {
+    fn download<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        media_id: &'a str,
+        patience: Option<Duration>,
+    ) -> BoxFuture<'a, Result<FileAnswer, ApiError>> {
+        self.file(format!("{origin} download {media_id} {patience:?}"))
+    }
+    fn thumbnail<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        media_id: &'a str,
+        question: ThumbnailQuestion,
+        patience: Option<Duration>,
+    ) -> BoxFuture<'a, Result<FileAnswer, ApiError>> {
+        self.file(format!("{origin} thumbnail {media_id} {question:?} {patience:?}"))
+    }
+}
+
+impl Calls {
+    /// Answers with the call as the content of a file.
+    fn file(&self, call: String) -> BoxFuture<'_, Result<FileAnswer, ApiError>> {
+        let noted = self.note(call.clone());
+        Box::pin(async move {
+            noted.await?;
+            let (content, bytes) = (Bytes::from(call.clone()), call.len() as u64);
+            let content = Box::pin(futures_util::stream::once(async move { Ok(content) }));
+            let (content_type, disposition) = ("text/plain".to_owned(), "inline".to_owned());
+            Ok(FileAnswer { content_type, disposition, bytes, content })
+        })
     }
 }

@@ -7,6 +7,7 @@
 mod document;
 mod fetch;
 mod notary;
+mod own;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -25,6 +26,7 @@ use document::{Document, ServerKeys};
 use fetch::{Attempt, Flight, Purpose};
 
 pub use document::OldKey;
+pub use own::remember_own_key;
 
 /// Servers whose keys are kept in memory.
 const CACHED_SERVERS_MAX: usize = 10_000;

@@ -1,8 +1,12 @@
 //! What other servers ask of us: one trait for each family of questions. The layers above implement them.
 //!
-//! Each `origin` has proved who it is. Each answer is the JSON body of the response.
+//! Each `origin` has proved who it is. Each answer is the JSON body of the response, but for files.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use events::{EventId, Object, RoomAlias, RoomId, ServerName, UserId};
+use futures_util::stream::BoxStream;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -137,4 +141,67 @@ pub trait UserQuestions: Send + Sync {
     fn query_keys<'a>(&'a self, origin: &'a ServerName, body: Object) -> Answer<'a>;
     /// `POST /user/keys/claim`
     fn claim_keys<'a>(&'a self, origin: &'a ServerName, body: Object) -> Answer<'a>;
+}
+
+/// A file for another server.
+pub struct FileAnswer {
+    /// `Content-Type`
+    pub content_type: String,
+    /// `Content-Disposition`
+    pub disposition: String,
+    /// How many bytes `content` will have.
+    pub bytes: u64,
+    /// The content. Ends with an error if it cannot be read to its end.
+    pub content: BoxStream<'static, std::io::Result<Bytes>>,
+}
+
+/// How a thumbnail is to be. C-S API, "Thumbnails".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThumbnailQuestion {
+    /// In pixels; not 0.
+    pub width: u32,
+    /// In pixels; not 0.
+    pub height: u32,
+    /// Whether it may be cut.
+    pub method: ThumbnailMethod,
+    /// Whether it may move.
+    pub motion: Motion,
+}
+
+/// How an image is made to fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ThumbnailMethod {
+    /// Cut to the ratio that was asked for.
+    Crop,
+    /// In its own ratio.
+    Scale,
+}
+
+/// Whether a thumbnail may move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Motion {
+    /// It must not.
+    Still,
+    /// It should, if the original does.
+    Animated,
+}
+
+/// Questions about our users' files. `media` implements it. `patience` is how long to wait for a file that is yet to come, bounded
+/// by whoever answers.
+pub trait MediaQuestions: Send + Sync {
+    /// `GET /media/download/{mediaId}`
+    fn download<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        media_id: &'a str,
+        patience: Option<Duration>,
+    ) -> BoxFuture<'a, Result<FileAnswer, ApiError>>;
+    /// `GET /media/thumbnail/{mediaId}`
+    fn thumbnail<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        media_id: &'a str,
+        question: ThumbnailQuestion,
+        patience: Option<Duration>,
+    ) -> BoxFuture<'a, Result<FileAnswer, ApiError>>;
 }

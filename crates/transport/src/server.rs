@@ -9,6 +9,7 @@ mod body;
 mod events;
 mod invite;
 mod keys;
+mod media;
 mod membership;
 mod parameters;
 mod public_rooms;
@@ -31,7 +32,7 @@ use futures_util::FutureExt;
 
 use crate::error::ApiError;
 use crate::key_ring::KeyRing;
-use crate::questions::{DirectoryQuestions, EventQuestions, Inbox, MembershipQuestions, UserQuestions};
+use crate::questions::{DirectoryQuestions, EventQuestions, Inbox, MediaQuestions, MembershipQuestions, UserQuestions};
 
 /// What the endpoints need. Cheap to clone.
 #[derive(Clone)]
@@ -50,6 +51,8 @@ pub struct ServerContext {
     pub directory: Arc<dyn DirectoryQuestions>,
     /// Answers about our users.
     pub users: Arc<dyn UserQuestions>,
+    /// Answers about our users' files.
+    pub media: Arc<dyn MediaQuestions>,
     /// Told of everybody who has proved who it is: it is awake. [`Health`](crate::Health) is such a one.
     pub heard_from: Arc<dyn HeardFrom>,
 }
@@ -111,6 +114,8 @@ fn federation_v1() -> Router<ServerContext> {
         .route("/_matrix/federation/v1/user/devices/{userId}", get(users::devices))
         .route("/_matrix/federation/v1/user/keys/query", post(users::query_keys))
         .route("/_matrix/federation/v1/user/keys/claim", post(users::claim_keys))
+        .route("/_matrix/federation/v1/media/download/{mediaId}", get(media::download))
+        .route("/_matrix/federation/v1/media/thumbnail/{mediaId}", get(media::thumbnail))
 }
 
 fn federation_v2() -> Router<ServerContext> {

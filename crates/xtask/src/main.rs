@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** what runs here runs the same on a fresh machine: it makes what it needs below `target/`, and nothing else.
 
+mod bench;
 mod stage;
 mod test;
 mod tidy;
@@ -20,12 +21,15 @@ enum Command {
     Test,
     /// Check what neither compiler nor clippy can: the arrows between crates, where SQL stands, the length of files
     Tidy,
+    /// Measure what has a budget, and write BENCHMARKS.md; takes about ten minutes after building
+    Bench,
 }
 
 fn main() -> ExitCode {
     let outcome = match Command::parse() {
         Command::Test => test::run(&root()),
         Command::Tidy => tidy::run(&root()),
+        Command::Bench => bench::run(&root()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

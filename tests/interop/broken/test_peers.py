@@ -133,6 +133,22 @@ async def test_peer_that_comes_back_gets_everything(server, peer, meet):
     await eventually(all_came, "everything, in order", 120)
 
 
+async def test_event_that_a_peer_breaks_over(server, peer, meet):
+    """An event that a peer answers with an error of its own holds up nothing that comes after it."""
+    meeting = await meet("12")
+
+    async def break_over_poison(request):
+        if "poison" in await request.text():
+            return web.json_response({"errcode": "M_UNKNOWN", "error": "Internal server error"}, status=500)
+        return await peer.answer_send(request, "")
+
+    peer.override("/_matrix/federation/v1/send/", break_over_poison)
+    poison = await meeting.alice.send(meeting.room.id, "poison")
+    after = [await meeting.alice.send(meeting.room.id, f"after {n}") for n in range(3)]
+    await eventually(lambda: all(event_id in meeting.room.events for event_id in after), "what came after", 180)
+    assert poison not in meeting.room.events
+
+
 async def test_repeated_transaction(meet):
     """The same transaction again, also at the same moment, has the same answer and no further effect."""
     meeting = await meet("12")

@@ -171,6 +171,19 @@ pub(super) const SETTINGS: &[Setting] = &[
         about: "Who may publish rooms in the directory: \"everyone\", \"admins\", \"nobody\".",
     },
     Setting {
+        path: "media.upload_size_max",
+        kind: Kind::Text,
+        default: Default::Is("\"50 MiB\""),
+        about: "The largest file that users may upload, and that is fetched from other servers for them.",
+    },
+    Setting {
+        path: "media.cache_size_max",
+        kind: Kind::Text,
+        default: Default::Is("\"10 GiB\""),
+        about: "How much disk the copies of other servers' files may take. Those that nobody asked for the longest\n\
+                go first; after 90 days they go anyway.",
+    },
+    Setting {
         path: "bridges.registration_files",
         kind: Kind::List,
         default: Default::Is("[]"),

@@ -4,6 +4,7 @@ use axum::http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
+use transport::ServerContext;
 
 use crate::config::{Config, Tls};
 
@@ -15,15 +16,13 @@ pub(super) struct Routes {
 
 impl Routes {
     /// Sorts the endpoints to the ports.
-    pub(super) fn new(config: &Config, client_api: Router, federation: Router) -> Self {
+    pub(super) fn new(config: &Config, client_api: Router, federation: ServerContext) -> Self {
         let beside = match &config.federation.tls {
             // A reverse proxy sends everything to one port.
-            Tls::Proxy => Router::new()
-                .route_service("/_matrix/federation/{*path}", federation.clone())
-                .route_service("/_matrix/key/{*path}", federation.clone()),
+            Tls::Proxy => transport::routes(federation.clone()),
             Tls::SelfSigned | Tls::Files { .. } => Router::new(),
         };
-        Self { client: client_api.merge(beside).merge(well_known(config)), federation }
+        Self { client: client_api.merge(beside).merge(well_known(config)), federation: transport::router(federation) }
     }
 }
 

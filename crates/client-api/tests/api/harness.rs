@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use bytes::Bytes;
 use client_api::{ClientApi, ClientApiConfig, PublicDirectory, router};
 use events::{RoomVersion, ServerName};
 use handles::Handles;
@@ -22,6 +23,10 @@ pub(crate) const ADDRESS: &str = "192.0.2.1:4711";
 /// A server.
 pub(crate) struct Server {
     router: Router,
+    /// What lies between it and others.
+    pub(crate) network: Network,
+    /// Its clock, and all else of the world.
+    pub(crate) handles: Handles,
     _server: SimulatedServer,
 }
 
@@ -31,6 +36,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
+    /// The body as it came.
+    pub(crate) bytes: Bytes,
 }
 
 impl Answer {
@@ -55,19 +62,41 @@ pub(crate) async fn server() -> Server {
 /// Starts a server.
 pub(crate) async fn server_with(registration: Registration, rates: Rates) -> Server {
     let handles = Handles::simulated(11);
-    let name = ServerName::parse("a.test").unwrap();
+    server_in(&Network::new(handles.clone()), handles, "a.test", registration, rates).await
+}
+
+/// Starts servers of these names that reach each other.
+pub(crate) async fn servers<const N: usize>(names: [&str; N]) -> [Server; N] {
+    let handles = Handles::simulated(11);
     let network = Network::new(handles.clone());
-    let server = SimulatedServer::start(&network, &name, handles.clone()).await.unwrap();
+    let mut servers = Vec::new();
+    for name in names {
+        let handles = Handles { tasks: handles::Tasks::default(), ..handles.clone() };
+        servers.push(server_in(&network, handles, name, Registration::Open, Rates::off()).await);
+    }
+    servers.try_into().unwrap_or_else(|_| panic!("as many as there are names"))
+}
+
+async fn server_in(
+    network: &Network,
+    handles: Handles,
+    name: &str,
+    registration: Registration,
+    rates: Rates,
+) -> Server {
+    let name = ServerName::parse(name).unwrap();
+    let server = SimulatedServer::start(network, &name, handles.clone()).await.unwrap();
     let messaging = server.messaging().clone();
     let config = UsersConfig { registration, shared_secret: Some("shared".to_owned()), rates };
     let (database, notifier) = (messaging.database().clone(), messaging.notifier().clone());
-    let users = Users::new(name, database, handles, notifier, config, Neighbours::default());
+    let users = Users::new(name, database, handles.clone(), notifier, config, Neighbours::default());
     let config = ClientApiConfig {
         trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
         default_version: RoomVersion::V11,
         public_directory: PublicDirectory::Everyone,
     };
-    Server { router: router(ClientApi::new(users, messaging, config)), _server: server }
+    let api = ClientApi::new(users, messaging, server.media().clone(), config);
+    Server { router: router(api), network: network.clone(), handles, _server: server }
 }
 
 impl Server {
@@ -88,7 +117,7 @@ impl Server {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+        Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null), bytes }
     }
 
     pub(crate) async fn get(&self, path: &str, token: &str) -> Answer {

@@ -6,6 +6,8 @@ mod accounts;
 mod encryption;
 mod harness;
 mod limits;
+mod media;
+mod media_of_others;
 mod profiles;
 mod push_rules;
 mod sessions;

@@ -8,4 +8,5 @@ mod joins;
 mod peer;
 mod reading;
 mod receiving;
+mod sending;
 mod world;

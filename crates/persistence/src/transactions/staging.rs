@@ -108,6 +108,12 @@ pub fn remove(tx: &mut WriteTx<'_>, room: RoomNumber, event_id: &EventId) -> Res
     Ok(())
 }
 
+/// Says whether a staged event is still there.
+pub fn waits(tx: &ReadTx<'_>, number: i64) -> Result<bool, StoreError> {
+    let found = tx.query_optional("SELECT 1 FROM staged WHERE number = ?1", &[&number], |row| row.get::<i64>(0))?;
+    Ok(found.is_some())
+}
+
 /// Tries an event again at `retry_at`.
 pub fn postpone(tx: &mut WriteTx<'_>, number: i64, retry_at: i64) -> Result<(), StoreError> {
     tx.execute("UPDATE staged SET retry_at = ?2, attempts = attempts + 1 WHERE number = ?1", &[&number, &retry_at])?;

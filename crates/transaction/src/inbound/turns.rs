@@ -11,6 +11,9 @@ use transport::ApiError;
 /// Transactions of one origin that are processed or wait for their turn. A server that follows the specification has one.
 pub(super) const PER_ORIGIN_MAX: usize = 5;
 
+/// When an origin that sent too many may try again.
+const RETRY_AFTER_MS: u64 = 1_000;
+
 type Outcome = Option<Result<Value, ApiError>>;
 
 /// Who is being served. Cheap to clone.
@@ -58,7 +61,8 @@ impl Turns {
                 429,
                 "M_LIMIT_EXCEEDED",
                 format!("{PER_ORIGIN_MAX} transactions of {origin} are being processed; send one at a time"),
-            ));
+            )
+            .with("retry_after_ms", RETRY_AFTER_MS));
         }
         let (answer, wait) = watch::channel(None);
         let mine = Arc::new(Notify::new());

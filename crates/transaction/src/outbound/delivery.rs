@@ -35,6 +35,8 @@ pub(super) enum Report {
     Nothing,
     /// It does not take this content.
     Refused(Refused),
+    /// It broke over this content, or it is broken.
+    ServerError(Refused),
     /// It wants to be left alone for a while.
     AskedToRest {
         /// Until then, on the monotonic clock.
@@ -184,12 +186,13 @@ impl Shared {
             let rest = u64::try_from(until.saturating_sub(self.handles.clock.now())).unwrap_or(0);
             return Report::AskedToRest { until: self.handles.clock.monotonic() + Duration::from_millis(rest) };
         }
+        let refused = match transaction.items() {
+            0 => Refused::NothingKept,
+            items => Refused::Items(items),
+        };
         if refuses_content(error) {
             tracing::warn!(server.name = %name, "{name} does not take the transaction {id}: {error}");
-            return Report::Refused(match transaction.items() {
-                0 => Refused::NothingKept,
-                items => Refused::Items(items),
-            });
+            return Report::Refused(refused);
         }
         let failures = self.destinations().get(name).map_or(0, |destination| destination.queue.failures());
         if failures == 0 {
@@ -200,7 +203,7 @@ impl Shared {
         if let Err(error) = self.note_failing(name).await {
             tracing::error!(server.name = %name, "cannot bound what waits for {name}: {error}");
         }
-        Report::Failed
+        if is_server_error(error) { Report::ServerError(refused) } else { Report::Failed }
     }
 
     /// Bounds what waits for a destination that is away.
@@ -263,6 +266,17 @@ fn refuses_content(error: &CallError) -> bool {
     match error {
         CallError::Refused { status: 413, .. } => true,
         CallError::Refused { status: 400, body, .. } => body.get("errcode").is_some(),
+        CallError::Refused { .. } | CallError::Exchange(_) | CallError::Garbage { .. } | CallError::Resting { .. } => {
+            false
+        }
+    }
+}
+
+/// Whether the destination itself, and nothing on the way to it, failed to process what it was sent. One event that no server
+/// should have made is enough for that. CVE-2025-30355.
+fn is_server_error(error: &CallError) -> bool {
+    match error {
+        CallError::Refused { status: 500, body, .. } => body.get("errcode").is_some(),
         CallError::Refused { .. } | CallError::Exchange(_) | CallError::Garbage { .. } | CallError::Resting { .. } => {
             false
         }

@@ -36,6 +36,11 @@ pub const REST_WHEN_HEARD_MAX: Duration = Duration::from_secs(60);
 /// How often the same content is refused until it is sent in halves.
 pub const REFUSALS_MAX: u32 = 3;
 
+/// How often a destination breaks over the same content (status 500) until it is sent in halves.
+pub const SERVER_ERRORS_MAX: u32 = 4;
+/// The longest rest while the item is looked for that a destination breaks over.
+pub const REST_AFTER_SERVER_ERROR_MAX: Duration = Duration::from_secs(60);
+
 /// Ephemeral EDUs that wait for one destination.
 pub const EPHEMERAL_MAX: usize = 100;
 /// Failures in a row after which ephemeral EDUs are no longer kept for a destination.
@@ -60,4 +65,6 @@ const _: () = assert!(PDU_SIZE_BYTES_MAX < TRANSACTION_BYTES_MAX - TRANSACTION_E
 const _: () = assert!(PROBES_IN_FLIGHT_MAX <= SENDS_IN_FLIGHT_MAX);
 const _: () = assert!(REST_MIN.as_millis() < REST_WHEN_HEARD_MAX.as_millis());
 const _: () = assert!(REST_WHEN_HEARD_MAX.as_millis() < REST_MAX.as_millis());
+const _: () = assert!(REFUSALS_MAX <= SERVER_ERRORS_MAX);
+const _: () = assert!(REST_AFTER_SERVER_ERROR_MAX.as_millis() < REST_MAX.as_millis());
 const _: () = assert!(EPHEMERAL_MAX <= TRANSACTION_EDUS_MAX);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::limits::{
-    ANNOUNCE_FAILURES_MAX, REFUSALS_MAX, REST_MAX, REST_MIN, REST_WHEN_HEARD_MAX, TRANSACTION_ITEMS_MAX,
+    ANNOUNCE_FAILURES_MAX, REFUSALS_MAX, REST_AFTER_SERVER_ERROR_MAX, REST_MAX, REST_MIN, REST_WHEN_HEARD_MAX,
+    SERVER_ERRORS_MAX, TRANSACTION_ITEMS_MAX,
 };
 
 /// The queue of one destination. Times are those of the monotonic clock.
@@ -213,18 +214,35 @@ impl DestinationQueue {
 
     /// It answered that it does not take this content. The destination is well, so the rests are short.
     pub(super) fn handle_refused(&mut self, now: Duration, fraction: f64, refused: Refused) {
-        let items = match (self.trial, refused) {
-            (Trial::None, Refused::Items(items)) => items,
-            // It refuses everything: this is no fault of an item.
+        let Some(items) = self.suspects(refused) else { return self.handle_failed(now, fraction) };
+        let rest = doubled(self.refusals);
+        self.suspect(now, jittered(rest, fraction), items, REFUSALS_MAX);
+    }
+
+    /// It broke over this content, or it is broken. The rests grow as with any failure, but not beyond what makes it long to
+    /// find an item that is at fault.
+    pub(super) fn handle_server_error(&mut self, now: Duration, fraction: f64, refused: Refused) {
+        let Some(items) = self.suspects(refused) else { return self.handle_failed(now, fraction) };
+        let rest = doubled(self.failures).min(REST_AFTER_SERVER_ERROR_MAX);
+        self.failures = self.failures.saturating_add(1);
+        self.suspect(now, jittered(rest, fraction), items, SERVER_ERRORS_MAX);
+    }
+
+    /// How many items may be at fault. `None` if none is: it refuses everything.
+    fn suspects(&self, refused: Refused) -> Option<usize> {
+        match (self.trial, refused) {
+            (Trial::None, Refused::Items(items)) => Some(items),
             (Trial::None | Trial::Accused | Trial::Condemned, Refused::NothingKept)
-            | (Trial::Accused | Trial::Condemned, Refused::Items(_)) => return self.handle_failed(now, fraction),
-        };
+            | (Trial::Accused | Trial::Condemned, Refused::Items(_)) => None,
+        }
+    }
+
+    fn suspect(&mut self, now: Duration, rest: Duration, items: usize, refusals_max: u32) {
         self.land();
         self.work.rows = Perhaps::Waiting;
         self.refusals += 1;
-        let rest = jittered(doubled(self.refusals - 1), fraction);
         self.state = State::Resting { since: now, until: now + rest };
-        if self.refusals >= REFUSALS_MAX {
+        if self.refusals >= refusals_max {
             self.refusals = 0;
             if items > 1 {
                 self.items_max = items / 2;

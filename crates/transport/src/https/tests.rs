@@ -1,11 +1,16 @@
 //! Requests over real sockets: names, `.well-known` files, SRV records and redirects, with TLS throughout.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
 use futures_util::stream;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -336,6 +341,83 @@ async fn who_makes_no_progress_is_given_up_and_who_does_is_not() {
     assert_eq!(ask("/steady").await, Ok(12 * 16_384), "it takes twice the time-out");
 }
 
+/// Says which HTTP a request came over.
+fn versions() -> Router {
+    Router::new().fallback(async |request: axum::extract::Request| format!("{:?}", request.version()))
+}
+
+/// A server that has never heard of HTTP/2. Counts connections.
+async fn old_server(authority: &Authority, handles: &Handles) -> (std::net::SocketAddr, Arc<AtomicUsize>) {
+    let (certificate, key) = authority.files(&["127.0.0.1"]);
+    let (chain, key) = (read_certificates(&certificate).unwrap(), PrivateKeyDer::from_pem_file(&key).unwrap());
+    let tls = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let tls = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, connections) = (socket.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let (counter, tasks) = (Arc::clone(&connections), handles.tasks.clone());
+    handles.tasks.spawn("old server", async move {
+        while let Ok((stream, _)) = socket.accept().await {
+            counter.fetch_add(1, Ordering::Relaxed);
+            let stream = TokioIo::new(tls.accept(stream).await.unwrap());
+            let connection = hyper::server::conn::http1::Builder::new()
+                .serve_connection(stream, TowerToHyperService::new(versions()));
+            tasks.spawn("connection", async move { connection.await.unwrap() });
+        }
+    });
+    (address, connections)
+}
+
+#[tokio::test]
+async fn both_versions_of_http_are_spoken_over_connections_that_stay_open() {
+    let world = World::new().await;
+    let handles = Handles::system();
+    let (old, connections) = old_server(&world.authority, &handles).await;
+    let site = world.site(&["127.0.0.1"], versions()).await;
+    let https = world.https();
+    for (address, version) in [(old, "HTTP/1.1"), (site.address, "HTTP/2.0")] {
+        for _ in 0..5 {
+            let answer = https.send(request(&address.to_string())).await.unwrap();
+            assert_eq!(String::from_utf8(answer.body.to_vec()).unwrap(), version);
+        }
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn nothing_compressed_is_asked_for_or_taken() {
+    let world = World::new().await;
+    let router = Router::new()
+        .route("/x", get(async |headers: http::HeaderMap| headers.contains_key("accept-encoding").to_string()))
+        .route("/bomb", get(async || ([("content-encoding", "gzip")], "x")));
+    let site = world.site(&["127.0.0.1"], router).await;
+    let https = world.https();
+    assert_eq!(&*https.send(request(&site.address.to_string())).await.unwrap().body, b"false");
+    let mut asked = request(&site.address.to_string());
+    asked.path_and_query = "/bomb".to_owned();
+    let error = https.send(asked).await.unwrap_err();
+    assert!(error.to_string().contains("gzip"), "{error}");
+}
+
+#[test]
+fn a_rest_is_asked_for_in_seconds_or_until_a_date() {
+    for (header, seconds) in [
+        (Some("120"), Some(120)),
+        (Some("Thu, 01 Jan 1970 00:01:30 GMT"), Some(80)),
+        (Some("Thu, 01 Jan 1970 00:00:01 GMT"), Some(0)),
+        (Some("soon"), None),
+        (Some("-1"), None),
+        (None, None),
+    ] {
+        let headers = header.map(|value| (http::header::RETRY_AFTER, value.parse().unwrap())).into_iter().collect();
+        assert_eq!(retry_after(&headers, 10_500), seconds, "{header:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_speaks_no_http_is_unreachable() {
     let world = World::new().await;
@@ -358,4 +440,61 @@ fn endless(pause: Duration, bytes: usize) -> impl stream::Stream<Item = Result<B
         clock.sleep(pause).await;
         Some((Ok(Bytes::from(vec![b'x'; bytes])), clock))
     })
+}
+
+const DOWNLOAD_LIMITS: crate::CallLimits =
+    crate::CallLimits { timeout: Duration::from_secs(20), response_bytes_max: 100_000 };
+
+#[tokio::test]
+async fn an_address_that_a_server_names_is_followed_only_where_requests_may_go() {
+    use crate::download::Downloads;
+    let mut world = World::new().await;
+    world.names.host("inside.test", FORBIDDEN);
+    let router = Router::new()
+        .route("/x", get(async || "content"))
+        .route("/on", get(async || Redirect::temporary("/x")))
+        .route("/inside", get(async || Redirect::temporary("https://inside.test/x")))
+        .route("/plain", get(async || Redirect::temporary("http://cdn.test/x")))
+        .route("/round", get(async || Redirect::temporary("/round")));
+    world.web(&["cdn.test"], router).await;
+    let (https, named_by) = (world.https(), name("m.test"));
+    for url in ["https://cdn.test/x", "https://cdn.test/on"] {
+        let download = https.open_url(&named_by, url, DOWNLOAD_LIMITS).await.unwrap();
+        let pieces: Vec<_> = download.body.collect().await;
+        assert_eq!((download.status, pieces), (200, vec![Ok(Bytes::from("content"))]), "{url}");
+    }
+    for url in [
+        "https://cdn.test/inside",
+        "https://cdn.test/plain",
+        "https://cdn.test/round",
+        "https://inside.test/x",
+        "https://127.200.0.1/x",
+        "https://[::ffff:127.200.0.1]/x",
+        "http://cdn.test/x",
+        "https://user@cdn.test/x",
+        "file:///etc/passwd",
+        "/x",
+        "x",
+        "",
+    ] {
+        let refused = https.open_url(&named_by, url, DOWNLOAD_LIMITS).await.err();
+        assert!(matches!(refused, Some(ExchangeError::Unreachable { .. })), "{url}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_download_that_does_not_end_is_ended() {
+    use crate::download::Downloads;
+    let world = World::new().await;
+    let endless = get(async || {
+        let pieces = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from(vec![0; 10_000])));
+        axum::body::Body::from_stream(pieces)
+    });
+    let site = world.site(&["m.test"], Router::new().route("/x", endless)).await;
+    world.names.host("m.test", "127.0.0.1");
+    let wanted = Request { response_bytes_max: 100_000, ..request(&format!("m.test:{}", site.address.port())) };
+    let download = world.https().open(wanted).await.unwrap();
+    let pieces: Vec<_> = download.body.collect().await;
+    let read: usize = pieces.iter().flatten().map(Bytes::len).sum();
+    assert!(read <= 100_000 && matches!(pieces.last(), Some(Err(ExchangeError::TooLarge(_)))), "{read}");
 }

@@ -22,6 +22,16 @@ pub enum TlsError {
         /// What is wrong.
         reason: String,
     },
+    /// A certificate and a key that are not a pair.
+    #[error("the certificate {certificate} and the private key {private_key} are no pair: {reason}", certificate = certificate.display(), private_key = private_key.display())]
+    NoPair {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        private_key: PathBuf,
+        /// What the TLS library says.
+        reason: rustls::Error,
+    },
     /// The TLS library refuses the configuration.
     #[error("TLS: {0}")]
     Config(#[from] rustls::Error),

@@ -111,7 +111,7 @@ impl Https {
 }
 
 /// An ordinary HTTPS request, to `default_port` unless the URI says otherwise.
-fn destination_of(uri: &Uri, default_port: u16) -> Result<Destination, String> {
+pub(super) fn destination_of(uri: &Uri, default_port: u16) -> Result<Destination, String> {
     let authority = uri.authority().ok_or("a redirect leads nowhere")?;
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
     Ok(Destination {
@@ -121,7 +121,7 @@ fn destination_of(uri: &Uri, default_port: u16) -> Result<Destination, String> {
     })
 }
 
-fn redirected(from: &Uri, to: Option<&str>) -> Result<Uri, String> {
+pub(super) fn redirected(from: &Uri, to: Option<&str>) -> Result<Uri, String> {
     let to = to.ok_or("a redirect without a place")?;
     let authority = from.authority().map(http::uri::Authority::as_str).unwrap_or_default();
     let to = if to.starts_with("//") {

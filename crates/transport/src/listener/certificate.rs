@@ -100,7 +100,12 @@ fn load(certificate: &Path, private_key: &Path) -> Result<Arc<CertifiedKey>, Tls
     let chain = read_certificates(certificate)?;
     let key = PrivateKeyDer::from_pem_file(private_key)
         .map_err(|error| TlsError::File { path: private_key.to_owned(), reason: error.to_string() })?;
-    let pair = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())?;
+    let pair = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider());
+    let pair = pair.map_err(|reason| TlsError::NoPair {
+        certificate: certificate.to_owned(),
+        private_key: private_key.to_owned(),
+        reason,
+    })?;
     Ok(Arc::new(pair))
 }
 

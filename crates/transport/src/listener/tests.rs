@@ -164,6 +164,16 @@ async fn requests_that_do_not_finish_do_not_hold_up_the_end_for_long() {
     assert!(server.handles.clock.monotonic() - began < Duration::from_secs(10));
 }
 
+#[test]
+fn a_certificate_and_a_key_that_are_no_pair_are_named() {
+    let authority = Authority::new();
+    let ((certificate, _), (_, other_key)) = (authority.files(&["a.test"]), authority.files(&["a.test"]));
+    let error = Certificate::read(certificate.clone(), other_key.clone()).unwrap_err().to_string();
+    for path in [certificate, other_key] {
+        assert!(error.contains(&path.display().to_string()), "{error}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_renewed_certificate_is_used_without_a_restart_and_a_broken_one_is_not() {
     let (old, new) = (Authority::new(), Authority::new());

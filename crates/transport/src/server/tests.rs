@@ -324,3 +324,37 @@ fn unread(pieces: usize) -> Body {
         Ok::<_, std::io::Error>(piece.clone())
     }))
 }
+
+#[tokio::test(start_paused = true)]
+async fn files_come_as_the_second_of_two_parts() {
+    let (_network, a, b) = two().await;
+    let ask = async |path: PathBuilder| {
+        let path = path.finish();
+        a.client.call_raw(&b.name, http::Method::GET, path, None, LIMITS, crate::Rest::Ignore).await
+    };
+    let wish = "ThumbnailQuestion { width: 32, height: 16, method: Crop, motion: Animated }";
+    let thumbnail = v1("media/thumbnail").segment("x").query("width", "32").query("method", "crop");
+    for (path, call_made) in [
+        (
+            v1("media/download").segment("id_-1").query("timeout_ms", "100"),
+            "a.test download id_-1 Some(100ms)".to_owned(),
+        ),
+        (v1("media/download").segment("../x"), "a.test download ../x None".to_owned()),
+        (thumbnail.clone().query("height", "16").query("animated", "true"), format!("a.test thumbnail x {wish} None")),
+    ] {
+        let body = ask(path).await.unwrap();
+        let boundary = std::str::from_utf8(&body).unwrap().strip_prefix("--").unwrap().split("\r\n").next().unwrap();
+        let mut parser = crate::multipart::Parser::new(boundary);
+        parser.push(&body);
+        let head = parser.pull().unwrap().unwrap();
+        let content = parser.pull().unwrap().unwrap();
+        assert!(
+            matches!(head, crate::multipart::Found::Head(head) if head.content_type.as_deref() == Some("text/plain"))
+        );
+        assert_eq!(content, crate::multipart::Found::Content(Bytes::from(call_made)));
+        assert_eq!(parser.pull().unwrap(), Some(crate::multipart::Found::End));
+    }
+    for path in [thumbnail.clone(), thumbnail.clone().query("height", "0"), thumbnail.clone().query("height", "x")] {
+        assert!(matches!(ask(path).await, Err(CallError::Refused { status: 400, .. })));
+    }
+}

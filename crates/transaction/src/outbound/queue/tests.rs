@@ -141,6 +141,35 @@ fn who_refuses_even_an_empty_transaction_makes_us_give_up_nothing() {
 }
 
 #[test]
+fn an_item_that_a_server_breaks_over_is_found_within_minutes() {
+    let mut queue = with_rows();
+    let mut now = at(0);
+    let mut refused = 0;
+    while let Step::Send(Order::Batch { .. }) = next(&mut queue, &mut now) {
+        refused += 1;
+        queue.handle_server_error(now, NO_JITTER, ITEM_REFUSED);
+    }
+    assert_eq!((refused, now), (SERVER_ERRORS_MAX, at(1 + 2 + 4 + 8)));
+    queue.handle_delivered(Rows::None);
+    assert_eq!(next(&mut queue, &mut now), Step::Send(Order::GiveUpItem));
+
+    // But who breaks over nothing at all is broken: it is asked less and less often, and nothing is given up.
+    let mut queue = with_rows();
+    let mut asked = 0;
+    while now < at(12 * 3600) {
+        asked += 1;
+        match next(&mut queue, &mut now) {
+            Step::Send(Order::Batch { items_max, .. }) => {
+                queue.handle_server_error(now, NO_JITTER, Refused::Items(items_max));
+            }
+            Step::Send(Order::Empty) => queue.handle_server_error(now, NO_JITTER, Refused::NothingKept),
+            step @ (Step::Send(Order::GiveUpItem) | Step::RestUntil(_) | Step::Idle) => panic!("{step:?}"),
+        }
+    }
+    assert!(asked < 150, "{asked}");
+}
+
+#[test]
 fn a_failure_during_the_trial_decides_nothing() {
     let mut queue = with_rows();
     let mut now = at(0);

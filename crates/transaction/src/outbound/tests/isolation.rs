@@ -5,27 +5,29 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn an_event_that_a_server_chokes_on_is_found_and_given_up_alone() {
-    let world = World::new();
-    world.peers.set("b.test", Manner::IsDown);
-    world.send(&["b.test"], 0..200).await;
-    world.send_edu(&["b.test"], edu("m.receipt", 1), None).await;
-    world.peers.set("b.test", Manner::Chokes("{\"event\":77}"));
-    world.until(|world| world.peers.events("b.test").len() == 199).await;
-    world.quiet().await;
-    assert_eq!(world.peers.events("b.test"), (0..200).filter(|event| *event != 77).collect::<Vec<_>>());
-    assert_eq!(world.peers.edus("b.test").len(), 1);
-    let sent = world.peers.seen("b.test");
-    let mut contents = BTreeMap::new();
-    for seen in sent {
-        let first = contents.entry(seen.id.clone()).or_insert_with(|| seen.body.clone());
-        assert_eq!(*first, seen.body, "an id was used again with other content");
+    for status in [400, 413, 500] {
+        let world = World::new();
+        world.peers.set("b.test", Manner::IsDown);
+        world.send(&["b.test"], 0..200).await;
+        world.send_edu(&["b.test"], edu("m.receipt", 1), None).await;
+        world.peers.set("b.test", Manner::Chokes(status, "{\"event\":77}"));
+        world.until(|world| world.peers.events("b.test").len() == 199).await;
+        world.quiet().await;
+        assert_eq!(world.peers.events("b.test"), (0..200).filter(|event| *event != 77).collect::<Vec<_>>(), "{status}");
+        assert_eq!(world.peers.edus("b.test").len(), 1);
+        let sent = world.peers.seen("b.test");
+        let mut contents = BTreeMap::new();
+        for seen in sent {
+            let first = contents.entry(seen.id.clone()).or_insert_with(|| seen.body.clone());
+            assert_eq!(*first, seen.body, "an id was used again with other content");
+        }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_edu_that_a_server_chokes_on_is_given_up_too() {
     let world = World::new();
-    world.peers.set("b.test", Manner::Chokes("m.poison"));
+    world.peers.set("b.test", Manner::Chokes(400, "m.poison"));
     world.send_edu(&["b.test"], edu("m.poison", 1), None).await;
     world.send_edu(&["b.test"], edu("m.receipt", 2), None).await;
     world.send(&["b.test"], [1, 2]).await;

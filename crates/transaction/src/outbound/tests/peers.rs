@@ -27,8 +27,8 @@ pub(super) enum Manner {
     WantsRest(u64),
     /// An error of something on the way, whatever is sent.
     ProxyRefuses(u16),
-    /// 400 for what contains this text.
-    Chokes(&'static str),
+    /// This status for what contains this text.
+    Chokes(u16, &'static str),
 }
 
 /// A transaction as it came.
@@ -140,10 +140,10 @@ impl Peers {
                 Ok(Response { retry_after: Some(seconds), ..response })
             }
             Manner::ProxyRefuses(status) => Ok(response(status, "<html>")),
-            Manner::Chokes(text) if seen.body.to_string().contains(text) => {
-                Ok(response(400, r#"{"errcode":"M_UNKNOWN","error":"I choke"}"#))
+            Manner::Chokes(status, text) if seen.body.to_string().contains(text) => {
+                Ok(response(status, r#"{"errcode":"M_UNKNOWN","error":"I choke"}"#))
             }
-            Manner::Chokes(_) => {
+            Manner::Chokes(..) => {
                 self.accepted.lock().unwrap().push(seen.clone());
                 Ok(response(200, r#"{"pdus":{}}"#))
             }

@@ -1,0 +1,63 @@
+//! What is measured: one module a row of the design's table.
+
+mod fan_out;
+mod idle;
+mod inbound;
+mod joining;
+mod sending;
+mod start;
+
+use std::path::Path;
+
+use clap::ValueEnum;
+use handles::Handles;
+
+use crate::report::{Failure, Table};
+
+/// A row of the table of budgets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// From the start of the process until it is ready
+    Start,
+    /// Messages from client to client
+    Sending,
+    /// Transactions of 50 PDUs from another server
+    Inbound,
+    /// Joining a large room over federation
+    Joining,
+    /// One message to many servers
+    FanOut,
+    /// Clients that wait for something to happen
+    Idle,
+}
+
+impl Scenario {
+    /// All, in the order of the design's table.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Start, Self::Sending, Self::Inbound, Self::Joining, Self::FanOut, Self::Idle];
+
+    /// The heading of its table.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Start => "Start",
+            Self::Sending => "Sending a message in a local room, client to client",
+            Self::Inbound => "Inbound PDUs in transactions of 50",
+            Self::Joining => "Joining a room of 20,000 members over federation",
+            Self::FanOut => "One message to 1,000 destinations",
+            Self::Idle => "/sync with nothing new, 1,000 idle clients",
+        }
+    }
+
+    /// Measures it.
+    pub(crate) async fn run(self, binary: &Path, handles: &Handles) -> Result<Table, Failure> {
+        let title = self.title();
+        match self {
+            Self::Start => start::run(title, binary, handles).await,
+            Self::Sending => sending::run(title, binary, handles).await,
+            Self::Inbound => inbound::run(title, binary, handles).await,
+            Self::Joining => joining::run(title, binary, handles).await,
+            Self::FanOut => fan_out::run(title, binary, handles).await,
+            Self::Idle => idle::run(title, binary, handles).await,
+        }
+    }
+}
