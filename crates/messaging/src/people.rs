@@ -1,4 +1,4 @@
-//! Finding people: users of ours, and those of other servers that one shares a room with. C-S API, "User Directory".
+//! Finding people: users of ours, and those of other servers that one shares a room with or that are in published rooms. C-S API, "User Directory".
 
 use events::{UserId, Value};
 use persistence::transactions::{companions, events as event_rows, profiles, rooms as room_rows};
@@ -42,7 +42,7 @@ impl Messaging {
             .read(move |tx| {
                 let mut people = ours(tx)?;
                 let mut seen = None;
-                for (user, room, event) in companions::companions_elsewhere(tx, &searcher, &us, OTHERS_MAX)? {
+                for (user, room, event) in companions::visible_elsewhere(tx, &searcher, &us, OTHERS_MAX)? {
                     if seen.as_ref() != Some(&user) {
                         let version = room_rows::by_number(tx, room)?.version;
                         let stored = event_rows::load(tx, version, event)?;
