@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
+mod gaps;
 mod history;
 mod invites;
 mod joins;
 mod peer;
 mod reading;
 mod receiving;
+mod redactions;
 mod world;
