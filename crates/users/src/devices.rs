@@ -73,7 +73,7 @@ impl Users {
             .write(move |tx| match devices::set_display_name(tx, &renamed, &device, &display_name)? {
                 0 => Err(RenameError::Unknown(renamed, device)),
                 // The name is part of what `/keys/query` says.
-                _ => Ok(users.note_device_change(tx, &renamed, &device)?),
+                _ => Ok(users.note_device_changes(tx, &renamed, &[device])?),
             })
             .await
     }
@@ -98,12 +98,13 @@ impl Users {
         self.0
             .database
             .write(move |tx| -> Result<usize, StoreError> {
-                let mut deleted = 0;
-                for device in devices::all_of(tx, &owner)?.into_iter().filter(|device| is_unwanted(&device.device_id)) {
-                    deleted += devices::delete(tx, &owner, &device.device_id)?;
-                    users.note_device_change(tx, &owner, &device.device_id)?;
+                let all = devices::all_of(tx, &owner)?.into_iter().map(|device| device.device_id);
+                let unwanted: Vec<DeviceId> = all.filter(is_unwanted).collect();
+                for device in &unwanted {
+                    devices::delete(tx, &owner, device)?;
                 }
-                Ok(deleted)
+                users.note_device_changes(tx, &owner, &unwanted)?;
+                Ok(unwanted.len())
             })
             .await
     }
