@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
+mod extremities;
+mod gaps;
 mod history;
 mod invites;
 mod joins;
 mod peer;
 mod reading;
 mod receiving;
+mod redactions;
 mod sending;
 mod world;

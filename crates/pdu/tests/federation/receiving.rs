@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use events::limits::OWN_PREV_EVENTS_MAX;
 use events::{EventId, Pdu, RoomId, RoomVersion, Value};
-use pdu::DUMMY_EVENT_TYPE;
-use pdu::limits::{EXTREMITIES_MAX, STAGED_HORIZON, UNVERIFIED_PER_ORIGIN_MAX};
+use pdu::limits::{STAGED_HORIZON, STAGED_PER_ORIGIN_MAX, UNVERIFIED_PER_ORIGIN_MAX};
 use persistence::transactions::graph::Outcome;
 use persistence::transactions::{events as event_rows, staging, unverified};
+use persistence::{RoomNumber, StoreError};
 use serde_json::json;
 
 use crate::peer::{Peer, PeerRoom, object};
@@ -154,6 +153,31 @@ async fn a_peer_can_have_few_events_wait_for_keys_and_none_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peer_can_have_so_many_events_wait_and_no_more() {
+    let world = World::new();
+    let (a, evil, room, of_peer) = shared(&world).await;
+    let waiting = evil.next(&of_peer, message("@eve:evil.test", "waits in many rooms"));
+    let fill = a.database.write(move |tx| {
+        for number in 0..STAGED_PER_ORIGIN_MAX - 1 {
+            staging::insert(tx, RoomNumber(1_000_000 + number), &name("evil.test"), &waiting, 0)?;
+        }
+        Ok::<_, StoreError>(())
+    });
+    fill.await.unwrap();
+    let (first, second) =
+        (evil.next(&of_peer, message("@eve:evil.test", "1")), evil.next(&of_peer, message("@eve:evil.test", "2")));
+    let said = evil.send(&a, &[object(&first), object(&second)]).await;
+    assert_eq!(said[first.event_id().as_str()], json!({}));
+    assert!(said[second.event_id().as_str()]["error"].is_string(), "{said}");
+    // Others have their own.
+    let good = world.peer("good.test").await;
+    let of_good = good.join(&a, &room, V, "@gil:good.test").await;
+    let hello = good.next(&of_good, message("@gil:good.test", "hello"));
+    good.send(&a, &[object(&hello)]).await;
+    until_outcome(&world, &a, &room, &hello, Outcome::Accepted).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_mangled_event_is_redacted_and_a_full_copy_takes_its_place() {
     let world = World::new();
     let (a, evil, room, mut of_peer) = shared(&world).await;
@@ -285,219 +309,4 @@ async fn an_auth_chain_brings_nothing_that_is_not_cited() {
     for pdu in &stuffing {
         assert!(!is_stored(&a, &room, pdu.event_id()).await);
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_list_of_events_that_is_no_state_places_nothing() {
-    let world = World::new();
-    let (a, evil, room, mut of_peer) = shared(&world).await;
-    let (edge, last) =
-        with_a_gap(&evil, &mut of_peer, state("@eve:evil.test", "m.room.topic", json!({ "topic": "mine" }))).await;
-    let state = of_peer.state();
-    let create = state[&("m.room.create".to_owned(), String::new())].event_id().clone();
-    // One place, two events; and a state without a create event.
-    let member = |pdu: &&Pdu| pdu.membership().is_some();
-    let eve = of_peer.line[0].event_id().clone();
-    let members: Vec<EventId> = state.values().filter(member).map(|pdu| pdu.event_id().clone()).collect();
-    let other = evil.next(
-        &of_peer,
-        draft(
-            "@eve:evil.test",
-            "m.room.member",
-            Some("@eve:evil.test"),
-            json!({ "membership": "join", "displayname": "x" }),
-        ),
-    );
-    of_peer.base.push(other.clone());
-    evil.host(&of_peer);
-    for ids in [members, vec![create, eve, other.event_id().clone()]] {
-        let asked = evil.asked("state_ids");
-        evil.answers("state_ids", move |_| (200, json!({ "pdu_ids": ids, "auth_chain_ids": [] })));
-        evil.send(&a, &[object(&last)]).await;
-        world.until("the peer to be asked", || async { evil.asked("state_ids") > asked }).await;
-        world.until("the next attempt", || async { evil.asked("state_ids") > asked + 1 }).await;
-        assert_eq!(a.place(&room, edge.event_id()).await, None);
-        assert_eq!(a.place(&room, last.event_id()).await, None);
-    }
-}
-
-/// The newest event builds on one that only its state can explain.
-async fn with_a_gap(evil: &Peer, of_peer: &mut PeerRoom, behind: pdu::Draft) -> (Pdu, Pdu) {
-    // What lies before it is given to nobody.
-    evil.add(of_peer, message("@eve:evil.test", "kept back"));
-    let edge = evil.add(of_peer, behind);
-    let last = evil.add(of_peer, message("@eve:evil.test", "last"));
-    evil.host(of_peer);
-    evil.answers("get_missing_events", |_| (200, json!({ "events": [] })));
-    (edge, last)
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_parent_that_cannot_be_reached_is_judged_by_the_state_that_a_peer_gives() {
-    let world = World::new();
-    let (a, evil, room, mut of_peer) = shared(&world).await;
-    let (edge, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
-    evil.send(&a, &[object(&last)]).await;
-    until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
-    assert_eq!(a.outcome(&room, edge.event_id()).await, Some(Outcome::Accepted));
-    let before = a.state_before(&room, edge.event_id()).await.unwrap();
-    assert_eq!(before.len(), of_peer.state().len());
-    // What the two of them miss is asked for by its id: /state is for states of which much is lacking.
-    assert_eq!(evil.asked("/v1/state/"), 0);
-    assert!(
-        a.place(&room, edge.event_id()).await.unwrap().topological
-            < a.place(&room, last.event_id()).await.unwrap().topological
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_state_that_a_peer_gives_may_name_what_is_of_no_state_today() {
-    let world = World::new();
-    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
-    let room = a.create_room("@alice:a.test", V).await;
-    let topic = |text: &str| state("@alice:a.test", "m.room.topic", json!({ "topic": text }));
-    let old = a.send(&room, topic("old")).await.unwrap();
-    let mut of_peer = evil.join(&a, &room, V, "@eve:evil.test").await;
-    a.send(&room, topic("new")).await.unwrap();
-    let (edge, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
-    let a = a.restarted(&world).await;
-    evil.send(&a, &[object(&last)]).await;
-    until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
-    assert!(a.state_before(&room, edge.event_id()).await.unwrap().contains(&old));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_parent_that_its_state_does_not_allow_is_rejected() {
-    let world = World::new();
-    let (a, evil, room, mut of_peer) = shared(&world).await;
-    // Eve has no power to set the topic.
-    let (edge, last) =
-        with_a_gap(&evil, &mut of_peer, state("@eve:evil.test", "m.room.topic", json!({ "topic": "mine" }))).await;
-    evil.send(&a, &[object(&last)]).await;
-    until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
-    assert_eq!(a.outcome(&room, edge.event_id()).await, Some(Outcome::Rejected));
-    assert_eq!(a.current(&room, "m.room.topic", "").await, None);
-    let a = a.restarted(&world).await;
-    a.say(&room, "@alice:a.test", "the room can be loaded again").await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_rejected_event_does_not_come_back_in_a_state_that_a_peer_gives() {
-    let world = World::new();
-    let (a, evil, room, mut of_peer) = shared(&world).await;
-    let levels = json!({ "users": { "@alice:a.test": 100, "@eve:evil.test": 100 } });
-    let seized = evil.next(&of_peer, state("@eve:evil.test", "m.room.power_levels", levels));
-    evil.send(&a, &[object(&seized)]).await;
-    until_outcome(&world, &a, &room, &seized, Outcome::Rejected).await;
-    // The peer builds on it, and says that it is part of the state.
-    of_peer.line.push(seized.clone());
-    let (edge, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
-    evil.send(&a, &[object(&last)]).await;
-    // It cites what was rejected.
-    until_outcome(&world, &a, &room, &last, Outcome::Rejected).await;
-    assert!(!a.state_before(&room, edge.event_id()).await.unwrap().contains(seized.event_id()));
-    assert_ne!(a.current(&room, "m.room.power_levels", "").await.as_ref(), Some(seized.event_id()));
-    assert_eq!(a.outcome(&room, seized.event_id()).await, Some(Outcome::Rejected));
-    let a = a.restarted(&world).await;
-    a.say(&room, "@alice:a.test", "the room can be loaded again").await;
-    assert_eq!(a.outcome(&room, seized.event_id()).await, Some(Outcome::Rejected));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_part_of_a_state_is_no_state() {
-    let world = World::new();
-    let (a, evil, room, mut of_peer) = shared(&world).await;
-    let (_, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
-    let ids: Vec<EventId> = of_peer.state().values().map(|pdu| pdu.event_id().clone()).collect();
-    let missing = EventId::parse(format!("${}", "x".repeat(43))).unwrap();
-    evil.answers("state_ids", move |_| {
-        let mut ids: Vec<&EventId> = ids.iter().collect();
-        ids.push(&missing);
-        (200, json!({ "pdu_ids": ids, "auth_chain_ids": [] }))
-    });
-    evil.send(&a, &[object(&last)]).await;
-    let began = world.handles.clock.now();
-    let staged = || a.read(&room, |tx, room, _| staging::next_due(tx, room, &name("evil.test")));
-    world.until("it to be tried", || async { staged().await.is_some_and(|due| due > began + 5_000) }).await;
-    assert_eq!(a.outcome(&room, last.event_id()).await, None);
-    world.until("it to be given up", || async { staged().await.is_none() }).await;
-    assert!(evil.asked("state_ids") > 1);
-    assert_eq!(a.outcome(&room, last.event_id()).await, None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_redaction_may_come_before_its_target() {
-    for version in [RoomVersion::V10, RoomVersion::V11, RoomVersion::V12] {
-        let world = World::new();
-        let (a, evil, room, mut of_peer) = shared_in(&world, version).await;
-        let target = evil.next(&of_peer, message("@eve:evil.test", "words"));
-        let mut redaction = draft("@eve:evil.test", "m.room.redaction", None, json!({}));
-        redaction.redacts = Some(target.event_id().clone());
-        let redaction = evil.add(&mut of_peer, redaction);
-        let place = if version == RoomVersion::V10 { redaction.object() } else { redaction.content() };
-        assert_eq!(place["redacts"], target.event_id().as_str());
-        evil.send(&a, &[object(&redaction)]).await;
-        until_outcome(&world, &a, &room, &redaction, Outcome::Accepted).await;
-        evil.send(&a, &[object(&target)]).await;
-        until_outcome(&world, &a, &room, &target, Outcome::Accepted).await;
-        assert!(a.visible(&room, target.event_id()).await.unwrap().content().is_empty(), "{version:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_redaction_without_the_power_or_that_is_refused_has_no_effect() {
-    let world = World::new();
-    let (a, evil, room, mut of_peer) = shared(&world).await;
-    let said = a.say(&room, "@alice:a.test", "words").await;
-    let redaction =
-        || pdu::Draft { redacts: Some(said.clone()), ..draft("@eve:evil.test", "m.room.redaction", None, json!({})) };
-    // Accepted, but neither of the same server nor with the level for redactions.
-    let powerless = evil.add(&mut of_peer, redaction());
-    evil.send(&a, &[object(&powerless)]).await;
-    until_outcome(&world, &a, &room, &powerless, Outcome::Accepted).await;
-    assert!(!a.visible(&room, &said).await.unwrap().content().is_empty());
-    // Eve's own words, redacted by her after she was banned, on a part of the graph from before the ban.
-    let own = evil.add(&mut of_peer, message("@eve:evil.test", "own words"));
-    evil.send(&a, &[object(&own)]).await;
-    until_outcome(&world, &a, &room, &own, Outcome::Accepted).await;
-    a.send(&room, draft("@alice:a.test", "m.room.member", Some("@eve:evil.test"), json!({ "membership": "ban" })))
-        .await
-        .unwrap();
-    let late = evil.add(&mut of_peer, pdu::Draft { redacts: Some(own.event_id().clone()), ..redaction() });
-    evil.send(&a, &[object(&late)]).await;
-    until_outcome(&world, &a, &room, &late, Outcome::SoftFailed).await;
-    assert!(!a.visible(&room, own.event_id()).await.unwrap().content().is_empty());
-}
-
-/// Nobody builds on many extremities but we: and what joins them is sent to nobody.
-#[tokio::test(start_paused = true)]
-async fn many_extremities_are_joined_by_an_event_of_ours() {
-    let world = World::new();
-    let (a, evil, room, of_peer) = shared(&world).await;
-    let forks: Vec<Pdu> =
-        (0..15).map(|at| evil.next(&of_peer, message("@eve:evil.test", &format!("fork {at}")))).collect();
-    let received = evil.received().len();
-    evil.send(&a, &forks.iter().map(object).collect::<Vec<_>>()).await;
-    for fork in &forks {
-        until_outcome(&world, &a, &room, fork, Outcome::Accepted).await;
-    }
-    let few = || async { a.extremities(&room).await.len() <= EXTREMITIES_MAX };
-    world.until("the extremities to be joined", few).await;
-    let extremities = a.extremities(&room).await;
-    let mut joined = 0;
-    for event in &extremities {
-        let event = a.visible(&room, event).await.expect("an extremity is stored");
-        if event.event_type() == DUMMY_EVENT_TYPE {
-            assert_eq!(event.sender().as_str(), "@alice:a.test");
-            assert!(event.content().is_empty());
-            joined += event.prev_events().len();
-        }
-    }
-    assert_eq!(joined, OWN_PREV_EVENTS_MAX);
-    assert_eq!(extremities.len(), forks.len() - OWN_PREV_EVENTS_MAX + 1);
-    assert_eq!(evil.received().len(), received, "nobody is sent the event that joins them");
-
-    // The next message builds on all that is left.
-    let said = a.say(&room, "@alice:a.test", "hello").await;
-    assert_eq!(a.extremities(&room).await, [said]);
 }

@@ -1,0 +1,150 @@
+//! Parents that cannot be had with all that lies before them, and the states that peers give for them.
+
+use events::{EventId, Pdu, RoomVersion};
+use persistence::transactions::graph::Outcome;
+use persistence::transactions::staging;
+use serde_json::json;
+
+use crate::peer::{Peer, PeerRoom, object};
+use crate::receiving::{shared, until_outcome};
+use crate::world::{World, draft, message, name, state};
+
+const V: RoomVersion = RoomVersion::V11;
+
+/// The newest event builds on one that only its state can explain.
+async fn with_a_gap(evil: &Peer, of_peer: &mut PeerRoom, behind: pdu::Draft) -> (Pdu, Pdu) {
+    // What lies before it is given to nobody.
+    evil.add(of_peer, message("@eve:evil.test", "kept back"));
+    let edge = evil.add(of_peer, behind);
+    let last = evil.add(of_peer, message("@eve:evil.test", "last"));
+    evil.host(of_peer);
+    evil.answers("get_missing_events", |_| (200, json!({ "events": [] })));
+    (edge, last)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_that_cannot_be_reached_is_judged_by_the_state_that_a_peer_gives() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let (edge, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
+    assert_eq!(a.outcome(&room, edge.event_id()).await, Some(Outcome::Accepted));
+    let before = a.state_before(&room, edge.event_id()).await.unwrap();
+    assert_eq!(before.len(), of_peer.state().len());
+    // What the two of them miss is asked for by its id: /state is for states of which much is lacking.
+    assert_eq!(evil.asked("/v1/state/"), 0);
+    assert!(
+        a.place(&room, edge.event_id()).await.unwrap().topological
+            < a.place(&room, last.event_id()).await.unwrap().topological
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_a_peer_gives_may_name_what_is_of_no_state_today() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let room = a.create_room("@alice:a.test", V).await;
+    let topic = |text: &str| state("@alice:a.test", "m.room.topic", json!({ "topic": text }));
+    let old = a.send(&room, topic("old")).await.unwrap();
+    let mut of_peer = evil.join(&a, &room, V, "@eve:evil.test").await;
+    a.send(&room, topic("new")).await.unwrap();
+    let (edge, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
+    let a = a.restarted(&world).await;
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
+    assert!(a.state_before(&room, edge.event_id()).await.unwrap().contains(&old));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_that_its_state_does_not_allow_is_rejected() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    // Eve has no power to set the topic.
+    let (edge, last) =
+        with_a_gap(&evil, &mut of_peer, state("@eve:evil.test", "m.room.topic", json!({ "topic": "mine" }))).await;
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
+    assert_eq!(a.outcome(&room, edge.event_id()).await, Some(Outcome::Rejected));
+    assert_eq!(a.current(&room, "m.room.topic", "").await, None);
+    let a = a.restarted(&world).await;
+    a.say(&room, "@alice:a.test", "the room can be loaded again").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_event_does_not_come_back_in_a_state_that_a_peer_gives() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let levels = json!({ "users": { "@alice:a.test": 100, "@eve:evil.test": 100 } });
+    let seized = evil.next(&of_peer, state("@eve:evil.test", "m.room.power_levels", levels));
+    evil.send(&a, &[object(&seized)]).await;
+    until_outcome(&world, &a, &room, &seized, Outcome::Rejected).await;
+    // The peer builds on it, and says that it is part of the state.
+    of_peer.line.push(seized.clone());
+    let (edge, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
+    evil.send(&a, &[object(&last)]).await;
+    // It cites what was rejected.
+    until_outcome(&world, &a, &room, &last, Outcome::Rejected).await;
+    assert!(!a.state_before(&room, edge.event_id()).await.unwrap().contains(seized.event_id()));
+    assert_ne!(a.current(&room, "m.room.power_levels", "").await.as_ref(), Some(seized.event_id()));
+    assert_eq!(a.outcome(&room, seized.event_id()).await, Some(Outcome::Rejected));
+    let a = a.restarted(&world).await;
+    a.say(&room, "@alice:a.test", "the room can be loaded again").await;
+    assert_eq!(a.outcome(&room, seized.event_id()).await, Some(Outcome::Rejected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_of_a_state_is_no_state() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let (_, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
+    let ids: Vec<EventId> = of_peer.state().values().map(|pdu| pdu.event_id().clone()).collect();
+    let missing = EventId::parse(format!("${}", "x".repeat(43))).unwrap();
+    evil.answers("state_ids", move |_| {
+        let mut ids: Vec<&EventId> = ids.iter().collect();
+        ids.push(&missing);
+        (200, json!({ "pdu_ids": ids, "auth_chain_ids": [] }))
+    });
+    evil.send(&a, &[object(&last)]).await;
+    let began = world.handles.clock.now();
+    let staged = || a.read(&room, |tx, room, _| staging::next_due(tx, room, &name("evil.test")));
+    world.until("it to be tried", || async { staged().await.is_some_and(|due| due > began + 5_000) }).await;
+    assert_eq!(a.outcome(&room, last.event_id()).await, None);
+    world.until("it to be given up", || async { staged().await.is_none() }).await;
+    assert!(evil.asked("state_ids") > 1);
+    assert_eq!(a.outcome(&room, last.event_id()).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_events_that_is_no_state_places_nothing() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let (edge, last) =
+        with_a_gap(&evil, &mut of_peer, state("@eve:evil.test", "m.room.topic", json!({ "topic": "mine" }))).await;
+    let state = of_peer.state();
+    let create = state[&("m.room.create".to_owned(), String::new())].event_id().clone();
+    // One place, two events; and a state without a create event.
+    let member = |pdu: &&Pdu| pdu.membership().is_some();
+    let eve = of_peer.line[0].event_id().clone();
+    let members: Vec<EventId> = state.values().filter(member).map(|pdu| pdu.event_id().clone()).collect();
+    let other = evil.next(
+        &of_peer,
+        draft(
+            "@eve:evil.test",
+            "m.room.member",
+            Some("@eve:evil.test"),
+            json!({ "membership": "join", "displayname": "x" }),
+        ),
+    );
+    of_peer.base.push(other.clone());
+    evil.host(&of_peer);
+    for ids in [members, vec![create, eve, other.event_id().clone()]] {
+        let asked = evil.asked("state_ids");
+        evil.answers("state_ids", move |_| (200, json!({ "pdu_ids": ids, "auth_chain_ids": [] })));
+        evil.send(&a, &[object(&last)]).await;
+        world.until("the peer to be asked", || async { evil.asked("state_ids") > asked }).await;
+        world.until("the next attempt", || async { evil.asked("state_ids") > asked + 1 }).await;
+        assert_eq!(a.place(&room, edge.event_id()).await, None);
+        assert_eq!(a.place(&room, last.event_id()).await, None);
+    }
+}
