@@ -19,7 +19,7 @@ const CONFIG: &str = "server_name = \"a.test\"\n\
     [registration]\nmode = \"open\"\nshared_secret = \"between us\"\n";
 
 fn folder() -> TempDir {
-    tempfile::tempdir().unwrap()
+    tempfile::tempdir().expect("there is a folder for temporary files")
 }
 
 fn with(config: &str, change: (&str, &str)) -> String {
@@ -29,7 +29,7 @@ fn with(config: &str, change: (&str, &str)) -> String {
 
 /// What a server that does not start says.
 fn refusal(folder: &Path, config: &str) -> String {
-    std::fs::write(folder.join("althing.toml"), config).unwrap();
+    std::fs::write(folder.join("althing.toml"), config).expect("the folder is ours");
     let mut command = althing(folder);
     command.arg("serve");
     let output = run(command, "");
@@ -69,7 +69,7 @@ fn sigterm_ends_it_in_time_whoever_waits() {
 
 fn sync(server: &Server, token: &str, query: &str) -> (String, Value) {
     let answer = read_answer(server.send("GET", &format!("/_matrix/client/v3/sync?{query}"), token, ""));
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
     (head.to_owned(), serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}")))
 }
 
