@@ -9,6 +9,7 @@ use persistence::transactions::{events as event_rows, rooms as room_rows};
 use persistence::{RoomNumber, StoreError, WriteTx};
 use serde_json::value::RawValue;
 use transaction::RequestError;
+use transaction::requests::Members;
 use transport::questions::Handshake;
 
 use crate::commit::{CommitError, Entry, state_records, write_states};
@@ -134,6 +135,10 @@ impl Graph {
         let answer = answer.map_err(|error| refused(server, error))?;
         if answer.state.len() > JOIN_EVENTS_MAX || answer.auth_chain.len() > JOIN_EVENTS_MAX {
             return Err(failed(server, format!("the room has more than {JOIN_EVENTS_MAX} state events")));
+        }
+        if answer.members == Members::Omitted {
+            // We did not ask for that, and a part of a state is no state.
+            return Err(failed(server, "its answer leaves members out".to_owned()));
         }
         let join = self.returned_event(&ours, answer.event, server).await?;
         let state = self.check_answer(server, room_id, version, answer.state, References::Unlimited).await;

@@ -228,10 +228,12 @@ impl Users {
             .database
             .write(move |tx| -> Result<(), StoreError> {
                 accounts::deactivate(tx, &deactivated, now)?;
-                for device in devices::all_of(tx, &deactivated)? {
-                    devices::delete(tx, &deactivated, &device.device_id)?;
-                    users.note_device_change(tx, &deactivated, &device.device_id)?;
+                let all = devices::all_of(tx, &deactivated)?.into_iter().map(|device| device.device_id);
+                let all: Vec<_> = all.collect();
+                for device in &all {
+                    devices::delete(tx, &deactivated, device)?;
                 }
+                users.note_device_changes(tx, &deactivated, &all)?;
                 cross_signing::delete_all(tx, &deactivated)?;
                 key_backups::delete_all(tx, &deactivated)?;
                 account_data::delete_all(tx, &deactivated)?;

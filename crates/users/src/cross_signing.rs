@@ -171,13 +171,16 @@ impl Users {
         signed: impl Iterator<Item = (UserId, String)>,
     ) -> Result<(), StoreError> {
         let (own, others): (BTreeSet<_>, BTreeSet<_>) = signed.partition(|(user, _)| user == signer);
+        let (mut signed_devices, mut signed_keys) = (Vec::new(), false);
         for (_, target) in own {
             match DeviceId::parse(&target) {
-                Some(device) if device_keys::get(tx, signer, &device)?.is_some() => {
-                    self.note_device_change(tx, signer, &device)?;
-                }
-                Some(_) | None => self.note_signing_change(tx, signer)?,
+                Some(device) if device_keys::get(tx, signer, &device)?.is_some() => signed_devices.push(device),
+                Some(_) | None => signed_keys = true,
             }
+        }
+        self.note_device_changes(tx, signer, &signed_devices)?;
+        if signed_keys {
+            self.note_signing_change(tx, signer)?;
         }
         for user in others.into_iter().map(|(user, _)| user).collect::<BTreeSet<_>>() {
             cross_signing::note_signed(tx, signer, &user)?;

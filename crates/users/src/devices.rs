@@ -1,8 +1,9 @@
 //! Devices. C-S API, "Device management".
 
 use events::UserId;
-use persistence::StoreError;
 use persistence::transactions::devices::{self, Device, DeviceId};
+use persistence::transactions::{companions, cross_signing};
+use persistence::{Position, StoreError};
 
 use crate::Users;
 
@@ -36,6 +37,26 @@ impl Users {
         self.0.database.read(move |tx| devices::get(tx, &user, &device)).await
     }
 
+    /// Returns the users whose devices or keys changed after `from` and who share a room with `user`, and those whose keys `user`
+    /// signed since.
+    pub async fn device_list_changes(&self, user: &UserId, from: Position) -> Result<Vec<UserId>, StoreError> {
+        let user = user.clone();
+        self.0
+            .database
+            .read(move |tx| {
+                let mut changes = Vec::new();
+                for other in devices::changed_since(tx, from)? {
+                    if other == user || companions::share_room(tx, &user, &other)? {
+                        changes.push(other);
+                    }
+                }
+                let signed = cross_signing::signed_since(tx, &user, from)?;
+                changes.extend(signed.into_iter().filter(|other| !changes.contains(other)).collect::<Vec<_>>());
+                Ok(changes)
+            })
+            .await
+    }
+
     /// Renames a device.
     pub async fn rename_device(
         &self,
@@ -52,7 +73,7 @@ impl Users {
             .write(move |tx| match devices::set_display_name(tx, &renamed, &device, &display_name)? {
                 0 => Err(RenameError::Unknown(renamed, device)),
                 // The name is part of what `/keys/query` says.
-                _ => Ok(users.note_device_change(tx, &renamed, &device)?),
+                _ => Ok(users.note_device_changes(tx, &renamed, &[device])?),
             })
             .await
     }
@@ -77,12 +98,13 @@ impl Users {
         self.0
             .database
             .write(move |tx| -> Result<usize, StoreError> {
-                let mut deleted = 0;
-                for device in devices::all_of(tx, &owner)?.into_iter().filter(|device| is_unwanted(&device.device_id)) {
-                    deleted += devices::delete(tx, &owner, &device.device_id)?;
-                    users.note_device_change(tx, &owner, &device.device_id)?;
+                let all = devices::all_of(tx, &owner)?.into_iter().map(|device| device.device_id);
+                let unwanted: Vec<DeviceId> = all.filter(is_unwanted).collect();
+                for device in &unwanted {
+                    devices::delete(tx, &owner, device)?;
                 }
-                Ok(deleted)
+                users.note_device_changes(tx, &owner, &unwanted)?;
+                Ok(unwanted.len())
             })
             .await
     }

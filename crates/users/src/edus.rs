@@ -43,26 +43,43 @@ impl EduIntake for Users {
 }
 
 impl Users {
-    /// Writes down that a device of one of our users changed or is gone, tells the servers that share a room with the user, and
+    /// Writes down that devices of one of our users changed or are gone, tells the servers that share a room with the user, and
     /// wakes those of ours who do after the commit.
-    pub(crate) fn note_device_change(
+    pub(crate) fn note_device_changes(
         &self,
         tx: &mut WriteTx<'_>,
         user: &UserId,
-        device: &DeviceId,
+        devices: &[DeviceId],
     ) -> Result<(), StoreError> {
-        let (position, before) = devices::note_announcement(tx, user)?;
-        let destinations = self.servers_that_follow(tx, user)?;
-        if !destinations.is_empty() {
-            let content = self.device_list_update(tx, user, device, position, before)?;
-            let edu = Edu { edu_type: DEVICE_LIST_UPDATE.to_owned(), content };
-            self.0.neighbours.other_servers.enqueue(tx, &destinations, &edu)?;
+        if devices.is_empty() {
+            return Ok(());
         }
+        let destinations = self.servers_that_follow(tx, user)?;
+        self.announce_devices(tx, user, devices, &destinations)?;
         self.wake_companions_after_commit(tx, user)
     }
 
+    /// Gives each change a number of its own, and queues it.
+    fn announce_devices(
+        &self,
+        tx: &mut WriteTx<'_>,
+        user: &UserId,
+        devices: &[DeviceId],
+        destinations: &BTreeSet<ServerName>,
+    ) -> Result<(), StoreError> {
+        for device in devices {
+            let (position, before) = devices::note_announcement(tx, user)?;
+            if !destinations.is_empty() {
+                let content = self.device_list_update(tx, user, device, position, before)?;
+                let edu = Edu { edu_type: DEVICE_LIST_UPDATE.to_owned(), content };
+                self.0.neighbours.other_servers.enqueue(tx, destinations, &edu)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes down that the cross-signing keys of one of our users changed, and tells everybody as
-    /// [`Users::note_device_change`] does.
+    /// [`Users::note_device_changes`] does.
     pub(crate) fn note_signing_change(&self, tx: &mut WriteTx<'_>, user: &UserId) -> Result<(), StoreError> {
         devices::note_change(tx, user)?;
         let destinations = self.servers_that_follow(tx, user)?;
@@ -87,14 +104,9 @@ impl Users {
         self.0
             .database
             .write(move |tx| {
-                for device in devices::all_of(tx, &user)? {
-                    // Each needs a number of its own; that the others miss it, they notice with the next one they get.
-                    let (position, before) = devices::note_announcement(tx, &user)?;
-                    let content = users.device_list_update(tx, &user, &device.device_id, position, before)?;
-                    let edu = Edu { edu_type: DEVICE_LIST_UPDATE.to_owned(), content };
-                    users.0.neighbours.other_servers.enqueue(tx, &servers, &edu)?;
-                }
-                Ok(())
+                let devices = devices::all_of(tx, &user)?.into_iter().map(|device| device.device_id);
+                // Those who are not told miss these numbers, and notice with the next one that they get.
+                users.announce_devices(tx, &user, &devices.collect::<Vec<_>>(), &servers)
             })
             .await
     }
@@ -126,10 +138,9 @@ impl Users {
 
     /// Wakes the users of ours who share a room with `user`, and `user` if they are one of ours.
     pub(crate) fn wake_companions_after_commit(&self, tx: &mut WriteTx<'_>, user: &UserId) -> Result<(), StoreError> {
-        for companion in companions::companions_of_server(tx, user, self.server_name())? {
-            self.wake_after_commit(tx, &companion);
-        }
-        self.wake_after_commit(tx, user);
+        let companions = companions::companions_of_server(tx, user, self.server_name())?;
+        let (notifier, user) = (self.0.notifier.clone(), user.clone());
+        tx.after_commit(move || companions.iter().chain([&user]).for_each(|companion| notifier.wake(companion)));
         Ok(())
     }
 

@@ -81,7 +81,7 @@ impl Users {
             .database
             .write(move |tx| -> Result<Value, KeyUploadError> {
                 if checked.store(tx, &owner, &device)? {
-                    users.note_device_change(tx, &owner, &device)?;
+                    users.note_device_changes(tx, &owner, std::slice::from_ref(&device))?;
                 }
                 Ok(one_time_key_counts(tx, &owner, &device)?)
             })

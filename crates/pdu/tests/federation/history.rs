@@ -59,6 +59,24 @@ async fn history_comes_with_the_states_that_it_happened_in() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_may_read_history_follows_from_the_state_that_it_happened_in() {
+    let world = World::new();
+    let (a, evil, room, history) = joined_late(&world).await;
+    backfill_all(&a, &room).await;
+    let good = world.peer("good.test").await;
+    good.join(&a, &room.id, V, "@gil:good.test").await;
+    let body = |asker: &Arc<Peer>, event: &Pdu| {
+        let (path, asker, a) = (format!("v1/event/{}", event.event_id()), Arc::clone(asker), &a);
+        async move { asker.get(a, &path).await.unwrap()["pdus"][0]["content"]["body"].clone() }
+    };
+    let [_, private, _, public] = history.as_slice() else { panic!("there are four") };
+    // Eve's server was there when only those in the room might read; Gil's came when all of the history was open again.
+    assert_eq!(body(&evil, private).await, "private");
+    assert_eq!(body(&good, private).await, Value::Null);
+    assert_eq!(body(&good, public).await, "public");
+}
+
+#[tokio::test(start_paused = true)]
 async fn history_is_in_the_order_of_its_parents() {
     let world = World::new();
     let (a, _, room, _) = joined_late(&world).await;

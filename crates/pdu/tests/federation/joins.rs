@@ -122,7 +122,8 @@ async fn what_a_resident_gives_is_judged() {
 #[tokio::test(start_paused = true)]
 async fn a_state_that_is_none_is_refused() {
     let world = World::new();
-    let cases: [fn(&PeerRoom, &mut Value); 4] = [
+    let cases: [fn(&PeerRoom, &mut Value); 5] = [
+        |_, said| said["members_omitted"] = json!(true),
         |_, said| said["state"] = json!([]),
         // Without the create event.
         |room, said| {
