@@ -119,6 +119,22 @@ async fn a_head_without_end_is_refused() {
 }
 
 #[tokio::test]
+async fn an_answer_reaches_who_is_still_sending() {
+    let server = plain(Router::new().fallback(async || (http::StatusCode::PAYLOAD_TOO_LARGE, "too large"))).await;
+    for _ in 0..20 {
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let (mut reader, mut writer) = stream.into_split();
+        let head = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1500000\r\n\r\n";
+        writer.write_all(head.as_bytes()).await.unwrap();
+        // Without a look at what comes back, as simple clients do it.
+        writer.write_all(&vec![b'x'; 1_500_000]).await.unwrap();
+        let mut answer = String::new();
+        reader.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 413") && answer.ends_with("too large"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn requests_in_flight_are_finished_before_the_end() {
     let (arrived, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (arrival, permission) = (Arc::clone(&arrived), Arc::clone(&go_on));
