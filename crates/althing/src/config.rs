@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use events::{RoomVersion, ServerName};
 use ipnet::IpNet;
+use users::rate_limits::{Limit, Rate, Rates};
 
 pub(crate) use error::ConfigError;
 pub(crate) use secret::Secret;
@@ -39,7 +40,7 @@ pub(crate) struct Config {
     /// What new rooms are like.
     pub(crate) rooms: Rooms,
     /// Rate limits.
-    pub(crate) limits: Limits,
+    pub(crate) limits: Rates,
     /// What is logged.
     pub(crate) log: Log,
     /// What is not wrong but worth a look, in words.
@@ -55,6 +56,8 @@ pub(crate) struct Client {
     pub(crate) public_url: String,
     /// What to answer at `/.well-known/matrix/server`, if we are to answer there.
     pub(crate) serve_well_known: Option<ServerName>,
+    /// Who is believed about the addresses of clients.
+    pub(crate) trusted_proxies: Vec<IpNet>,
 }
 
 /// `[federation]`
@@ -139,15 +142,6 @@ pub(crate) enum PublicDirectory {
     Nobody,
 }
 
-/// `[limits]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Limits {
-    /// Everybody has to keep to them.
-    Enforced,
-    /// For tests and load.
-    Off,
-}
-
 /// `[log]`
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
@@ -189,7 +183,7 @@ impl Config {
             federation: read_federation(&mut values, &mut warnings)?,
             registration: read_registration(&mut values, &mut warnings)?,
             rooms: read_rooms(&mut values)?,
-            limits: if values.flag("limits.enabled") { Limits::Enforced } else { Limits::Off },
+            limits: read_limits(&mut values)?,
             log: read_log(&mut values)?,
             server_name,
             warnings,
@@ -202,6 +196,7 @@ impl Config {
 }
 
 const ADDRESSES: &str = "an IP address with a port, like \"127.0.0.1:8008\" or \"[::]:8448\"";
+const IP_RANGES: &str = "an address with the length of its prefix, like \"10.0.0.0/8\" or \"::1/128\"";
 const SERVER_NAME: &str = "a server name, like \"example.org\" or \"example.org:8448\"";
 
 fn read_client(values: &mut Values, server_name: &ServerName) -> Result<Client, ConfigError> {
@@ -225,7 +220,8 @@ fn read_client(values: &mut Values, server_name: &ServerName) -> Result<Client, 
             format!("https://{}", authority.strip_suffix(":443").unwrap_or(authority))
         }
     };
-    Ok(Client { listen, public_url, serve_well_known })
+    let trusted_proxies = values.parsed_list("client.trusted_proxies", IP_RANGES, parse_ip_range)?;
+    Ok(Client { listen, public_url, serve_well_known, trusted_proxies })
 }
 
 fn read_federation(values: &mut Values, warnings: &mut Vec<String>) -> Result<Federation, ConfigError> {
@@ -244,11 +240,7 @@ fn read_federation(values: &mut Values, warnings: &mut Vec<String>) -> Result<Fe
             let files = values.list("federation.extra_ca_certificates");
             files.iter().map(|file| values.file_path(file)).collect()
         },
-        allowed_ip_ranges: values.parsed_list(
-            "federation.allowed_ip_ranges",
-            "an address with the length of its prefix, like \"10.0.0.0/8\" or \"::1/128\"",
-            parse_ip_range,
-        )?,
+        allowed_ip_ranges: values.parsed_list("federation.allowed_ip_ranges", IP_RANGES, parse_ip_range)?,
         trusted_key_servers: values.parsed_list("federation.trusted_key_servers", SERVER_NAME, parse_server_name)?,
     })
 }
@@ -316,6 +308,33 @@ fn read_rooms(values: &mut Values) -> Result<Rooms, ConfigError> {
             },
         )?,
     })
+}
+
+fn read_limits(values: &mut Values) -> Result<Rates, ConfigError> {
+    let mut rates = Rates::off();
+    for limit in Limit::ALL {
+        let path = limit_path(limit);
+        if let Some(rate) = values.parsed(path, "\"off\", or like \"10 at once, one per 5 s\"", Rate::parse)? {
+            rates.0.insert(limit, rate);
+        }
+    }
+    Ok(if values.flag("limits.enabled") { rates } else { Rates::off() })
+}
+
+fn limit_path(limit: Limit) -> &'static str {
+    match limit {
+        Limit::LoginFailuresPerUser => "limits.login_failures_per_user",
+        Limit::LoginFailuresPerAddress => "limits.login_failures_per_address",
+        Limit::RegistrationsPerAddress => "limits.registrations_per_address",
+        Limit::RegistrationChecksPerAddress => "limits.registration_checks_per_address",
+        Limit::Messages => "limits.messages",
+        Limit::Joins => "limits.joins",
+        Limit::Invites => "limits.invites",
+        Limit::RoomCreations => "limits.room_creations",
+        Limit::KeyClaims => "limits.key_claims",
+        Limit::ProfileChanges => "limits.profile_changes",
+        Limit::Uploads => "limits.uploads",
+    }
 }
 
 fn read_log(values: &mut Values) -> Result<Log, ConfigError> {

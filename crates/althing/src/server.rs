@@ -19,12 +19,12 @@ use transport::https::{Https, HttpsConfig, TlsError};
 use transport::listener::Certificate;
 use transport::server::ServerContext;
 use transport::{Client, Health, KeyRing};
-use users::{Neighbours, RateLimits, Registration, Users, UsersConfig};
+use users::{Neighbours, Registration, Users, UsersConfig};
 
 pub(crate) use sockets::{ListenError, Sockets};
 
 use crate::certificate::{self, CertificateError, Files};
-use crate::config::{self, CertificateCheck, Config, Limits, RegistrationMode, Secret, Tls};
+use crate::config::{self, CertificateCheck, Config, RegistrationMode, Secret, Tls};
 use crate::data_dir::{self, DataDir};
 use crate::signing_key::{self, SigningKeyError};
 
@@ -172,6 +172,7 @@ pub(crate) fn https(config: &Config) -> HttpsConfig {
 
 fn clients(config: &Config) -> ClientApiConfig {
     ClientApiConfig {
+        trusted_proxies: config.client.trusted_proxies.clone(),
         default_version: config.rooms.default_version,
         public_directory: match config.rooms.public_directory {
             config::PublicDirectory::Everyone => PublicDirectory::Everyone,
@@ -190,9 +191,6 @@ fn accounts(config: &Config) -> UsersConfig {
             RegistrationMode::Open => Registration::Open,
         },
         shared_secret: config.registration.shared_secret.as_ref().map(exposed),
-        rate_limits: match config.limits {
-            Limits::Enforced => RateLimits::Enforced,
-            Limits::Off => RateLimits::Off,
-        },
+        rates: config.limits.clone(),
     }
 }

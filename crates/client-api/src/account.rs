@@ -1,15 +1,15 @@
-//! One's own account.
+//! One's own account. C-S API, "Account management" and "Adding Account Administrative Contact Information".
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use events::{UserId, Value};
+use events::Value;
 use http::StatusCode;
 use serde_json::json;
-use users::Users;
-use users::sessions::PasswordError;
+use users::accounts::ErasedProfile;
 
 use crate::ClientApi;
+use crate::authentication::prove_password;
 use crate::error::ApiError;
 use crate::request::{Address, Authenticated, Body};
 
@@ -37,31 +37,37 @@ pub(crate) async fn change_password(
     Ok(Json(json!({})).into_response())
 }
 
-/// Asks for the password again before something that cannot be undone. `None` once it was given. C-S API, "User-Interactive
-/// Authentication API".
-pub(crate) async fn prove_password(
-    api: &ClientApi,
-    user: &UserId,
-    address: Option<std::net::IpAddr>,
-    body: &Body,
-) -> Result<Option<Response>, ApiError> {
-    let auth = body.0.get("auth").and_then(Value::as_object);
-    let text = |key: &str| auth.and_then(|auth| auth.get(key)).and_then(Value::as_str);
-    let mut challenge = json!({
-        "flows": [{ "stages": ["m.login.password"] }],
-        "params": {},
-        "session": api.messaging().handles().random.token(16),
-    });
-    if text("type") == Some("m.login.password") {
-        let users: &Users = api.users();
-        match users.check_password(user, text("password").unwrap_or_default(), address).await {
-            Ok(()) => return Ok(None),
-            Err(error @ PasswordError::Wrong) => {
-                challenge["errcode"] = json!("M_FORBIDDEN");
-                challenge["error"] = json!(error.to_string());
-            }
-            Err(error) => return Err(error.into()),
-        }
+/// `POST /_matrix/client/v3/account/deactivate`
+pub(crate) async fn deactivate(
+    State(api): State<ClientApi>,
+    who: Authenticated,
+    Address(address): Address,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let profile = if body.find::<bool>("erase")?.unwrap_or(false) { ErasedProfile::Erase } else { ErasedProfile::Keep };
+    if let Some(challenge) = prove_password(&api, &who.user, address, &body).await? {
+        return Ok(challenge);
     }
-    Ok(Some((StatusCode::UNAUTHORIZED, Json(challenge)).into_response()))
+    api.users().deactivate(&who.user, profile).await?;
+    // No third-party identifier is ever bound here, so that none is left bound.
+    Ok(Json(json!({ "id_server_unbind_result": "success" })).into_response())
+}
+
+/// `GET /_matrix/client/v3/account/3pid`: there are none.
+pub(crate) async fn no_third_party_ids(_who: Authenticated) -> Json<Value> {
+    Json(json!({ "threepids": [] }))
+}
+
+/// `POST /_matrix/client/v3/account/3pid` and below: none can be added, as the capability `m.3pid_changes` says.
+pub(crate) async fn no_third_party_changes(_who: Authenticated) -> ApiError {
+    ApiError::forbidden("this server keeps no e-mail addresses and phone numbers")
+}
+
+/// `POST …/requestToken`: nothing is ever sent to an e-mail address or a phone number.
+pub(crate) async fn no_validation() -> ApiError {
+    ApiError::new(
+        StatusCode::FORBIDDEN,
+        "M_THREEPID_DENIED",
+        "this server sends nothing to e-mail addresses and phone numbers",
+    )
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use events::RoomVersion;
+use ipnet::IpNet;
 use messaging::Messaging;
 use users::Users;
 
@@ -19,6 +20,8 @@ struct Parts {
 /// What an operator decides about clients.
 #[derive(Debug, Clone)]
 pub struct ClientApiConfig {
+    /// Reverse proxies that are believed about the addresses of clients.
+    pub trusted_proxies: Vec<IpNet>,
     /// The version of rooms whose creator names none.
     pub default_version: RoomVersion,
     /// Who may publish rooms.

@@ -10,7 +10,7 @@ use users::DeviceId;
 use users::devices::RenameError;
 
 use crate::ClientApi;
-use crate::account::prove_password;
+use crate::authentication::prove_password;
 use crate::error::ApiError;
 use crate::request::{Address, Authenticated, Body, Path};
 
@@ -46,8 +46,13 @@ pub(crate) async fn rename(
     path: Path,
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
-    if let Some(name) = body.find_text("display_name")? {
-        api.users().rename_device(&who.user, &named(&path)?, name.to_owned()).await?;
+    let device = named(&path)?;
+    match body.find_text("display_name")? {
+        Some(name) => api.users().rename_device(&who.user, &device, name.to_owned()).await?,
+        None if api.users().device(&who.user, &device).await?.is_none() => {
+            return Err(ApiError::not_found("you have no such device"));
+        }
+        None => {}
     }
     Ok(Json(json!({})))
 }

@@ -11,6 +11,7 @@ use http::header::RETRY_AFTER;
 use messaging::MessagingError;
 use persistence::StoreError;
 use serde_json::json;
+use users::rate_limits::Limited;
 
 /// An error for a client.
 #[derive(Debug)]
@@ -52,6 +53,17 @@ impl ApiError {
         Self { extra: Some(("retry_after_ms", json!(millis))), ..error }
     }
 
+    /// C-S API, "Soft logout": the client keeps what it has, and gets another token.
+    pub(crate) fn expired_token() -> Self {
+        let error = Self::new(StatusCode::UNAUTHORIZED, "M_UNKNOWN_TOKEN", "the access token has expired");
+        Self { extra: Some(("soft_logout", json!(true))), ..error }
+    }
+
+    pub(crate) fn wrong_backup_version(message: String, current: i64) -> Self {
+        let error = Self::new(StatusCode::FORBIDDEN, "M_WRONG_ROOM_KEYS_VERSION", message);
+        Self { extra: Some(("current_version", json!(current.to_string()))), ..error }
+    }
+
     pub(crate) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "M_UNKNOWN", "the server failed; its log says why")
     }
@@ -70,6 +82,12 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         response
+    }
+}
+
+impl From<Limited> for ApiError {
+    fn from(limited: Limited) -> Self {
+        Self::limited(limited.retry_after)
     }
 }
 

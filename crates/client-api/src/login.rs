@@ -5,7 +5,7 @@ use axum::extract::State;
 use events::Value;
 use http::StatusCode;
 use serde_json::json;
-use users::sessions::{LoginError, PasswordError};
+use users::sessions::{LoginError, PasswordError, REFRESHABLE_LIFETIME_MS};
 
 use crate::ClientApi;
 use crate::error::ApiError;
@@ -31,13 +31,26 @@ pub(crate) async fn login(
         Some(identifier) if identifier.get("type").and_then(Value::as_str) == Some("m.id.user") => {
             identifier.get("user").and_then(Value::as_str)
         }
-        Some(_) => return Err(ApiError::invalid_param("only identifiers of type m.id.user are supported")),
+        // As for an e-mail address or a phone number that nobody has.
+        Some(_) => return Err(ApiError::forbidden("users are identified by m.id.user only")),
         // The form before v1.1, that some clients still send.
         None => body.find_text("user")?,
     };
     let name = named.ok_or_else(|| ApiError::missing_param("identifier.user"))?;
     let session = api.users().log_in(name, body.text("password")?, device(&body)?, address).await?;
     Ok(Json(session_answer(&api, &session)))
+}
+
+/// `POST /_matrix/client/v3/refresh`
+pub(crate) async fn refresh(State(api): State<ClientApi>, body: Body) -> Result<Json<Value>, ApiError> {
+    let session = api.users().refresh_session(body.text("refresh_token")?).await?;
+    let unknown = || ApiError::new(StatusCode::UNAUTHORIZED, "M_UNKNOWN_TOKEN", "the refresh token is not valid");
+    let session = session.ok_or_else(unknown)?;
+    Ok(Json(json!({
+        "access_token": session.access_token,
+        "refresh_token": session.refresh_token,
+        "expires_in_ms": REFRESHABLE_LIFETIME_MS,
+    })))
 }
 
 /// `POST /_matrix/client/v3/logout`
@@ -57,6 +70,7 @@ impl From<LoginError> for ApiError {
         let message = error.to_string();
         match error {
             LoginError::Password(error) => error.into(),
+            LoginError::DeviceIsKey => Self::forbidden(message),
             LoginError::TooManyDevices(_) | LoginError::DisplayNameTooLong => Self::invalid_param(message),
             LoginError::Store(error) => error.into(),
         }
@@ -69,7 +83,7 @@ impl From<PasswordError> for ApiError {
         match error {
             PasswordError::Wrong => Self::forbidden(message),
             PasswordError::Deactivated => Self::new(StatusCode::FORBIDDEN, "M_USER_DEACTIVATED", message),
-            PasswordError::Limited(limited) => Self::limited(limited.retry_after),
+            PasswordError::Limited(limited) => limited.into(),
             PasswordError::Store(error) => error.into(),
         }
     }

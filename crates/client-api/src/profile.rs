@@ -37,6 +37,17 @@ pub(crate) async fn set_field(
     Ok(Json(json!({})))
 }
 
+/// `DELETE /_matrix/client/v3/profile/{userId}/{keyName}`
+pub(crate) async fn delete_field(
+    State(api): State<ClientApi>,
+    who: Authenticated,
+    path: Path,
+) -> Result<Json<Value>, ApiError> {
+    who.must_be(&path.id("user_id")?)?;
+    api.users().delete_profile_field(&who.user, path.text("field")).await?;
+    Ok(Json(json!({})))
+}
+
 impl From<ProfileError> for ApiError {
     fn from(error: ProfileError) -> Self {
         let message = error.to_string();
@@ -53,10 +64,9 @@ impl From<ProfileChangeError> for ApiError {
         let message = error.to_string();
         match error {
             ProfileChangeError::Store(error) => error.into(),
-            ProfileChangeError::InvalidField
-            | ProfileChangeError::FieldNameTooLong
-            | ProfileChangeError::InvalidValue { .. }
-            | ProfileChangeError::TooLarge => Self::invalid_param(message),
+            ProfileChangeError::FieldNameTooLong => Self::new(StatusCode::BAD_REQUEST, "M_KEY_TOO_LARGE", message),
+            ProfileChangeError::TooLarge => Self::new(StatusCode::BAD_REQUEST, "M_PROFILE_TOO_LARGE", message),
+            ProfileChangeError::InvalidField | ProfileChangeError::InvalidValue { .. } => Self::invalid_param(message),
         }
     }
 }

@@ -3,14 +3,16 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use events::Value;
+use events::{Object, Value};
 use http::StatusCode;
 use serde_json::json;
 use users::accounts::{NewAccount, RegistrationError, Role, SharedSecretError, SharedSecretRequest};
-use users::sessions::{DeviceRequest, Session};
+use users::rate_limits::Limit;
+use users::sessions::{DeviceRequest, Lifetime, REFRESHABLE_LIFETIME_MS, Session};
 use users::{DeviceId, Registration};
 
 use crate::ClientApi;
+use crate::authentication::{Failure, challenge};
 use crate::error::ApiError;
 use crate::request::{Address, Body, Query};
 
@@ -21,57 +23,65 @@ pub(crate) async fn register(
     query: Query,
     body: Body,
 ) -> Result<Response, ApiError> {
-    if query.get("kind").is_some_and(|kind| kind != "user") {
-        return Err(ApiError::forbidden("guests are not accepted here"));
+    match query.get("kind") {
+        None | Some("user") => {}
+        Some("guest") => return Err(ApiError::forbidden("guests are not accepted here")),
+        Some(_) => return Err(ApiError::invalid_param("`kind` is user or guest")),
     }
     let stage = match api.users().registration() {
         Registration::Closed => return Err(ApiError::forbidden("registration is closed on this server")),
         Registration::Open => "m.login.dummy",
         Registration::Token(_) => "m.login.registration_token",
     };
-    let auth = body.0.get("auth").and_then(Value::as_object);
-    let named = auth.and_then(|auth| auth.get("type")).and_then(Value::as_str);
-    let token = auth.and_then(|auth| auth.get("token")).and_then(Value::as_str).unwrap_or_default();
-    let passed = named == Some(stage) && (stage == "m.login.dummy" || api.users().registration_token_is_valid(token));
-    if let Some(localpart) = body.find_text("username")? {
-        api.users().check_available(localpart).await?;
-    }
-    if !passed {
-        return Ok(challenge(&api, stage, named.is_some()));
-    }
-    let new = NewAccount {
-        localpart: body.find_text("username")?.map(str::to_owned),
-        password: body.find_text("password")?.map(str::to_owned),
-        role: Role::User,
-    };
+    let localpart = body.find_text("username")?;
     let device = if body.find::<bool>("inhibit_login")?.unwrap_or(false) { None } else { Some(device(&body)?) };
+    let password = body.find_text("password")?.map(str::to_owned);
+    if let Some(localpart) = localpart {
+        api.users().check_open_to_clients(localpart).await?;
+    }
+    let Some(auth) = body.find::<Object>("auth")? else { return Ok(challenge(&api, stage, None, None)) };
+    let text = |key: &str| auth.get(key).and_then(Value::as_str);
+    let token = || text("token").unwrap_or_default();
+    let passed =
+        text("type") == Some(stage) && (stage == "m.login.dummy" || api.users().registration_token_is_valid(token()));
+    if !passed {
+        let failure = auth
+            .contains_key("type")
+            .then(|| Failure { errcode: "M_UNAUTHORIZED", error: "that stage was not passed".to_owned() });
+        return Ok(challenge(&api, stage, text("session"), failure));
+    }
+    let new = NewAccount { localpart: localpart.map(str::to_owned), password, role: Role::User };
     let (user, session) = api.users().register(new, device, address).await?;
     let answer = match session {
         Some(session) => session_answer(&api, &session),
-        None => json!({ "user_id": user }),
+        None => json!({ "user_id": user, "home_server": api.users().server_name() }),
     };
     Ok(Json(answer).into_response())
 }
 
-/// User-interactive authentication: what is still to be done. C-S API, "User-Interactive Authentication API".
-fn challenge(api: &ClientApi, stage: &str, failed: bool) -> Response {
-    let random = &api.messaging().handles().random;
-    let mut body = json!({
-        "flows": [{ "stages": [stage] }],
-        "params": {},
-        "session": random.token(16),
-    });
-    if failed {
-        body["errcode"] = json!("M_UNAUTHORIZED");
-        body["error"] = json!("that stage was not passed");
+/// `GET /_matrix/client/v1/register/m.login.registration_token/validity`
+pub(crate) async fn token_validity(
+    State(api): State<ClientApi>,
+    address: Address,
+    query: Query,
+) -> Result<Json<Value>, ApiError> {
+    address.take(&api, Limit::RegistrationChecksPerAddress)?;
+    if *api.users().registration() == Registration::Closed {
+        return Err(ApiError::forbidden("registration is closed on this server"));
     }
-    (StatusCode::UNAUTHORIZED, Json(body)).into_response()
+    let token = query.get("token").ok_or_else(|| ApiError::missing_param("token"))?;
+    Ok(Json(json!({ "valid": api.users().registration_token_is_valid(token) })))
 }
 
 /// `GET /_matrix/client/v3/register/available`
-pub(crate) async fn available(State(api): State<ClientApi>, query: Query) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn available(
+    State(api): State<ClientApi>,
+    address: Address,
+    query: Query,
+) -> Result<Json<Value>, ApiError> {
+    address.take(&api, Limit::RegistrationChecksPerAddress)?;
     let localpart = query.get("username").ok_or_else(|| ApiError::missing_param("username"))?;
-    api.users().check_available(localpart).await?;
+    api.users().check_open_to_clients(localpart).await?;
     Ok(Json(json!({ "available": true })))
 }
 
@@ -92,8 +102,9 @@ pub(crate) async fn shared_secret(State(api): State<ClientApi>, body: Body) -> R
         user_type: body.find_text("user_type")?.map(str::to_owned),
         mac: body.text("mac")?.to_owned(),
     };
-    let (user, session) =
-        api.users().register_with_shared_secret(request, Some(DeviceRequest::default())).await.map_err(refused)?;
+    let inhibits = body.find::<bool>("inhibit_login")?.unwrap_or(false);
+    let device = (!inhibits).then(DeviceRequest::default);
+    let (user, session) = api.users().register_with_shared_secret(request, device).await.map_err(refused)?;
     let mut answer = match session {
         Some(session) => session_answer(&api, &session),
         None => json!({ "user_id": user }),
@@ -113,12 +124,17 @@ fn refused(error: SharedSecretError) -> ApiError {
 
 /// What a client is told of its new session.
 pub(crate) fn session_answer(api: &ClientApi, session: &Session) -> Value {
-    json!({
+    let mut answer = json!({
         "user_id": session.user_id,
         "device_id": session.device_id.as_str(),
         "access_token": session.access_token,
         "home_server": api.users().server_name(),
-    })
+    });
+    if let Some(refresh_token) = &session.refresh_token {
+        answer["refresh_token"] = json!(refresh_token);
+        answer["expires_in_ms"] = json!(REFRESHABLE_LIFETIME_MS);
+    }
+    answer
 }
 
 /// The device that a client names.
@@ -130,7 +146,9 @@ pub(crate) fn device(body: &Body) -> Result<DeviceRequest, ApiError> {
         None => None,
     };
     let display_name = body.find_text("initial_device_display_name")?.map(str::to_owned);
-    Ok(DeviceRequest { device_id, display_name })
+    let refreshes = body.find::<bool>("refresh_token")?.unwrap_or(false);
+    let lifetime = if refreshes { Lifetime::Refreshable } else { Lifetime::Endless };
+    Ok(DeviceRequest { device_id, display_name, lifetime })
 }
 
 impl From<RegistrationError> for ApiError {
@@ -140,7 +158,7 @@ impl From<RegistrationError> for ApiError {
             RegistrationError::InvalidUsername(_) => Self::new(StatusCode::BAD_REQUEST, "M_INVALID_USERNAME", message),
             RegistrationError::Taken(_) => Self::new(StatusCode::BAD_REQUEST, "M_USER_IN_USE", message),
             RegistrationError::PasswordTooLong => Self::invalid_param(message),
-            RegistrationError::Limited(limited) => Self::limited(limited.retry_after),
+            RegistrationError::Limited(limited) => limited.into(),
             RegistrationError::Store(error) => error.into(),
         }
     }

@@ -1,8 +1,8 @@
 //! What clients send, read and checked: who they are, parameters of paths and queries, bodies.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use events::id::{Id, Kind};
 use events::{Object, UserId, Value};
 use http::StatusCode;
@@ -12,12 +12,17 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use messaging::reading::Viewer;
 use serde::de::DeserializeOwned;
 use users::DeviceId;
+use users::rate_limits::{Limit, address_key};
+use users::sessions::Authentication;
 
 use crate::ClientApi;
 use crate::error::ApiError;
+use crate::limits::{address_of, limit_of};
 
 /// Bytes of a request's JSON. An event has at most 64 KiB; uploads of keys are larger.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of JSON with the keys of many rooms. Clients back up some hundred at a time.
+const LARGE_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Somebody who has shown a valid access token.
 pub(crate) struct Authenticated {
@@ -46,9 +51,18 @@ impl FromRequestParts<ClientApi> for Authenticated {
         let header = parts.headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
         let token = header.and_then(|header| header.strip_prefix("Bearer ")).map(str::to_owned);
         let token = token.or_else(|| Query::of(parts).get("access_token").map(str::to_owned)).ok_or_else(missing)?;
-        let owner = api.users().authenticate(&token, address_of(parts)).await?;
-        let unknown = || ApiError::new(StatusCode::UNAUTHORIZED, "M_UNKNOWN_TOKEN", "the access token is not valid");
-        let owner = owner.ok_or_else(unknown)?;
+        let address = address_of(parts, &api.config().trusted_proxies);
+        let owner = match api.users().authenticate(&token, address).await? {
+            Authentication::Owner(owner) => owner,
+            Authentication::Expired => return Err(ApiError::expired_token()),
+            Authentication::Unknown => {
+                let message = "the access token is not valid";
+                return Err(ApiError::new(StatusCode::UNAUTHORIZED, "M_UNKNOWN_TOKEN", message));
+            }
+        };
+        if let Some(limit) = limit_of(parts) {
+            api.users().take(limit, owner.user_id.as_str())?;
+        }
         Ok(Self { user: owner.user_id, device: owner.device_id, is_admin: owner.is_admin })
     }
 }
@@ -59,13 +73,19 @@ pub(crate) struct Address(pub(crate) Option<IpAddr>);
 impl FromRequestParts<ClientApi> for Address {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _api: &ClientApi) -> Result<Self, ApiError> {
-        Ok(Self(address_of(parts)))
+    async fn from_request_parts(parts: &mut Parts, api: &ClientApi) -> Result<Self, ApiError> {
+        Ok(Self(address_of(parts, &api.config().trusted_proxies)))
     }
 }
 
-fn address_of(parts: &Parts) -> Option<IpAddr> {
-    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
+impl Address {
+    /// Counts the request against a limit of its address. Who has none comes from this process.
+    pub(crate) fn take(&self, api: &ClientApi, limit: Limit) -> Result<(), ApiError> {
+        match self.0 {
+            Some(address) => Ok(api.users().take(limit, &address_key(address))?),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The parameters of a path, percent-decoded.
@@ -166,29 +186,43 @@ impl FromRequest<ClientApi> for Body {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _api: &ClientApi) -> Result<Self, ApiError> {
-        let too_large = || {
-            let message = format!("the body has more than {BODY_BYTES_MAX} bytes");
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "M_TOO_LARGE", message)
-        };
-        let length =
-            request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        if length.is_some_and(|length| length > BODY_BYTES_MAX) {
-            return Err(too_large());
-        }
-        let body = match Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
-            Err(error) => return Err(ApiError::bad_json(format!("the body could not be read: {error}"))),
-        };
-        if body.is_empty() {
-            return Ok(Self(Object::new()));
-        }
-        match serde_json::from_slice(&body) {
-            Ok(Value::Object(object)) => Ok(Self(object)),
-            Ok(_) => Err(ApiError::bad_json("the body must be a JSON object")),
-            Err(error) => {
-                Err(ApiError::new(StatusCode::BAD_REQUEST, "M_NOT_JSON", format!("the body is not JSON: {error}")))
-            }
+        read_body(request, BODY_BYTES_MAX).await
+    }
+}
+
+/// Like [`Body`], but larger.
+pub(crate) struct LargeBody(pub(crate) Body);
+
+impl FromRequest<ClientApi> for LargeBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _api: &ClientApi) -> Result<Self, ApiError> {
+        read_body(request, LARGE_BODY_BYTES_MAX).await.map(Self)
+    }
+}
+
+async fn read_body(request: Request, bytes_max: usize) -> Result<Body, ApiError> {
+    let too_large = || {
+        let message = format!("the body has more than {bytes_max} bytes");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "M_TOO_LARGE", message)
+    };
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > bytes_max) {
+        return Err(too_large());
+    }
+    let body = match Limited::new(request.into_body(), bytes_max).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Err(error) => return Err(ApiError::bad_json(format!("the body could not be read: {error}"))),
+    };
+    if body.is_empty() {
+        return Ok(Body(Object::new()));
+    }
+    match serde_json::from_slice(&body) {
+        Ok(Value::Object(object)) => Ok(Body(object)),
+        Ok(_) => Err(ApiError::bad_json("the body must be a JSON object")),
+        Err(error) => {
+            Err(ApiError::new(StatusCode::BAD_REQUEST, "M_NOT_JSON", format!("the body is not JSON: {error}")))
         }
     }
 }

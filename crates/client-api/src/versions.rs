@@ -16,7 +16,7 @@ pub(crate) async fn versions() -> Json<Value> {
     }))
 }
 
-/// `GET /_matrix/client/v3/capabilities`
+/// `GET /_matrix/client/v3/capabilities`. C-S API, "Capabilities negotiation".
 pub(crate) async fn capabilities(State(api): State<ClientApi>, _who: Authenticated) -> Json<Value> {
     let available: Object =
         RoomVersion::SUPPORTED.iter().map(|version| (version.to_string(), json!("stable"))).collect();
@@ -24,9 +24,13 @@ pub(crate) async fn capabilities(State(api): State<ClientApi>, _who: Authenticat
         "capabilities": {
             "m.change_password": { "enabled": true },
             "m.room_versions": { "default": api.config().default_version.as_str(), "available": available },
+            "m.profile_fields": { "enabled": true },
+            // Replaced by the one above; older clients look at these.
             "m.set_displayname": { "enabled": true },
             "m.set_avatar_url": { "enabled": true },
             "m.3pid_changes": { "enabled": false },
+            "m.get_login_token": { "enabled": false },
+            "m.forget_forced_upon_leave": { "enabled": false },
         },
     }))
 }

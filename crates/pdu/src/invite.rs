@@ -2,8 +2,8 @@
 
 use events::room_version::RoomIdFormat;
 use events::{EventId, NewEvent, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
-use persistence::RoomNumber;
 use persistence::transactions::{events as event_rows, rooms as room_rows};
+use persistence::{RoomNumber, StoreError};
 use serde_json::json;
 use transport::ApiError;
 
@@ -111,6 +111,7 @@ impl Graph {
         event_id: &EventId,
         body: Object,
     ) -> Result<Value, ApiError> {
+        self.check_acl(origin, room_id).await?;
         let named = body.get("room_version").and_then(Value::as_str);
         let named = named.ok_or_else(|| ApiError::bad_json("the invite has no `room_version`"))?;
         let Some(version) = RoomVersion::parse_supported(named) else {
@@ -132,7 +133,7 @@ impl Graph {
             None => return Err(ApiError::internal()),
         };
         let stripped = self.check_invite_state(room_id, version, &body).await?;
-        let row = self.room_of_invite(origin, room_id, version, pdu.event_id()).await?;
+        let row = self.room_of_invite(room_id, version, pdu.event_id()).await?;
         // In a room that we are in, the invite comes again in a transaction, and has its place in the graph there. A repeated
         // invite changes nothing: its target may have rejected it by now.
         if row.is_new {
@@ -143,24 +144,36 @@ impl Graph {
         Ok(json!({ "event": pdu.object() }))
     }
 
+    /// Refuses a server that the ACL of the room denies, if we know the room: whatever it sends, that comes first.
+    async fn check_acl(&self, origin: &ServerName, room_id: &RoomId) -> Result<(), ApiError> {
+        let (id, graph) = (room_id.clone(), self.clone());
+        let acl = self
+            .database()
+            .read(move |tx| match room_rows::by_id(tx, &id)? {
+                Some(row) => graph.server_acl(tx, row.number, row.version),
+                None => Ok::<_, StoreError>(None),
+            })
+            .await?;
+        match acl {
+            Some(acl) if !acl.allows(origin) => {
+                Err(ApiError::forbidden(format!("the server ACL of {room_id} denies {origin}")))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     async fn room_of_invite(
         &self,
-        origin: &ServerName,
         room_id: &RoomId,
         version: RoomVersion,
         event_id: &EventId,
     ) -> Result<InvitedTo, ApiError> {
-        let (id, us, asks, graph) = (room_id.clone(), self.server_name().clone(), origin.clone(), self.clone());
-        let invite = event_id.clone();
+        let (id, us, invite) = (room_id.clone(), self.server_name().clone(), event_id.clone());
         self.database()
             .write(move |tx| {
                 let Some(number) = claim_room(tx, &id, version)? else {
                     return Err(ApiError::invalid_param(format!("the room {id} has another version than {version}")));
                 };
-                let acl = graph.server_acl(tx, number, version)?;
-                if acl.is_some_and(|acl| !acl.allows(&asks)) {
-                    return Err(ApiError::forbidden(format!("the server ACL of {id} denies {asks}")));
-                }
                 let is_new = match event_rows::number(tx, number, &invite)? {
                     Some(event) => event_rows::condition(tx, event)?.is_none(),
                     None => true,

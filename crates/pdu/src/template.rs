@@ -37,11 +37,12 @@ impl Graph {
         };
         check_template(&template.event, handshake, room_id, user).map_err(|reason| failed(server, reason))?;
         let references = |key: &str, max: usize| -> Result<Vec<EventId>, JoinError> {
-            let ids = template.event.get(key).and_then(Value::as_array);
-            let ids = ids.into_iter().flatten().map(|id| id.as_str().and_then(|id| EventId::parse(id).ok()));
+            let unusable = || failed(server, format!("its template has no usable `{key}`"));
+            let ids = template.event.get(key).and_then(Value::as_array).ok_or_else(unusable)?;
+            let ids = ids.iter().map(|id| id.as_str().and_then(|id| EventId::parse(id).ok()));
             let ids: Option<Vec<EventId>> = ids.collect();
-            ids.filter(|ids| ids.len() <= max)
-                .ok_or_else(|| failed(server, format!("its template has no usable `{key}`")))
+            // Only a create event has no parents.
+            ids.filter(|ids| ids.len() <= max && !(ids.is_empty() && key == "prev_events")).ok_or_else(unusable)
         };
         let mut content = content.clone();
         content.insert("membership".to_owned(), json!(membership_of(handshake)));

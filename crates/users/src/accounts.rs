@@ -14,7 +14,7 @@ use persistence::{StoreError, WriteTx};
 use sha1::Sha1;
 use subtle::ConstantTimeEq;
 
-use crate::rate_limits::{Limited, address_key};
+use crate::rate_limits::{Limit, Limited, address_key};
 use crate::sessions::{DeviceRequest, Session};
 use crate::{Registration, Users, passwords, push_rules};
 
@@ -112,6 +112,16 @@ impl Users {
         }
     }
 
+    /// Says whether a client could register `localpart`, and as which user id. As in Synapse, names that bridges use and names
+    /// of digits alone, which guests have, are for administrators to give.
+    pub async fn check_open_to_clients(&self, localpart: &str) -> Result<UserId, RegistrationError> {
+        if localpart.starts_with('_') || localpart.bytes().all(|byte| byte.is_ascii_digit()) && !localpart.is_empty() {
+            let reason = "a user name does not begin with _ and has other characters than digits";
+            return Err(RegistrationError::InvalidUsername(reason.to_owned()));
+        }
+        self.check_available(localpart).await
+    }
+
     /// Says whether `token` is one of the tokens that let register.
     pub fn registration_token_is_valid(&self, token: &str) -> bool {
         match &self.0.config.registration {
@@ -136,8 +146,7 @@ impl Users {
             None => self.random_user_id()?,
         };
         if let Some(address) = address {
-            let now = self.0.handles.clock.monotonic();
-            self.0.limits.registrations_per_address.take(&address_key(address), now)?;
+            self.take(Limit::RegistrationsPerAddress, &address_key(address))?;
         }
         let password_hash = match &new.password {
             Some(password) => Some(

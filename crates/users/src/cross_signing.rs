@@ -6,7 +6,7 @@ use events::json::{Object, Value, canonical, canonical_without};
 use events::{PublicKey, UserId};
 use persistence::transactions::cross_signing::{self, KeySignature};
 use persistence::transactions::device_keys;
-use persistence::transactions::devices::DeviceId;
+use persistence::transactions::devices::{self, DeviceId};
 use persistence::{ReadTx, StoreError, WriteTx};
 use serde_json::json;
 
@@ -51,6 +51,9 @@ pub enum CrossSigningError {
     /// The others rest on the master key.
     #[error("there is no master key: upload `master_key` first, or with the others")]
     NoMasterKey,
+    /// A key is called like one of the user's devices: signatures name both in the same place.
+    #[error("the key {0} is called like a device")]
+    KeyIsDevice(String),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -98,6 +101,12 @@ impl Users {
         self.0
             .database
             .write(move |tx| -> Result<(), CrossSigningError> {
+                for (_, key) in &checked.keys {
+                    let device = DeviceId::parse(key.target());
+                    if device.map(|device| devices::get(tx, &owner, &device)).transpose()?.flatten().is_some() {
+                        return Err(CrossSigningError::KeyIsDevice(key.id().to_owned()));
+                    }
+                }
                 checked.store(tx, &owner)?;
                 Ok(users.note_signing_change(tx, &owner)?)
             })

@@ -41,21 +41,21 @@ pub use neighbours::{
 };
 pub use persistence::transactions::devices::DeviceId;
 
-use rate_limits::Limits;
+use rate_limits::{Limits, Rates};
 
 /// The users of this server. Cheap to clone.
 #[derive(Clone)]
 pub struct Users(Arc<Inner>);
 
-/// Who may register, and whether limits hold.
+/// Who may register, and which limits hold.
 #[derive(Debug, Clone)]
 pub struct UsersConfig {
     /// Who may register.
     pub registration: Registration,
     /// The secret of the administrator's registration protocol; `None` switches it off.
     pub shared_secret: Option<String>,
-    /// Whether requests are limited.
-    pub rate_limits: RateLimits,
+    /// How often what may be done.
+    pub rates: Rates,
 }
 
 /// Who may register.
@@ -67,15 +67,6 @@ pub enum Registration {
     Token(Vec<String>),
     /// Everybody.
     Open,
-}
-
-/// Whether requests are limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RateLimits {
-    /// They are.
-    Enforced,
-    /// They are not: for tests and load.
-    Off,
 }
 
 struct Inner {
@@ -99,7 +90,7 @@ impl Users {
         config: UsersConfig,
         neighbours: Neighbours,
     ) -> Self {
-        let limits = Limits::new(config.rate_limits);
+        let limits = Limits::new(&config.rates);
         let nonces = accounts::Nonces::default();
         Self(Arc::new(Inner { server_name, database, handles, notifier, config, neighbours, limits, nonces }))
     }

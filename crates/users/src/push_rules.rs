@@ -3,6 +3,8 @@
 //! The rules of a user are the account data of type `m.push_rules`. The server's defaults are merged into them whenever they
 //! are read, so that a new default reaches everybody and a removed one vanishes.
 
+pub mod given;
+
 use std::collections::BTreeMap;
 
 use events::json::{Object, Value};
@@ -41,6 +43,9 @@ pub enum PushRuleError {
     /// There is no such rule.
     #[error("there is no such push rule")]
     NotFound,
+    /// The request lacks something.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
     /// The request makes no sense.
     #[error("{0}")]
     Invalid(String),
@@ -128,6 +133,27 @@ impl PushRules {
         rules.iter().find(|rule| rule.get("rule_id").and_then(Value::as_str) == Some(rule_id)).cloned()
     }
 
+    fn insert(&mut self, rule: NewPushRule, before: Option<&str>, after: Option<&str>) -> Result<(), PushRuleError> {
+        let (kind, rule_id) = (rule.kind(), rule.rule_id().to_owned());
+        let is_positioned = before.is_some() || after.is_some();
+        if [before, after].contains(&Some(rule_id.as_str())) {
+            return Err(PushRuleError::Invalid("a rule cannot be placed relative to itself".to_owned()));
+        }
+        let before_change = self.ruleset.get(kind.clone(), &rule_id).map(|rule| rule.enabled());
+        if is_positioned && before_change.is_some() {
+            // It gets its new place as if it were new: moved from its old one, others would be counted wrongly.
+            self.ruleset.remove(kind.clone(), &rule_id).map_err(|error| PushRuleError::Invalid(error.to_string()))?;
+        }
+        self.ruleset.insert(rule, after, before).map_err(|error| {
+            let is_unknown = matches!(error, InsertPushRuleError::UnknownRuleId);
+            if is_unknown { PushRuleError::NotFound } else { PushRuleError::Invalid(error.to_string()) }
+        })?;
+        if let Some(enabled) = before_change {
+            self.ruleset.set_enabled(kind, &rule_id, enabled).map_err(|_| PushRuleError::NotFound)?;
+        }
+        if self.count() > RULES_PER_USER_MAX { Err(PushRuleError::TooMany) } else { Ok(()) }
+    }
+
     fn count(&self) -> usize {
         self.ruleset.iter().count()
     }
@@ -148,14 +174,7 @@ impl Users {
         before: Option<String>,
         after: Option<String>,
     ) -> Result<(), PushRuleError> {
-        self.change_push_rules(user, move |rules| {
-            rules
-                .ruleset
-                .insert(rule, after.as_deref(), before.as_deref())
-                .map_err(|error| PushRuleError::Invalid(error.to_string()))?;
-            if rules.count() > RULES_PER_USER_MAX { Err(PushRuleError::TooMany) } else { Ok(()) }
-        })
-        .await
+        self.change_push_rules(user, move |rules| rules.insert(rule, before.as_deref(), after.as_deref())).await
     }
 
     /// Deletes a rule of the user's own.

@@ -5,10 +5,14 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::RateLimits;
+use crate::Users;
 
 /// Keys that one limiter remembers. Beyond that the one that has recovered furthest is forgotten.
 pub const KEYS_MAX: usize = 10_000;
+/// Times at once that can be configured.
+pub const BURST_MAX: u32 = 1_000_000;
+/// The longest interval that can be configured.
+pub const INTERVAL_MAX: Duration = Duration::from_hours(24);
 
 /// How often something may happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,50 +31,149 @@ pub struct Limited {
     pub retry_after: Duration,
 }
 
-/// Failed logins for one user.
-const LOGIN_FAILURES_PER_USER: Rate = Rate { burst: 5, interval: Duration::from_secs(10) };
-/// Failed logins from one address.
-const LOGIN_FAILURES_PER_ADDRESS: Rate = Rate { burst: 10, interval: Duration::from_secs(5) };
-/// Registrations from one address.
-const REGISTRATIONS_PER_ADDRESS: Rate = Rate { burst: 5, interval: Duration::from_secs(10) };
-
-/// The limits of this crate.
-pub(crate) struct Limits {
-    pub(crate) login_failures_per_user: RateLimiter,
-    pub(crate) login_failures_per_address: RateLimiter,
-    pub(crate) registrations_per_address: RateLimiter,
+/// What is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Limit {
+    /// Wrong passwords for one user.
+    LoginFailuresPerUser,
+    /// Wrong passwords from one address.
+    LoginFailuresPerAddress,
+    /// New accounts from one address.
+    RegistrationsPerAddress,
+    /// Questions from one address whether a name is free or a token good.
+    RegistrationChecksPerAddress,
+    /// Events that one user sends.
+    Messages,
+    /// Rooms that one user joins or knocks on.
+    Joins,
+    /// Invites that one user sends.
+    Invites,
+    /// Rooms that one user makes.
+    RoomCreations,
+    /// Requests of one user for one-time keys.
+    KeyClaims,
+    /// Changes of one user's profile.
+    ProfileChanges,
+    /// Files that one user uploads.
+    Uploads,
 }
 
-impl Limits {
-    pub(crate) fn new(mode: RateLimits) -> Self {
-        Self {
-            login_failures_per_user: RateLimiter::new(LOGIN_FAILURES_PER_USER, mode),
-            login_failures_per_address: RateLimiter::new(LOGIN_FAILURES_PER_ADDRESS, mode),
-            registrations_per_address: RateLimiter::new(REGISTRATIONS_PER_ADDRESS, mode),
+impl Limit {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::LoginFailuresPerUser,
+        Self::LoginFailuresPerAddress,
+        Self::RegistrationsPerAddress,
+        Self::RegistrationChecksPerAddress,
+        Self::Messages,
+        Self::Joins,
+        Self::Invites,
+        Self::RoomCreations,
+        Self::KeyClaims,
+        Self::ProfileChanges,
+        Self::Uploads,
+    ];
+
+    /// What holds if nobody says otherwise: the size of Synapse's limits.
+    pub fn default_rate(self) -> Rate {
+        let rate = |burst, interval_ms| Rate { burst, interval: Duration::from_millis(interval_ms) };
+        match self {
+            Self::LoginFailuresPerUser => rate(5, 10_000),
+            Self::LoginFailuresPerAddress => rate(10, 5_000),
+            Self::RegistrationsPerAddress => rate(5, 10_000),
+            Self::RegistrationChecksPerAddress => rate(10, 5_000),
+            Self::Messages => rate(10, 5_000),
+            Self::Joins => rate(10, 10_000),
+            Self::Invites => rate(10, 3_000),
+            Self::RoomCreations => rate(10, 60_000),
+            Self::KeyClaims => rate(100, 50),
+            Self::ProfileChanges => rate(10, 10_000),
+            Self::Uploads => rate(50, 100),
         }
+    }
+}
+
+impl Rate {
+    /// Reads `10 at once, one per 5 s`; the unit is ms, s or min. `Ok(None)` for `off`; `None` if it is neither.
+    pub fn parse(text: &str) -> Option<Option<Self>> {
+        if text == "off" {
+            return Some(None);
+        }
+        let (burst, interval) = text.split_once(" at once, one per ")?;
+        let (number, unit) = interval.split_once(' ')?;
+        let number: u64 = number.parse().ok()?;
+        let interval = match unit {
+            "ms" => Duration::from_millis(number),
+            "s" => Duration::from_secs(number),
+            "min" => Duration::from_secs(number.checked_mul(60)?),
+            _ => return None,
+        };
+        let burst: u32 = burst.parse().ok()?;
+        let fits = (1..=BURST_MAX).contains(&burst) && !interval.is_zero() && interval <= INTERVAL_MAX;
+        fits.then_some(Some(Self { burst, interval }))
+    }
+}
+
+/// The rates that hold. What is not in it is not limited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rates(pub BTreeMap<Limit, Rate>);
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self(Limit::ALL.into_iter().map(|limit| (limit, limit.default_rate())).collect())
+    }
+}
+
+impl Rates {
+    /// No limits at all: for tests and load.
+    pub fn off() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+/// The limiters, one for each [`Limit`] that holds.
+pub(crate) struct Limits(BTreeMap<Limit, RateLimiter>);
+
+impl Limits {
+    pub(crate) fn new(rates: &Rates) -> Self {
+        Self(rates.0.iter().map(|(limit, rate)| (*limit, RateLimiter::new(*rate))).collect())
+    }
+
+    /// Takes one from the bucket of `key`.
+    pub(crate) fn take(&self, limit: Limit, key: &str, now: Duration) -> Result<(), Limited> {
+        self.0.get(&limit).map_or(Ok(()), |limiter| limiter.take(key, now))
+    }
+
+    /// Puts back what [`Limits::take`] took: it does not count after all.
+    pub(crate) fn give_back(&self, limit: Limit, key: &str) {
+        if let Some(limiter) = self.0.get(&limit) {
+            limiter.give_back(key);
+        }
+    }
+}
+
+impl Users {
+    /// Counts that `key` does something that is limited: a user id, or an [`address_key`].
+    pub fn take(&self, limit: Limit, key: &str) -> Result<(), Limited> {
+        self.0.limits.take(limit, key, self.0.handles.clock.monotonic())
     }
 }
 
 /// Counts what happens per key. `now` is the monotonic time.
 pub struct RateLimiter {
     rate: Rate,
-    mode: RateLimits,
     /// When each key's bucket will be full again. What lies in the past says nothing.
     full_at: Mutex<BTreeMap<String, Duration>>,
 }
 
 impl RateLimiter {
-    /// Lets through what `rate` allows; everything, if limits are off.
-    pub fn new(rate: Rate, mode: RateLimits) -> Self {
-        Self { rate, mode, full_at: Mutex::default() }
+    /// Lets through what `rate` allows.
+    pub fn new(rate: Rate) -> Self {
+        Self { rate, full_at: Mutex::default() }
     }
 
     /// Takes one from the bucket of `key`.
     pub fn take(&self, key: &str, now: Duration) -> Result<(), Limited> {
-        match self.mode {
-            RateLimits::Off => return Ok(()),
-            RateLimits::Enforced => {}
-        }
         let mut full_at = self.lock();
         let full = full_at.get(key).copied().unwrap_or(now).max(now) + self.rate.interval;
         let latest = now + self.rate.interval * self.rate.burst;
@@ -130,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_burst_passes_and_then_one_an_interval() {
-        let limiter = RateLimiter::new(RATE, RateLimits::Enforced);
+        let limiter = RateLimiter::new(RATE);
         let takes = [(0, Ok(())), (0, Ok(())), (0, Err(10)), (4, Err(6)), (10, Ok(())), (10, Err(10)), (100, Ok(()))];
         for (at, expected) in takes {
             let expected = expected.map_err(|after| Limited { retry_after: seconds(after) });
@@ -141,7 +244,7 @@ mod tests {
 
     #[test]
     fn what_is_given_back_can_be_taken_again() {
-        let limiter = RateLimiter::new(RATE, RateLimits::Enforced);
+        let limiter = RateLimiter::new(RATE);
         for _ in 0..100 {
             assert_eq!(limiter.take("a", seconds(1)), Ok(()));
             limiter.give_back("a");
@@ -149,14 +252,46 @@ mod tests {
     }
 
     #[test]
-    fn switched_off_it_lets_everything_through() {
-        let limiter = RateLimiter::new(RATE, RateLimits::Off);
-        assert!((0..100).all(|_| limiter.take("a", seconds(0)).is_ok()));
+    fn switched_off_everything_passes() {
+        let limits = Limits::new(&Rates::off());
+        assert!((0..100).all(|_| limits.take(Limit::Messages, "a", seconds(0)).is_ok()));
+        limits.give_back(Limit::Messages, "a");
+    }
+
+    #[test]
+    fn each_limit_counts_by_itself() {
+        let limits = Limits::new(&Rates::default());
+        for limit in Limit::ALL {
+            let burst = limit.default_rate().burst;
+            assert!((0..burst).all(|_| limits.take(limit, "a", seconds(1)).is_ok()), "{limit:?}");
+            assert!(limits.take(limit, "a", seconds(1)).is_err(), "{limit:?}");
+        }
+    }
+
+    #[test]
+    fn rates_are_written_in_words() {
+        let rate = |burst, interval_ms| Some(Some(Rate { burst, interval: Duration::from_millis(interval_ms) }));
+        for (text, expected) in [
+            ("10 at once, one per 5 s", rate(10, 5_000)),
+            ("1 at once, one per 50 ms", rate(1, 50)),
+            ("3 at once, one per 2 min", rate(3, 120_000)),
+            ("off", Some(None)),
+            ("0 at once, one per 5 s", None),
+            ("10 at once, one per 0 s", None),
+            ("10 at once, one per 2000 min", None),
+            ("10 at once, one per 5 h", None),
+            ("10 at once, one per 99999999999999999999 min", None),
+            ("10 at once, one per 18446744073709551615 min", None),
+            ("10", None),
+            ("", None),
+        ] {
+            assert_eq!(Rate::parse(text), expected, "{text}");
+        }
     }
 
     #[test]
     fn it_remembers_a_bounded_number_of_keys_and_those_that_are_limited_longest() {
-        let limiter = RateLimiter::new(RATE, RateLimits::Enforced);
+        let limiter = RateLimiter::new(RATE);
         limiter.take("limited", seconds(0)).unwrap();
         limiter.take("limited", seconds(0)).unwrap();
         for number in 0..2 * KEYS_MAX {

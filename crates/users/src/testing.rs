@@ -14,10 +14,9 @@ use transaction::EduIntake;
 use transport::questions::{Answer, Edu, UserQuestions};
 
 use crate::accounts::{NewAccount, Role};
-use crate::sessions::{DeviceRequest, Session};
-use crate::{
-    BoxFuture, Neighbours, OtherServers, ProfileListener, RateLimits, Registration, RemoteError, Users, UsersConfig,
-};
+use crate::rate_limits::Rates;
+use crate::sessions::{Authentication, DeviceRequest, Session, TokenOwner};
+use crate::{BoxFuture, Neighbours, OtherServers, ProfileListener, Registration, RemoteError, Users, UsersConfig};
 
 /// What the rooms heard.
 #[derive(Default)]
@@ -139,14 +138,13 @@ pub(crate) struct Server {
 }
 
 pub(crate) fn server() -> Server {
-    server_with("a.test", RateLimits::Off)
+    server_with("a.test", Rates::off())
 }
 
-pub(crate) fn server_with(name: &str, rate_limits: RateLimits) -> Server {
+pub(crate) fn server_with(name: &str, rates: Rates) -> Server {
     let database = Database::open_inline(None).unwrap();
     let (heard, notifier, world) = (Arc::new(Heard::default()), Notifier::default(), Arc::new(World::default()));
-    let config =
-        UsersConfig { registration: Registration::Open, shared_secret: Some("shared".to_owned()), rate_limits };
+    let config = UsersConfig { registration: Registration::Open, shared_secret: Some("shared".to_owned()), rates };
     let neighbours = Neighbours { profile_listener: heard.clone(), other_servers: world.clone() };
     let name = ServerName::parse(name).unwrap();
     let users = Users::new(name, database.clone(), Handles::simulated(7), notifier.clone(), config, neighbours);
@@ -155,7 +153,7 @@ pub(crate) fn server_with(name: &str, rate_limits: RateLimits) -> Server {
 
 /// Two servers that can reach each other, and a user of each; they share a room on both.
 pub(crate) async fn two_servers() -> (Server, Session, Server, Session) {
-    let (a, b) = (server(), server_with("b.test", RateLimits::Off));
+    let (a, b) = (server(), server_with("b.test", Rates::off()));
     let (alice, bob) = (a.user("alice", "PHONE").await, b.user("bob", "PHONE").await);
     for (one, other) in [(&a, &b), (&b, &a)] {
         one.world.connect(other);
@@ -197,14 +195,26 @@ impl Server {
     /// Registers somebody without a password, with a device.
     pub(crate) async fn user(&self, localpart: &str, device: &str) -> Session {
         let new = NewAccount { localpart: Some(localpart.to_owned()), password: None, role: Role::User };
-        let device = DeviceRequest { device_id: DeviceId::parse(device), display_name: None };
+        let device =
+            DeviceRequest { device_id: DeviceId::parse(device), display_name: None, ..DeviceRequest::default() };
         self.users.register(new, Some(device), None).await.unwrap().1.unwrap()
+    }
+
+    /// Whom an access token stands for.
+    pub(crate) async fn owner(&self, access_token: &str) -> Option<TokenOwner> {
+        match self.users.authenticate(access_token, None).await.unwrap() {
+            Authentication::Owner(owner) => Some(owner),
+            Authentication::Expired | Authentication::Unknown => None,
+        }
     }
 
     /// Gives somebody another device.
     pub(crate) async fn device(&self, user: &UserId, device: &str) -> DeviceId {
-        let device =
-            DeviceRequest { device_id: DeviceId::parse(device), display_name: Some(format!("{device} of mine")) };
+        let device = DeviceRequest {
+            device_id: DeviceId::parse(device),
+            display_name: Some(format!("{device} of mine")),
+            ..DeviceRequest::default()
+        };
         self.users.start_session(user.clone(), device, None).await.unwrap().device_id
     }
 }

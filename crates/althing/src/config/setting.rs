@@ -92,6 +92,15 @@ pub(super) const SETTINGS: &[Setting] = &[
                 or nobody has to.",
     },
     Setting {
+        path: "client.trusted_proxies",
+        kind: Kind::List,
+        default: Default::Is(
+            "[\"127.0.0.0/8\", \"::1/128\", \"10.0.0.0/8\", \"172.16.0.0/12\", \"192.168.0.0/16\", \"fc00::/7\"]",
+        ),
+        about: "Reverse proxies: what they say in X-Forwarded-For is believed, so that each client has limits\n\
+                of its own. Nobody else is believed.",
+    },
+    Setting {
         path: "federation.listen",
         kind: Kind::List,
         default: Default::Is("[\"0.0.0.0:8448\"]"),
@@ -172,6 +181,70 @@ pub(super) const SETTINGS: &[Setting] = &[
         kind: Kind::Flag,
         default: Default::Is("true"),
         about: "false: no rate limits at all, for tests and load.",
+    },
+    Setting {
+        path: "limits.login_failures_per_user",
+        kind: Kind::Text,
+        default: Default::Is("\"5 at once, one per 10 s\""),
+        about: "How often something may happen: so many times at once, and after each pause once more.\n\
+                Pauses are in ms, s or min. \"off\": as often as they like.\n\
+                Wrong passwords for one user, and from one address:",
+    },
+    Setting {
+        path: "limits.login_failures_per_address",
+        kind: Kind::Text,
+        default: Default::Is("\"10 at once, one per 5 s\""),
+        about: "",
+    },
+    Setting {
+        path: "limits.registrations_per_address",
+        kind: Kind::Text,
+        default: Default::Is("\"5 at once, one per 10 s\""),
+        about: "New accounts from one address, and questions whether a name is free or a token good:",
+    },
+    Setting {
+        path: "limits.registration_checks_per_address",
+        kind: Kind::Text,
+        default: Default::Is("\"10 at once, one per 5 s\""),
+        about: "",
+    },
+    Setting {
+        path: "limits.messages",
+        kind: Kind::Text,
+        default: Default::Is("\"10 at once, one per 5 s\""),
+        about: "For one user: events sent; rooms joined or knocked on; invites; rooms made; one-time keys\n\
+                asked for; changes of the profile; files uploaded:",
+    },
+    Setting { path: "limits.joins", kind: Kind::Text, default: Default::Is("\"10 at once, one per 10 s\""), about: "" },
+    Setting {
+        path: "limits.invites",
+        kind: Kind::Text,
+        default: Default::Is("\"10 at once, one per 3 s\""),
+        about: "",
+    },
+    Setting {
+        path: "limits.room_creations",
+        kind: Kind::Text,
+        default: Default::Is("\"10 at once, one per 1 min\""),
+        about: "",
+    },
+    Setting {
+        path: "limits.key_claims",
+        kind: Kind::Text,
+        default: Default::Is("\"100 at once, one per 50 ms\""),
+        about: "",
+    },
+    Setting {
+        path: "limits.profile_changes",
+        kind: Kind::Text,
+        default: Default::Is("\"10 at once, one per 10 s\""),
+        about: "",
+    },
+    Setting {
+        path: "limits.uploads",
+        kind: Kind::Text,
+        default: Default::Is("\"50 at once, one per 100 ms\""),
+        about: "",
     },
     Setting {
         path: "log.format",

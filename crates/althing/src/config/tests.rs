@@ -18,7 +18,8 @@ fn defaults_are_those_that_the_documentation_names() {
     assert_eq!(config.registration.shared_secret, None);
     assert_eq!(config.rooms.default_version, RoomVersion::V12);
     assert_eq!(config.rooms.public_directory, PublicDirectory::Everyone);
-    assert_eq!(config.limits, Limits::Enforced);
+    assert_eq!(config.limits, Rates::default());
+    assert!(config.client.trusted_proxies.contains(&"127.0.0.0/8".parse().unwrap()));
     assert_eq!((config.log.format, config.log.filter.as_str()), (LogFormat::Text, "info"));
     assert_eq!(config.warnings, [""; 0]);
 }
@@ -68,6 +69,11 @@ fn errors_name_the_key_what_stands_there_and_what_should() {
         ("[rooms]\ndefault_version = 12", "`rooms.default_version` is 12; expected a text in quotes"),
         ("[bridges]\nregistration_files = [\"irc.yaml\"]", "expected none: bridges are not supported yet"),
         ("[log]\nfilter = \"loud=very\"", "`log.filter` is \"loud=very\"; expected a level"),
+        (
+            "[limits]\nmessages = \"many\"",
+            "`limits.messages` is \"many\"; expected \"off\", or like \"10 at once, one per",
+        ),
+        ("[client]\ntrusted_proxies = [\"me\"]", "`client.trusted_proxies` is \"me\"; expected an address with the"),
         ("[limits]\nenabled = 1", "`limits.enabled` is 1; expected true or false"),
         ("server_name = ", "althing.toml is not valid TOML:"),
     ] {
@@ -97,7 +103,17 @@ fn the_environment_overrides_the_file_in_the_same_types() {
     assert_eq!(config.client.listen, ["127.0.0.1:1".parse().unwrap(), "[::1]:2".parse().unwrap()]);
     assert_eq!(config.federation.trusted_key_servers.len(), 2);
     assert!(config.federation.extra_ca_certificates.is_empty());
-    assert_eq!((config.federation.tls, config.limits), (Tls::Proxy, Limits::Off));
+    assert_eq!((config.federation.tls, config.limits), (Tls::Proxy, Rates::off()));
+}
+
+#[test]
+fn each_limit_has_its_own_key() {
+    let config =
+        parse(&format!("{MINIMAL}[limits]\nmessages = \"3 at once, one per 1 min\"\njoins = \"off\"")).unwrap();
+    let mut expected = Rates::default();
+    expected.0.insert(Limit::Messages, Rate { burst: 3, interval: std::time::Duration::from_secs(60) });
+    expected.0.remove(&Limit::Joins);
+    assert_eq!(config.limits, expected);
 }
 
 #[test]

@@ -134,6 +134,7 @@ pub fn all_of(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<Device>, StoreError>
 pub fn delete(tx: &mut WriteTx<'_>, user: &UserId, device: &DeviceId) -> Result<usize, StoreError> {
     for statement in [
         "DELETE FROM access_tokens WHERE user_id = ?1 AND device_id = ?2",
+        "DELETE FROM refresh_tokens WHERE user_id = ?1 AND device_id = ?2",
         "DELETE FROM device_keys WHERE user_id = ?1 AND device_id = ?2",
         "DELETE FROM one_time_keys WHERE user_id = ?1 AND device_id = ?2",
         "DELETE FROM fallback_keys WHERE user_id = ?1 AND device_id = ?2",

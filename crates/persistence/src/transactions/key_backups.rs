@@ -77,12 +77,12 @@ pub fn set_auth_data(tx: &mut WriteTx<'_>, user: &UserId, version: i64, auth_dat
     Ok(())
 }
 
-/// Deletes a backup with its keys. Its version is not given out again. Returns how many there were: 0 or 1.
+/// Deletes a backup with its keys, if that was not done before. Its version is not given out again. Returns how many there ever
+/// were: 0 or 1.
 pub fn delete(tx: &mut WriteTx<'_>, user: &UserId, version: i64) -> Result<usize, StoreError> {
     tx.execute("DELETE FROM backed_up_keys WHERE user_id = ?1 AND version = ?2", &[user, &version])?;
     tx.execute(
-        "UPDATE key_backups SET is_deleted = 1, auth_data = '{}'
-          WHERE user_id = ?1 AND version = ?2 AND is_deleted = 0",
+        "UPDATE key_backups SET is_deleted = 1, auth_data = '{}' WHERE user_id = ?1 AND version = ?2",
         &[user, &version],
     )
 }

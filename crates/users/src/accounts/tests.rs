@@ -5,8 +5,9 @@ use handles::{Handles, Notifier};
 use persistence::Database;
 
 use super::*;
+use crate::rate_limits::Rates;
 use crate::testing::{Server, server, server_with, user};
-use crate::{Neighbours, RateLimits, UsersConfig};
+use crate::{Neighbours, UsersConfig};
 
 fn named(localpart: &str) -> NewAccount {
     NewAccount { localpart: Some(localpart.to_owned()), password: None, role: Role::User }
@@ -40,7 +41,8 @@ async fn a_name_is_given_out_once_even_after_deactivation() {
     assert_eq!(heard.take(), ["end of @alice:a.test"]);
     assert!(matches!(users.check_available("alice").await, Err(RegistrationError::Taken(_))));
     assert!(matches!(users.register(named("alice"), None, None).await, Err(RegistrationError::Taken(_))));
-    assert_eq!(users.authenticate(&session.access_token, None).await.unwrap(), None);
+    let ended = users.authenticate(&session.access_token, None).await.unwrap();
+    assert_eq!(ended, crate::sessions::Authentication::Unknown);
     assert_eq!(users.devices(&alice).await.unwrap(), []);
     assert!(users.local_profile(&alice).await.unwrap().unwrap().is_empty());
 }
@@ -57,7 +59,7 @@ async fn without_a_name_it_gets_one() {
 
 #[tokio::test(start_paused = true)]
 async fn registrations_from_one_address_are_limited() {
-    let Server { users, .. } = server_with("a.test", RateLimits::Enforced);
+    let Server { users, .. } = server_with("a.test", Rates::default());
     let address: Option<IpAddr> = Some("192.0.2.1".parse().unwrap());
     let mut outcomes = Vec::new();
     for number in 0..7 {
@@ -72,7 +74,7 @@ async fn registrations_from_one_address_are_limited() {
 #[tokio::test]
 async fn tokens_let_register_only_where_they_are_asked_for() {
     let users = |registration| {
-        let config = UsersConfig { registration, shared_secret: None, rate_limits: RateLimits::Off };
+        let config = UsersConfig { registration, shared_secret: None, rates: Rates::off() };
         let database = Database::open_inline(None).unwrap();
         let (name, handles) = (ServerName::parse("a.test").unwrap(), Handles::simulated(1));
         Users::new(name, database, handles, Notifier::default(), config, Neighbours::default())

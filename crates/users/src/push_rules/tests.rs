@@ -117,3 +117,116 @@ async fn their_number_is_bounded() {
     assert!(matches!(add(RULES_PER_USER_MAX).await, Err(PushRuleError::TooMany)));
     assert!(add(rules.count()).await.is_ok(), "a rule can be replaced");
 }
+
+#[tokio::test]
+async fn the_defaults_are_those_of_the_specification_in_its_order() {
+    let (_, rules) = rules(&server()).await;
+    let json = rules.to_json();
+    let ids = |kind: &str| -> Vec<String> {
+        let rules = json[kind].as_array().unwrap();
+        rules.iter().map(|rule| rule["rule_id"].as_str().unwrap().to_owned()).collect()
+    };
+    let (overrides, underrides) = (
+        [
+            ".m.rule.master",
+            ".m.rule.suppress_notices",
+            ".m.rule.invite_for_me",
+            ".m.rule.member_event",
+            ".m.rule.is_user_mention",
+            ".m.rule.is_room_mention",
+            ".m.rule.tombstone",
+            ".m.rule.reaction",
+            ".m.rule.room.server_acl",
+            ".m.rule.suppress_edits",
+        ],
+        [
+            ".m.rule.call",
+            ".m.rule.encrypted_room_one_to_one",
+            ".m.rule.room_one_to_one",
+            ".m.rule.message",
+            ".m.rule.encrypted",
+        ],
+    );
+    assert_eq!(ids("override"), overrides);
+    assert_eq!(ids("underride"), underrides);
+    assert!(["content", "room", "sender"].iter().all(|kind| ids(kind).is_empty()));
+}
+
+#[tokio::test]
+async fn rules_take_the_place_that_they_are_given() {
+    let server = server();
+    let (alice, _) = rules(&server).await;
+    let put = |id: &'static str, before: Option<&'static str>, after: Option<&'static str>| {
+        let rule = given::rule(&RuleKind::Content, id, &object(json!({ "pattern": "x", "actions": [] }))).unwrap();
+        server.users.add_push_rule(&alice, rule, before.map(str::to_owned), after.map(str::to_owned))
+    };
+    let order = || async {
+        let json = server.users.push_rules(&alice).await.unwrap().to_json();
+        let rules = json["content"].as_array().unwrap();
+        rules.iter().map(|rule| rule["rule_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    put("c", None, None).await.unwrap();
+    put("a", None, None).await.unwrap();
+    assert_eq!(order().await, ["a", "c"], "the newest is the most important");
+    put("b", None, Some("a")).await.unwrap();
+    assert_eq!(order().await, ["a", "b", "c"]);
+    server.users.enable_push_rule(&alice, RuleKind::Content, "a".to_owned(), false).await.unwrap();
+    put("a", None, Some("c")).await.unwrap();
+    assert_eq!(order().await, ["b", "c", "a"], "to the end");
+    let rules = server.users.push_rules(&alice).await.unwrap();
+    assert_eq!(rules.rule("content", "a").unwrap()["enabled"], false, "an update leaves it switched off");
+    put("a", Some("b"), None).await.unwrap();
+    put("b", None, None).await.unwrap();
+    assert_eq!(order().await, ["a", "b", "c"], "without a place it stays where it is");
+    for (before, after) in [(Some("a"), None), (None, Some("a")), (Some("b"), Some("c"))] {
+        assert!(matches!(put("a", before, after).await, Err(PushRuleError::Invalid(_))), "{before:?} {after:?}");
+    }
+    assert!(matches!(put("a", Some("gone"), None).await, Err(PushRuleError::NotFound)));
+    assert_eq!(order().await, ["a", "b", "c"]);
+}
+
+#[test]
+fn rules_that_make_no_sense_are_refused() {
+    let rule =
+        |kind: &str, id: &str, body: Value| given::rule(&given::kind(kind).unwrap(), id, &object(body)).map(drop);
+    let with = |condition: Value| rule("override", "x", json!({ "actions": [], "conditions": [condition] }));
+    for good in [
+        rule("override", "x", json!({ "actions": [] })),
+        rule("underride", "x", json!({ "actions": ["dont_notify", "coalesce", "notify"] })),
+        rule("room", "!r:a.test", json!({ "actions": [{ "set_tweak": "highlight" }] })),
+        rule("room", "!noserverinthisoneitisaversion12room", json!({ "actions": [] })),
+        rule("sender", "@u:a.test", json!({ "actions": [{ "set_tweak": "sound", "value": "default" }] })),
+        with(json!({ "kind": "event_match", "key": "content.body", "pattern": "x" })),
+        with(json!({ "kind": "event_property_is", "key": "content.x", "value": null })),
+        with(json!({ "kind": "room_member_count", "is": "<=10" })),
+        with(json!({ "kind": "org.example.unknown", "x": 1 })),
+    ] {
+        assert!(good.is_ok(), "{good:?}");
+    }
+    for bad in [
+        rule("override", "", json!({ "actions": [] })),
+        rule("override", &"x".repeat(256), json!({ "actions": [] })),
+        rule("override", "x", json!({ "actions": "notify" })),
+        rule("override", "x", json!({ "actions": ["shout"] })),
+        rule("override", "x", json!({ "actions": [{ "tweak": 1 }] })),
+        rule("override", "x", json!({ "actions": vec!["notify"; 21] })),
+        rule("override", "x", json!({ "actions": [], "conditions": {} })),
+        rule("content", "x", json!({ "actions": [], "pattern": 1 })),
+        rule("content", "x", json!({ "actions": [], "pattern": "x".repeat(5_000) })),
+        rule("room", "no room", json!({ "actions": [] })),
+        rule("sender", "no user", json!({ "actions": [] })),
+        with(json!({ "kind": "event_match", "key": "x" })),
+        with(json!({ "kind": "event_property_contains", "key": "x", "value": [] })),
+        with(json!({ "kind": "event_property_is", "key": "x" })),
+        with(json!({ "kind": "room_member_count", "is": "few" })),
+        with(json!({ "kind": "sender_notification_permission" })),
+        with(json!({})),
+    ] {
+        assert!(matches!(bad, Err(PushRuleError::Invalid(_))), "{bad:?}");
+    }
+    assert!(matches!(rule("override", "x", json!({})), Err(PushRuleError::Missing("actions"))));
+    assert!(matches!(rule("content", "x", json!({ "actions": [] })), Err(PushRuleError::Missing("pattern"))));
+    assert!(given::kind("device").is_none());
+    let kept = given::actions(Some(&json!(["dont_notify", "notify"]))).unwrap();
+    assert_eq!(serde_json::to_value(kept).unwrap(), json!(["notify"]));
+}

@@ -1,0 +1,196 @@
+//! History from before a server came.
+
+use std::sync::Arc;
+
+use events::{EventId, Pdu, RoomVersion, Value};
+use persistence::transactions::graph::Outcome;
+use serde_json::json;
+
+use crate::peer::{Peer, PeerRoom, ids, objects};
+use crate::world::{Server, World, draft, message, state};
+
+const V: RoomVersion = RoomVersion::V11;
+/// Everything.
+const TOP: i64 = i64::MAX;
+
+/// A room with a history, made by a peer and joined by a real server, and the events of that history after the first four.
+async fn joined_late(world: &World) -> (Server, Arc<Peer>, PeerRoom, Vec<Pdu>) {
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let mut room = evil.make_room("@eve:evil.test", V);
+    let eve = "@eve:evil.test";
+    let visibility =
+        |visibility: &str| state(eve, "m.room.history_visibility", json!({ "history_visibility": visibility }));
+    let history = vec![
+        evil.add(&mut room, visibility("joined")),
+        evil.add(&mut room, message(eve, "private")),
+        evil.add(&mut room, visibility("shared")),
+        evil.add(&mut room, message(eve, "public")),
+    ];
+    evil.host(&room);
+    a.join(&room.id, "@alice:a.test", &[&evil.name]).await.unwrap();
+    (a, evil, room, history)
+}
+
+/// Backfills until nothing more comes.
+async fn backfill_all(server: &Server, room: &PeerRoom) -> usize {
+    let mut all = 0;
+    loop {
+        match server.graph.backfill(&room.id, TOP).await.unwrap() {
+            0 => return all,
+            found => all += found,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_comes_with_the_states_that_it_happened_in() {
+    let world = World::new();
+    let (a, _, room, history) = joined_late(&world).await;
+    assert_eq!(backfill_all(&a, &room).await, room.line.len());
+    for (at, pdu) in room.line.iter().enumerate() {
+        let place = a.place(&room.id, pdu.event_id()).await.unwrap();
+        assert_eq!(place.outcome, Outcome::Accepted);
+        assert_eq!(place.arrival, None);
+        let before = a.state_before(&room.id, pdu.event_id()).await;
+        assert_eq!(before.map_or(0, |before| before.len()), at.min(4) + usize::from(at > 4), "{at}");
+    }
+    let before_private = a.state_before(&room.id, history[1].event_id()).await.unwrap();
+    assert!(before_private.contains(history[0].event_id()) && !before_private.contains(history[2].event_id()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_is_in_the_order_of_its_parents() {
+    let world = World::new();
+    let (a, _, room, _) = joined_late(&world).await;
+    backfill_all(&a, &room).await;
+    let mut last = i64::MIN;
+    for pdu in &room.line {
+        let place = a.place(&room.id, pdu.event_id()).await.unwrap();
+        assert!(place.topological > last);
+        last = place.topological;
+    }
+    let join = a.current(&room.id, "m.room.member", "@alice:a.test").await.unwrap();
+    assert!(a.place(&room.id, &join).await.unwrap().topological > last);
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_history_comes_in_pieces_each_with_its_states() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let mut room = evil.make_room("@eve:evil.test", V);
+    for n in 0..250 {
+        evil.add(&mut room, message("@eve:evil.test", &n.to_string()));
+    }
+    evil.host(&room);
+    a.join(&room.id, "@alice:a.test", &[&evil.name]).await.unwrap();
+    assert_eq!(backfill_all(&a, &room).await, room.line.len());
+    assert_eq!(evil.asked("/v1/backfill/"), 3);
+    assert_eq!(
+        evil.asked("/v1/state_ids/"),
+        2,
+        "the state before each piece, but for the one that begins with the room"
+    );
+    for pdu in &room.line[1..] {
+        assert!(a.place(&room.id, pdu.event_id()).await.unwrap().state_before.is_some());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_its_state_did_not_allow_is_rejected_in_the_past_too() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let eve = "@eve:evil.test";
+    let mut room = evil.make_room(eve, V);
+    // Mallory left, and sends by citing a membership of before.
+    let member = |membership: &str| {
+        draft("@mallory:evil.test", "m.room.member", Some("@mallory:evil.test"), json!({ "membership": membership }))
+    };
+    evil.add(&mut room, member("join"));
+    let citations = room.auth_events(&message("@mallory:evil.test", "late"));
+    evil.add(&mut room, member("leave"));
+    let last = room.line.last().unwrap();
+    let late =
+        evil.sign(&room.id, V, &message("@mallory:evil.test", "late"), vec![last.event_id().clone()], citations, 99);
+    room.line.push(late.clone());
+    let after = evil.add(&mut room, message(eve, "after"));
+    evil.host(&room);
+    a.join(&room.id, "@alice:a.test", &[&evil.name]).await.unwrap();
+    backfill_all(&a, &room).await;
+    assert_eq!(a.outcome(&room.id, late.event_id()).await, Some(Outcome::Rejected));
+    assert_eq!(a.outcome(&room.id, after.event_id()).await, Some(Outcome::Accepted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lie_about_the_past_takes_no_permission_away() {
+    let world = World::new();
+    let (a, evil, room, _) = joined_late(&world).await;
+    let levels = room.state()[&("m.room.power_levels".to_owned(), String::new())].clone();
+    let create = room.line[0].event_id().clone();
+    // By a state of the create event alone nobody may do anything.
+    let at = room.line.iter().position(|pdu| pdu.event_id() == levels.event_id()).unwrap();
+    let from = room.line[at..].to_vec();
+    evil.answers("/v1/backfill/", move |_| (200, json!({ "pdus": objects(from.iter()) })));
+    evil.answers("/v1/state_ids/", move |_| (200, json!({ "pdu_ids": [create], "auth_chain_ids": [] })));
+    a.graph.backfill(&room.id, TOP).await.unwrap();
+    assert_eq!(
+        a.outcome(&room.id, levels.event_id()).await,
+        Some(Outcome::Rejected),
+        "the lie is believed about the past"
+    );
+    // What stands on it today still does: another server's user may join, and alice speak.
+    let b = world.server("b.test").await;
+    b.join(&room.id, "@bob:b.test", &[&a.name]).await.unwrap();
+    a.say(&room.id, "@alice:a.test", "still here").await;
+    assert_eq!(a.current(&room.id, "m.room.power_levels", "").await.as_ref(), Some(levels.event_id()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_states_readers_see_what_the_nearest_later_state_allows() {
+    let world = World::new();
+    let (a, evil, room, history) = joined_late(&world).await;
+    let from = room.line[4..].to_vec();
+    evil.answers("/v1/backfill/", move |_| (200, json!({ "pdus": objects(from.iter()) })));
+    evil.answers("/v1/state_ids/", |_| (404, json!({ "errcode": "M_NOT_FOUND", "error": "no" })));
+    assert_eq!(a.graph.backfill(&room.id, TOP).await.unwrap(), 4);
+    for pdu in &history {
+        let place = a.place(&room.id, pdu.event_id()).await.unwrap();
+        assert_eq!((place.outcome, place.state_before), (Outcome::Accepted, None));
+    }
+    let body = |event: &EventId| {
+        let path = format!("v1/event/{event}");
+        let (a, evil) = (&a, &evil);
+        async move { evil.get(a, &path).await.unwrap()["pdus"][0]["content"]["body"].clone() }
+    };
+    // Shared by the state of the join, the nearest that is known.
+    assert_eq!(body(history[1].event_id()).await, "private");
+    // Once the states can be had, they count.
+    let state_ids = |pdu: &Pdu| format!("v1/state_ids/{}?event_id={}", room.id, pdu.event_id());
+    assert!(evil.get(&a, &state_ids(&history[1])).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_that_belongs_to_no_gap_is_dropped() {
+    let world = World::new();
+    let (a, evil, room, history) = joined_late(&world).await;
+    let stray = evil.next(&room, message("@eve:evil.test", "nobody builds on this"));
+    let mut answer = room.line.clone();
+    answer.push(stray.clone());
+    let mut tampered: Vec<Value> = objects(answer.iter());
+    let forged = evil.next(&room, message("@alice:a.test", "forged"));
+    tampered.extend(objects([&forged].into_iter()));
+    evil.answers("/v1/backfill/", move |_| (200, json!({ "pdus": tampered })));
+    backfill_all(&a, &room).await;
+    assert_eq!(ids(&history).len(), 4);
+    assert!(a.place(&room.id, history[0].event_id()).await.is_some());
+    for pdu in [&stray, &forged] {
+        assert_eq!(a.place(&room.id, pdu.event_id()).await, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_readers_at_once_both_find_that_history_came() {
+    let world = World::new();
+    let (a, _, room, _) = joined_late(&world).await;
+    let (one, other) = tokio::join!(a.graph.backfill(&room.id, TOP), a.graph.backfill(&room.id, TOP));
+    assert!(one.unwrap() > 0 && other.unwrap() > 0);
+}

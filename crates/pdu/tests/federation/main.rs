@@ -1,0 +1,11 @@
+//! The event graph between servers: real ones, and hostile ones that the tests play.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
+
+mod history;
+mod invites;
+mod joins;
+mod peer;
+mod reading;
+mod receiving;
+mod world;

@@ -1,0 +1,436 @@
+//! A server that a test plays: it signs what the test wants, and answers as the test says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use bytes::Bytes;
+use events::auth::auth_types;
+use events::{EventId, NewEvent, Object, Pdu, RoomId, RoomVersion, ServerName, SigningKey, Value, signature};
+use handles::Handles;
+use http::Method;
+use pdu::Draft;
+use serde_json::json;
+use transport::{CallError, CallLimits, Client, Request, Response};
+
+use crate::world::{Server, draft, user_id};
+
+const LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(60), response_bytes_max: 50 * 1024 * 1024 };
+
+type Answerer = Box<dyn Fn(&Request) -> (u16, Value) + Send + Sync>;
+
+pub(crate) struct Peer {
+    pub(crate) name: ServerName,
+    key: SigningKey,
+    client: Client,
+    handles: Handles,
+    script: Mutex<Vec<(String, Answerer)>>,
+    rooms: Mutex<BTreeMap<RoomId, PeerRoom>>,
+    /// Everything that was asked: method, path and query.
+    seen: Mutex<Vec<String>>,
+    /// The PDUs that came in transactions.
+    received: Mutex<Vec<Value>>,
+    transactions: Mutex<u64>,
+    slow: Mutex<Option<(String, Duration)>>,
+}
+
+/// A room as a peer knows it: one line of events, with the state events that it builds on.
+#[derive(Clone)]
+pub(crate) struct PeerRoom {
+    pub(crate) id: RoomId,
+    pub(crate) version: RoomVersion,
+    /// State from before the line began, as `/send_join` gave it.
+    pub(crate) base: Vec<Pdu>,
+    /// What the base cites.
+    pub(crate) chain: Vec<Pdu>,
+    pub(crate) line: Vec<Pdu>,
+}
+
+impl Peer {
+    pub(crate) fn new(name: ServerName, key: SigningKey, client: Client, handles: Handles) -> Self {
+        Self {
+            name,
+            key,
+            client,
+            handles,
+            script: Mutex::default(),
+            rooms: Mutex::default(),
+            seen: Mutex::default(),
+            received: Mutex::default(),
+            transactions: Mutex::new(0),
+            slow: Mutex::default(),
+        }
+    }
+
+    /// From now on a request whose path has `text` in it gets this answer. The last rule that fits counts.
+    pub(crate) fn answers(&self, text: &str, answer: impl Fn(&Request) -> (u16, Value) + Send + Sync + 'static) {
+        self.script.lock().unwrap().push((text.to_owned(), Box::new(answer)));
+    }
+
+    /// From now on requests whose path has `text` in it are answered late.
+    pub(crate) fn is_slow(&self, text: &str, delay: Duration) {
+        *self.slow.lock().unwrap() = Some((text.to_owned(), delay));
+    }
+
+    /// How many requests had `text` in them.
+    pub(crate) fn asked(&self, text: &str) -> usize {
+        self.seen.lock().unwrap().iter().filter(|request| request.contains(text)).count()
+    }
+
+    /// The PDUs that came in transactions.
+    pub(crate) fn received(&self) -> Vec<Value> {
+        self.received.lock().unwrap().clone()
+    }
+
+    /// Answers honestly about a room from now on.
+    pub(crate) fn host(&self, room: &PeerRoom) {
+        self.rooms.lock().unwrap().insert(room.id.clone(), room.clone());
+    }
+
+    pub(crate) async fn answer(&self, request: Request) -> Response {
+        let path = request.path_and_query.clone();
+        self.seen.lock().unwrap().push(format!("{} {path}", request.method));
+        let slow = self.slow.lock().unwrap().clone();
+        if let Some((_, delay)) = slow.filter(|(text, _)| path.contains(text.as_str())) {
+            self.handles.clock.sleep(delay).await;
+        }
+        let scripted = {
+            let script = self.script.lock().unwrap();
+            script.iter().rev().find(|(text, _)| path.contains(text.as_str())).map(|(_, answer)| answer(&request))
+        };
+        let (status, body) = scripted.unwrap_or_else(|| self.honest(&request));
+        Response { status, body: Bytes::from(body.to_string()), retry_after: None }
+    }
+
+    fn honest(&self, request: &Request) -> (u16, Value) {
+        let path = decode(request.path_and_query.split('?').next().unwrap());
+        let parts: Vec<&str> = path.trim_start_matches("/_matrix/").split('/').collect();
+        let body: Value = request.body.as_ref().map_or(Value::Null, |body| serde_json::from_slice(body).unwrap());
+        let room = |id: &str| self.rooms.lock().unwrap().get(&RoomId::parse(id).unwrap()).cloned();
+        let not_found = (404, json!({ "errcode": "M_NOT_FOUND", "error": "not here" }));
+        let query: Vec<(String, String)> = request
+            .path_and_query
+            .split_once('?')
+            .map(|(_, query)| {
+                query.split('&').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (decode(k), decode(v))).collect()
+            })
+            .unwrap_or_default();
+        let asked = |key: &str| {
+            query.iter().filter(|(name, _)| name == key).map(|(_, value)| value.clone()).collect::<Vec<_>>()
+        };
+        match parts.as_slice() {
+            ["key", "v2", "server", ..] => (200, Value::Object(self.key_document())),
+            ["federation", "v1", "send", _] => {
+                let pdus = body["pdus"].as_array().cloned().unwrap_or_default();
+                self.received.lock().unwrap().extend(pdus);
+                (200, json!({ "pdus": {} }))
+            }
+            ["federation", "v1", "event", id] => {
+                let rooms = self.rooms.lock().unwrap();
+                match rooms.values().find_map(|room| room.find(id)) {
+                    Some(pdu) => (200, json!({ "pdus": [pdu.object()] })),
+                    None => not_found,
+                }
+            }
+            ["federation", "v1", "make_join", id, user] => match room(id) {
+                Some(room) => {
+                    (200, room.template(&draft(user, "m.room.member", Some(user), json!({ "membership": "join" }))))
+                }
+                None => not_found,
+            },
+            ["federation", "v2", "send_join", id, _] => match room(id) {
+                Some(room) => {
+                    let state = room.state();
+                    let answer = json!({
+                        "event": body, "state": objects(state.values()),
+                        "auth_chain": objects(room.auth_chain(state.values().cloned().collect()).iter()),
+                    });
+                    (200, answer)
+                }
+                None => not_found,
+            },
+            ["federation", "v1", "event_auth", id, event] => {
+                match room(id).and_then(|room| Some((room.find(event)?, room))) {
+                    Some((event, room)) => {
+                        let chain = room.auth_chain(vec![event]);
+                        (200, json!({ "auth_chain": objects(chain.iter()) }))
+                    }
+                    None => not_found,
+                }
+            }
+            ["federation", "v1", "state_ids", id] => {
+                match room(id).and_then(|room| room.state_before(&asked("event_id")[0])) {
+                    Some((state, chain)) => (200, json!({ "pdu_ids": ids(&state), "auth_chain_ids": ids(&chain) })),
+                    None => not_found,
+                }
+            }
+            ["federation", "v1", "state", id] => {
+                match room(id).and_then(|room| room.state_before(&asked("event_id")[0])) {
+                    Some((state, chain)) => {
+                        (200, json!({ "pdus": objects(state.iter()), "auth_chain": objects(chain.iter()) }))
+                    }
+                    None => not_found,
+                }
+            }
+            ["federation", "v1", "backfill", id] => match room(id) {
+                Some(room) => {
+                    let limit = asked("limit")[0].parse().unwrap();
+                    let upto = room.line.iter().rposition(|pdu| asked("v").contains(&pdu.event_id().to_string()));
+                    let found = room.line[..upto.map_or(0, |upto| upto + 1)].iter().rev().take(limit);
+                    (200, json!({ "pdus": objects(found) }))
+                }
+                None => not_found,
+            },
+            ["federation", "v1", "get_missing_events", id] => match room(id) {
+                Some(room) => {
+                    let latest: Vec<&str> =
+                        body["latest_events"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+                    let earliest: Vec<&str> =
+                        body["earliest_events"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+                    let position =
+                        |ids: &[&str]| room.line.iter().rposition(|pdu| ids.contains(&pdu.event_id().as_str()));
+                    let to = position(&latest).unwrap_or(0);
+                    let from = position(&earliest).map_or(0, |at| at + 1).max(to.saturating_sub(20));
+                    (200, json!({ "events": objects(room.line[from.min(to)..to].iter()) }))
+                }
+                None => not_found,
+            },
+            _ => not_found,
+        }
+    }
+
+    fn key_document(&self) -> Object {
+        let document = json!({
+            "server_name": self.name,
+            "verify_keys": { self.key.id().as_str(): { "key": self.key.public().to_base64() } },
+            "old_verify_keys": {},
+            "valid_until_ts": self.handles.clock.now() + 24 * 3600 * 1000,
+        });
+        let mut document = document.as_object().unwrap().clone();
+        signature::sign_json(&mut document, &self.name, &self.key);
+        document
+    }
+
+    /// A room of our own that everybody may join.
+    pub(crate) fn make_room(&self, creator: &str, version: RoomVersion) -> PeerRoom {
+        let mut content = json!({ "room_version": version.as_str() });
+        if version.rules().auth.creator_in_content {
+            content["creator"] = json!(creator);
+        }
+        let id = (version != RoomVersion::V12).then(|| RoomId::parse(format!("!made:{}", self.name)).unwrap());
+        let create = NewEvent {
+            room_id: id,
+            sender: user_id(creator),
+            event_type: "m.room.create".to_owned(),
+            state_key: Some(String::new()),
+            content: content.as_object().unwrap().clone(),
+            redacts: None,
+            prev_events: Vec::new(),
+            auth_events: Vec::new(),
+            depth: 1,
+            origin_server_ts: self.handles.clock.now(),
+        };
+        let create = create.sign(version, &self.name, &self.key).unwrap();
+        let mut room =
+            PeerRoom { id: create.room_id().clone(), version, base: Vec::new(), chain: Vec::new(), line: vec![create] };
+        let levels = if version == RoomVersion::V12 { json!({}) } else { json!({ "users": { creator: 100 } }) };
+        for draft in [
+            draft(creator, "m.room.member", Some(creator), json!({ "membership": "join" })),
+            draft(creator, "m.room.power_levels", Some(""), levels),
+            draft(creator, "m.room.join_rules", Some(""), json!({ "join_rule": "public" })),
+        ] {
+            self.add(&mut room, draft);
+        }
+        room
+    }
+
+    /// Joins a room of `server`.
+    pub(crate) async fn join(&self, server: &Server, room: &RoomId, version: RoomVersion, user: &str) -> PeerRoom {
+        let path = format!("v1/make_join/{room}/{user}?ver={}", version.as_str());
+        let template = self.get(server, &path).await.unwrap();
+        assert_eq!(template["room_version"], version.as_str());
+        let event = &template["event"];
+        let references = |key: &str| serde_json::from_value(event[key].clone()).unwrap();
+        let draft = draft(user, "m.room.member", Some(user), json!({ "membership": "join" }));
+        let depth = event["depth"].as_i64().unwrap();
+        let join = self.sign(room, version, &draft, references("prev_events"), references("auth_events"), depth);
+        let path = format!("v2/send_join/{room}/{}", join.event_id());
+        let answer = self.ask(server, Method::PUT, &path, Some(Value::Object(join.object().clone()))).await.unwrap();
+        let read = |key: &str| answer[key].as_array().unwrap().iter().map(|event| checked(event, version)).collect();
+        PeerRoom { id: room.clone(), version, base: read("state"), chain: read("auth_chain"), line: vec![join] }
+    }
+
+    /// Signs any event.
+    pub(crate) fn sign(
+        &self,
+        room: &RoomId,
+        version: RoomVersion,
+        draft: &Draft,
+        prev_events: Vec<EventId>,
+        auth_events: Vec<EventId>,
+        depth: i64,
+    ) -> Pdu {
+        let event = NewEvent {
+            room_id: Some(room.clone()),
+            sender: draft.sender.clone(),
+            event_type: draft.event_type.clone(),
+            state_key: draft.state_key.clone(),
+            content: draft.content.clone(),
+            redacts: draft.redacts.clone(),
+            prev_events,
+            auth_events,
+            depth,
+            origin_server_ts: self.handles.clock.now(),
+        };
+        event.sign(version, &self.name, &self.key).unwrap()
+    }
+
+    /// Makes an event that follows the last one of a room, with the right citations.
+    pub(crate) fn next(&self, room: &PeerRoom, draft: Draft) -> Pdu {
+        let last = room.line.last().unwrap();
+        let auth = room.auth_events(&draft);
+        self.sign(&room.id, room.version, &draft, vec![last.event_id().clone()], auth, last.depth() + 1)
+    }
+
+    /// Makes such an event, and adds it to the room.
+    pub(crate) fn add(&self, room: &mut PeerRoom, draft: Draft) -> Pdu {
+        let pdu = self.next(room, draft);
+        room.line.push(pdu.clone());
+        pdu
+    }
+
+    /// Sends PDUs in a transaction. Returns what was said about each.
+    pub(crate) async fn send(&self, server: &Server, pdus: &[Value]) -> Value {
+        let number = {
+            let mut transactions = self.transactions.lock().unwrap();
+            *transactions += 1;
+            *transactions
+        };
+        let body = json!({ "origin": self.name, "origin_server_ts": self.handles.clock.now(), "pdus": pdus });
+        self.ask(server, Method::PUT, &format!("v1/send/t{number}"), Some(body)).await.unwrap()["pdus"].clone()
+    }
+
+    /// Asks a server anything.
+    pub(crate) async fn ask(
+        &self,
+        server: &Server,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value, CallError> {
+        let path = path.replace('$', "%24").replace('!', "%21");
+        let path = format!("/_matrix/federation/{path}");
+        self.client.call_resting(&server.name, method, path, body.as_ref(), LIMITS).await
+    }
+
+    /// Asks with GET.
+    pub(crate) async fn get(&self, server: &Server, path: &str) -> Result<Value, CallError> {
+        self.ask(server, Method::GET, path, None).await
+    }
+}
+
+impl PeerRoom {
+    pub(crate) fn find(&self, id: &str) -> Option<Pdu> {
+        self.all().find(|pdu| pdu.event_id().as_str() == id).cloned()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Pdu> {
+        self.base.iter().chain(&self.chain).chain(&self.line)
+    }
+
+    /// The state after everything.
+    pub(crate) fn state(&self) -> BTreeMap<(String, String), Pdu> {
+        self.state_of(self.line.len())
+    }
+
+    fn state_of(&self, events: usize) -> BTreeMap<(String, String), Pdu> {
+        let mut state = BTreeMap::new();
+        for pdu in self.base.iter().chain(&self.line[..events]) {
+            if let Some(key) = pdu.state_key() {
+                state.insert((pdu.event_type().to_owned(), key.to_owned()), pdu.clone());
+            }
+        }
+        state
+    }
+
+    fn state_before(&self, event: &str) -> Option<(Vec<Pdu>, Vec<Pdu>)> {
+        let at = self.line.iter().position(|pdu| pdu.event_id().as_str() == event)?;
+        let state: Vec<Pdu> = self.state_of(at).into_values().collect();
+        let chain = self.auth_chain(state.clone());
+        Some((state, chain))
+    }
+
+    pub(crate) fn auth_chain(&self, of: Vec<Pdu>) -> Vec<Pdu> {
+        let mut chain = Vec::new();
+        let mut seen: BTreeSet<EventId> = BTreeSet::new();
+        let mut to_walk = of;
+        while let Some(pdu) = to_walk.pop() {
+            for id in pdu.auth_events() {
+                if seen.insert(id.clone()) {
+                    let cited = self.find(id.as_str()).expect("a peer knows what it cites");
+                    to_walk.push(cited.clone());
+                    chain.push(cited);
+                }
+            }
+        }
+        chain
+    }
+
+    pub(crate) fn auth_events(&self, draft: &Draft) -> Vec<EventId> {
+        let types = auth_types(
+            self.version.rules(),
+            &draft.event_type,
+            &draft.sender,
+            draft.state_key.as_deref(),
+            &draft.content,
+        );
+        let state = self.state();
+        types.iter().filter_map(|key| state.get(key)).map(|pdu| pdu.event_id().clone()).collect()
+    }
+
+    pub(crate) fn template(&self, draft: &Draft) -> Value {
+        let last = self.line.last().unwrap();
+        json!({
+            "room_version": self.version.as_str(),
+            "event": {
+                "room_id": self.id, "sender": draft.sender, "type": draft.event_type, "state_key": draft.state_key,
+                "content": draft.content, "prev_events": [last.event_id()], "auth_events": self.auth_events(draft),
+                "depth": last.depth() + 1,
+            },
+        })
+    }
+}
+
+/// An event that a real server gave.
+fn checked(event: &Value, version: RoomVersion) -> Pdu {
+    let object = event.as_object().unwrap().clone();
+    let id = events::hash::event_id(&object, version).unwrap();
+    Pdu::from_store(object, version, id, false).unwrap()
+}
+
+pub(crate) fn objects<'a>(pdus: impl Iterator<Item = &'a Pdu>) -> Vec<Value> {
+    pdus.map(|pdu| Value::Object(pdu.object().clone())).collect()
+}
+
+pub(crate) fn object(pdu: &Pdu) -> Value {
+    Value::Object(pdu.object().clone())
+}
+
+pub(crate) fn ids(pdus: &[Pdu]) -> Vec<&EventId> {
+    pdus.iter().map(Pdu::event_id).collect()
+}
+
+/// Percent-decoding, as far as our own client encodes.
+pub(crate) fn decode(text: &str) -> String {
+    let mut decoded = Vec::new();
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let hex = [bytes.next().unwrap(), bytes.next().unwrap()];
+            decoded.push(u8::from_str_radix(std::str::from_utf8(&hex).unwrap(), 16).unwrap());
+        } else {
+            decoded.push(byte);
+        }
+    }
+    String::from_utf8(decoded).unwrap()
+}

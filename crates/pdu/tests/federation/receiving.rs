@@ -1,0 +1,326 @@
+//! Events that arrive in transactions, and what they refer to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use events::{EventId, Pdu, RoomId, RoomVersion, Value};
+use pdu::limits::{STAGED_HORIZON, UNVERIFIED_PER_ORIGIN_MAX};
+use persistence::transactions::graph::Outcome;
+use persistence::transactions::{events as event_rows, staging, unverified};
+use serde_json::json;
+
+use crate::peer::{Peer, PeerRoom, object};
+use crate::world::{Server, World, draft, message, state};
+
+const V: RoomVersion = RoomVersion::V11;
+
+/// A room of a real server that a peer has joined.
+pub(crate) async fn shared(world: &World) -> (Server, Arc<Peer>, RoomId, PeerRoom) {
+    shared_in(world, V).await
+}
+
+pub(crate) async fn shared_in(world: &World, version: RoomVersion) -> (Server, Arc<Peer>, RoomId, PeerRoom) {
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let room = a.create_room("@alice:a.test", version).await;
+    let of_peer = evil.join(&a, &room, version, "@eve:evil.test").await;
+    (a, evil, room, of_peer)
+}
+
+pub(crate) async fn until_outcome(world: &World, server: &Server, room: &RoomId, pdu: &Pdu, outcome: Outcome) {
+    let decided = || async { server.outcome(room, pdu.event_id()).await.is_some() };
+    world.until("the event to be decided about", decided).await;
+    assert_eq!(server.outcome(room, pdu.event_id()).await, Some(outcome));
+}
+
+/// Says whether anything at all is stored of an event.
+async fn is_stored(server: &Server, room: &RoomId, event: &EventId) -> bool {
+    let event = event.clone();
+    server
+        .read(room, move |tx, room, _| match event_rows::number(tx, room, &event)? {
+            Some(number) => Ok(event_rows::condition(tx, number)?.is_some()),
+            None => Ok(false),
+        })
+        .await
+}
+
+async fn waiting(server: &Server) -> i64 {
+    server.database.read(unverified::count).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_arrives_gets_its_place() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let hello = evil.add(&mut of_peer, message("@eve:evil.test", "hello"));
+    let said = evil.send(&a, &[object(&hello)]).await;
+    assert_eq!(said, json!({ hello.event_id().as_str(): {} }));
+    until_outcome(&world, &a, &room, &hello, Outcome::Accepted).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_signature_is_said_and_nothing_is_stored() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let good = evil.add(&mut of_peer, message("@eve:evil.test", "good"));
+    // Signed by evil.test in the name of somebody else's user.
+    let forged = evil.next(&of_peer, message("@alice:a.test", "forged"));
+    let said = evil.send(&a, &[object(&forged), object(&good)]).await;
+    assert!(said[forged.event_id().as_str()]["error"].is_string(), "{said}");
+    assert_eq!(said[good.event_id().as_str()], json!({}));
+    until_outcome(&world, &a, &room, &good, Outcome::Accepted).await;
+    assert!(!is_stored(&a, &room, forged.event_id()).await);
+    assert_eq!(waiting(&a).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn missing_parents_are_fetched_and_their_signatures_checked() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let between: Vec<Pdu> =
+        (0..30).map(|n| evil.add(&mut of_peer, message("@eve:evil.test", &n.to_string()))).collect();
+    let last = evil.add(&mut of_peer, message("@eve:evil.test", "last"));
+    evil.host(&of_peer);
+    // An answer with events that were not asked for, or that nobody signed.
+    let forged = evil.next(&of_peer, message("@alice:a.test", "forged"));
+    let stray = evil.next(&of_peer, message("@eve:evil.test", "not an ancestor"));
+    let (gap, extra) = (between[10..].to_vec(), [object(&forged), object(&stray)]);
+    evil.answers("get_missing_events", move |request| {
+        let body: Value = serde_json::from_slice(request.body.as_ref().unwrap()).unwrap();
+        let asked = body["latest_events"][0].as_str().unwrap();
+        let mut events: Vec<Value> = gap.iter().filter(|pdu| pdu.event_id().as_str() != asked).map(object).collect();
+        if events.len() < gap.len() {
+            // The second question: all the rest.
+            events = Vec::new();
+        }
+        events.extend(extra.clone());
+        (200, json!({ "events": events }))
+    });
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
+    for pdu in &between[11..] {
+        assert_eq!(a.outcome(&room, pdu.event_id()).await, Some(Outcome::Accepted));
+    }
+    for pdu in [&forged, &stray] {
+        assert!(!is_stored(&a, &room, pdu.event_id()).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_whose_keys_cannot_be_had_waits_for_them() {
+    let world = World::new();
+    let (a, b) = (world.server("a.test").await, world.server("b.test").await);
+    let c = world.peer("c.test").await;
+    let room = a.create_room("@alice:a.test", V).await;
+    b.join(&room, "@bob:b.test", &[&a.name]).await.unwrap();
+    let of_c = c.join(&a, &room, V, "@carol:c.test").await;
+    let join = &of_c.line[0];
+    let down = world.take_down("c.test");
+    world.until("b.test to be told of the join", || async { waiting(&b).await == 1 }).await;
+    // Nothing takes it for a checked event.
+    assert!(!is_stored(&b, &room, join.event_id()).await);
+    assert!(b.read(&room, |tx, room, _| staging::next_due(tx, room)).await.is_none());
+    assert_eq!(b.current(&room, "m.room.member", "@carol:c.test").await, None);
+    world.bring_back("c.test", down);
+    until_outcome(&world, &b, &room, join, Outcome::Accepted).await;
+    assert_eq!(waiting(&b).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_can_have_few_events_wait_for_keys_and_none_for_ever() {
+    let world = World::new();
+    let (a, evil, room, of_peer) = shared(&world).await;
+    let unknown = |text: &str| {
+        let mut event = object(&evil.next(&of_peer, message("@nobody:gone.test", text)));
+        event["signatures"] = json!({ "gone.test": { "ed25519:1": "c2lnbmF0dXJl" } });
+        event
+    };
+    let mut refused = 0;
+    let mut sent = 0;
+    while sent <= UNVERIFIED_PER_ORIGIN_MAX {
+        let events: Vec<Value> = (0..50).map(|n| unknown(&format!("{sent} {n}"))).collect();
+        sent += 50;
+        let said = evil.send(&a, &events).await;
+        refused += said.as_object().unwrap().values().filter(|said| said.get("error").is_some()).count();
+    }
+    assert_eq!(waiting(&a).await, UNVERIFIED_PER_ORIGIN_MAX);
+    assert_eq!(refused, usize::try_from(sent - UNVERIFIED_PER_ORIGIN_MAX).unwrap());
+    let began = world.handles.clock.monotonic();
+    world.until("them to be given up", || async { waiting(&a).await == 0 }).await;
+    assert!(world.handles.clock.monotonic() - began > STAGED_HORIZON - Duration::from_secs(3600));
+    // The room goes on meanwhile and after.
+    a.say(&room, "@alice:a.test", "still here").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mangled_event_is_redacted_and_a_full_copy_takes_its_place() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let whole = evil.add(&mut of_peer, message("@eve:evil.test", "the real words"));
+    let mut mangled = object(&whole);
+    mangled["content"]["body"] = json!("other words");
+    assert_eq!(evil.send(&a, &[mangled]).await, json!({ whole.event_id().as_str(): {} }));
+    until_outcome(&world, &a, &room, &whole, Outcome::Accepted).await;
+    let shown = a.visible(&room, whole.event_id()).await.unwrap();
+    assert!(shown.is_mangled() && shown.content().is_empty());
+    evil.send(&a, &[object(&whole)]).await;
+    let shown = a.visible(&room, whole.event_id()).await.unwrap();
+    assert!(!shown.is_mangled());
+    assert_eq!(shown.content()["body"], "the real words");
+    // And not the other way round.
+    let mut mangled = object(&whole);
+    mangled["content"]["body"] = json!("other words");
+    evil.send(&a, &[mangled]).await;
+    assert_eq!(a.visible(&room, whole.event_id()).await.unwrap().content()["body"], "the real words");
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_parents_are_refused_in_a_transaction() {
+    let world = World::new();
+    let (a, evil, room, of_peer) = shared(&world).await;
+    let draft = message("@eve:evil.test", "many");
+    let prev = |n: usize| EventId::parse(format!("${}", format!("{n:02}").repeat(21) + "A")).unwrap();
+    let many = evil.sign(&room, V, &draft, (0..21).map(prev).collect(), of_peer.auth_events(&draft), 9);
+    let said = evil.send(&a, &[object(&many)]).await;
+    assert!(said[many.event_id().as_str()]["error"].is_string(), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_answers_slowly_holds_up_nobody_else() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    evil.add(&mut of_peer, message("@eve:evil.test", "kept back"));
+    let last = evil.add(&mut of_peer, message("@eve:evil.test", "last"));
+    evil.is_slow("get_missing_events", Duration::from_secs(50));
+    evil.send(&a, &[object(&last)]).await;
+    world.until("a.test to ask", || async { evil.asked("get_missing_events") > 0 }).await;
+    let began = world.handles.clock.monotonic();
+    a.say(&room, "@alice:a.test", "hello").await;
+    assert!(world.handles.clock.monotonic() - began < Duration::from_secs(1));
+}
+
+/// The newest event builds on one that only its state can explain.
+async fn with_a_gap(evil: &Peer, of_peer: &mut PeerRoom, behind: pdu::Draft) -> (Pdu, Pdu) {
+    // What lies before it is given to nobody.
+    evil.add(of_peer, message("@eve:evil.test", "kept back"));
+    let edge = evil.add(of_peer, behind);
+    let last = evil.add(of_peer, message("@eve:evil.test", "last"));
+    evil.host(of_peer);
+    evil.answers("get_missing_events", |_| (200, json!({ "events": [] })));
+    (edge, last)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_that_cannot_be_reached_is_judged_by_the_state_that_a_peer_gives() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let (edge, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
+    assert_eq!(a.outcome(&room, edge.event_id()).await, Some(Outcome::Accepted));
+    let before = a.state_before(&room, edge.event_id()).await.unwrap();
+    assert_eq!(before.len(), of_peer.state().len());
+    // What the two of them miss is asked for by its id: /state is for states of which much is lacking.
+    assert_eq!(evil.asked("/v1/state/"), 0);
+    assert!(
+        a.place(&room, edge.event_id()).await.unwrap().topological
+            < a.place(&room, last.event_id()).await.unwrap().topological
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_that_its_state_does_not_allow_is_rejected() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    // Eve has no power to set the topic.
+    let (edge, last) =
+        with_a_gap(&evil, &mut of_peer, state("@eve:evil.test", "m.room.topic", json!({ "topic": "mine" }))).await;
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
+    assert_eq!(a.outcome(&room, edge.event_id()).await, Some(Outcome::Rejected));
+    assert_eq!(a.current(&room, "m.room.topic", "").await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_event_does_not_come_back_in_a_state_that_a_peer_gives() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let levels = json!({ "users": { "@alice:a.test": 100, "@eve:evil.test": 100 } });
+    let seized = evil.next(&of_peer, state("@eve:evil.test", "m.room.power_levels", levels));
+    evil.send(&a, &[object(&seized)]).await;
+    until_outcome(&world, &a, &room, &seized, Outcome::Rejected).await;
+    // The peer builds on it, and says that it is part of the state.
+    of_peer.line.push(seized.clone());
+    let (edge, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
+    evil.send(&a, &[object(&last)]).await;
+    // It cites what was rejected.
+    until_outcome(&world, &a, &room, &last, Outcome::Rejected).await;
+    assert!(!a.state_before(&room, edge.event_id()).await.unwrap().contains(seized.event_id()));
+    assert_ne!(a.current(&room, "m.room.power_levels", "").await.as_ref(), Some(seized.event_id()));
+    assert_eq!(a.outcome(&room, seized.event_id()).await, Some(Outcome::Rejected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_of_a_state_is_no_state() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let (_, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
+    let ids: Vec<EventId> = of_peer.state().values().map(|pdu| pdu.event_id().clone()).collect();
+    let missing = EventId::parse(format!("${}", "x".repeat(43))).unwrap();
+    evil.answers("state_ids", move |_| {
+        let mut ids: Vec<&EventId> = ids.iter().collect();
+        ids.push(&missing);
+        (200, json!({ "pdu_ids": ids, "auth_chain_ids": [] }))
+    });
+    evil.send(&a, &[object(&last)]).await;
+    let began = world.handles.clock.now();
+    let staged = || a.read(&room, |tx, room, _| staging::next_due(tx, room));
+    world.until("it to be tried", || async { staged().await.is_some_and(|due| due > began + 5_000) }).await;
+    assert_eq!(a.outcome(&room, last.event_id()).await, None);
+    world.until("it to be given up", || async { staged().await.is_none() }).await;
+    assert!(evil.asked("state_ids") > 1);
+    assert_eq!(a.outcome(&room, last.event_id()).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redaction_may_come_before_its_target() {
+    for version in [RoomVersion::V10, RoomVersion::V11, RoomVersion::V12] {
+        let world = World::new();
+        let (a, evil, room, mut of_peer) = shared_in(&world, version).await;
+        let target = evil.next(&of_peer, message("@eve:evil.test", "words"));
+        let mut redaction = draft("@eve:evil.test", "m.room.redaction", None, json!({}));
+        redaction.redacts = Some(target.event_id().clone());
+        let redaction = evil.add(&mut of_peer, redaction);
+        let place = if version == RoomVersion::V10 { redaction.object() } else { redaction.content() };
+        assert_eq!(place["redacts"], target.event_id().as_str());
+        evil.send(&a, &[object(&redaction)]).await;
+        until_outcome(&world, &a, &room, &redaction, Outcome::Accepted).await;
+        evil.send(&a, &[object(&target)]).await;
+        until_outcome(&world, &a, &room, &target, Outcome::Accepted).await;
+        assert!(a.visible(&room, target.event_id()).await.unwrap().content().is_empty(), "{version:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redaction_without_the_power_or_that_is_refused_has_no_effect() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let said = a.say(&room, "@alice:a.test", "words").await;
+    let redaction =
+        || pdu::Draft { redacts: Some(said.clone()), ..draft("@eve:evil.test", "m.room.redaction", None, json!({})) };
+    // Accepted, but neither of the same server nor with the level for redactions.
+    let powerless = evil.add(&mut of_peer, redaction());
+    evil.send(&a, &[object(&powerless)]).await;
+    until_outcome(&world, &a, &room, &powerless, Outcome::Accepted).await;
+    assert!(!a.visible(&room, &said).await.unwrap().content().is_empty());
+    // Eve's own words, redacted by her after she was banned, on a part of the graph from before the ban.
+    let own = evil.add(&mut of_peer, message("@eve:evil.test", "own words"));
+    evil.send(&a, &[object(&own)]).await;
+    until_outcome(&world, &a, &room, &own, Outcome::Accepted).await;
+    a.send(&room, draft("@alice:a.test", "m.room.member", Some("@eve:evil.test"), json!({ "membership": "ban" })))
+        .await
+        .unwrap();
+    let late = evil.add(&mut of_peer, pdu::Draft { redacts: Some(own.event_id().clone()), ..redaction() });
+    evil.send(&a, &[object(&late)]).await;
+    until_outcome(&world, &a, &room, &late, Outcome::SoftFailed).await;
+    assert!(!a.visible(&room, own.event_id()).await.unwrap().content().is_empty());
+}
