@@ -24,6 +24,15 @@ CREATE TABLE edges (
 );
 CREATE INDEX edges_by_prev ON edges (prev);
 
+-- The edges to parents that have no place: where backfill goes on. Most rooms have none or a few.
+CREATE TABLE gaps (
+    room BIGINT NOT NULL,
+    prev BIGINT NOT NULL,
+    event BIGINT NOT NULL,
+    topological BIGINT NOT NULL,
+    PRIMARY KEY (room, prev, event)
+);
+
 -- The events that have no accepted child: what the next event builds on.
 CREATE TABLE extremities (
     room BIGINT NOT NULL,

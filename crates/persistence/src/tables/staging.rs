@@ -14,4 +14,6 @@ CREATE TABLE staged (
     UNIQUE (room, event_id)
 );
 CREATE INDEX staged_by_origin ON staged (origin);
+-- In the order of `number`, which an index ends with: a room with many waiting is gone through batch by batch.
+CREATE INDEX staged_by_room ON staged (room);
 ";
