@@ -6,9 +6,8 @@ CREATE TABLE events (
     number INTEGER PRIMARY KEY,
     room BIGINT NOT NULL,
     event_id TEXT NOT NULL,
-    UNIQUE (room, event_id)
+    UNIQUE (event_id, room)
 );
-CREATE INDEX events_by_id ON events (event_id);
 
 -- The checked content of an event. `sequence` is the order of storing. `rejected` is final once the event is in the graph.
 -- `redacted_by` is the redaction that applies to it.
@@ -32,18 +31,18 @@ CREATE TABLE auth_edges (
     room BIGINT NOT NULL,
     auth BIGINT NOT NULL,
     PRIMARY KEY (event, auth)
-);
+) WITHOUT ROWID;
 
 -- What was decided about an event, and why, as JSON.
 CREATE TABLE verdicts (
-    event BIGINT PRIMARY KEY,
+    event INTEGER PRIMARY KEY,
     room BIGINT NOT NULL,
     verdict TEXT NOT NULL
 );
 
 -- Redactions whose target has not come, or that were checked against it.
 CREATE TABLE redactions (
-    redaction BIGINT PRIMARY KEY,
+    redaction INTEGER PRIMARY KEY,
     room BIGINT NOT NULL,
     target BIGINT NOT NULL
 );

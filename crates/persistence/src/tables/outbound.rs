@@ -22,7 +22,7 @@ CREATE TABLE outbound_pdus (
     room BIGINT NOT NULL,
     event BIGINT NOT NULL,
     PRIMARY KEY (destination, position)
-);
+) WITHOUT ROWID;
 CREATE INDEX outbound_pdus_by_room ON outbound_pdus (room);
 CREATE TABLE outbound_edus (
     destination TEXT NOT NULL,

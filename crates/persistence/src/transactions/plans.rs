@@ -77,9 +77,9 @@ fn statements() -> Vec<(String, String)> {
         };
         // Comments and character literals have no quotation marks in these files, and statements no escapes.
         let texts = text.split('"').skip(1).step_by(2);
-        found.extend(texts.filter(is_statement).map(|sql| {
-            (name.clone(), sql.split_whitespace().collect::<Vec<_>>().join(" "))
-        }));
+        found.extend(
+            texts.filter(is_statement).map(|sql| (name.clone(), sql.split_whitespace().collect::<Vec<_>>().join(" "))),
+        );
     }
     found
 }
