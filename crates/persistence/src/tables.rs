@@ -26,6 +26,9 @@ mod subscriptions;
 mod to_device;
 mod unverified;
 
+#[cfg(test)]
+mod growth;
+
 /// The schema, in the order in which it is made. One line a concern.
 #[rustfmt::skip]
 pub(crate) const ALL: &[&str] = &[

@@ -48,7 +48,8 @@ CREATE TABLE redactions (
 );
 CREATE INDEX redactions_by_target ON redactions (target);
 
--- The transaction ids of clients, so that a repeated send returns the first event. Bounded by TRANSACTION_IDS_AGE_MAX.
+-- The transaction ids of clients, so that a repeated send returns the first event. Bounded by TRANSACTION_IDS_AGE_MAX (in
+-- `messaging`): whoever sends forgets what is older, whosever it is.
 CREATE TABLE client_transactions (
     user_id TEXT NOT NULL,
     device_id TEXT NOT NULL,
@@ -58,4 +59,6 @@ CREATE TABLE client_transactions (
     at BIGINT NOT NULL,
     PRIMARY KEY (user_id, device_id, scope, transaction_id)
 );
+CREATE INDEX client_transactions_by_age ON client_transactions (at);
+CREATE INDEX client_transactions_by_event ON client_transactions (user_id, device_id, event_id);
 ";

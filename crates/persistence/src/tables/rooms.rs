@@ -54,6 +54,6 @@ CREATE TABLE standings (
     via TEXT,
     forgotten BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (user_id, room)
-);
+) WITHOUT ROWID;
 CREATE INDEX standings_by_room ON standings (room);
 ";

@@ -18,6 +18,7 @@ const SCANS: &[(&str, &str)] = &[
     ("SELECT COUNT(*) FROM received_transactions", "for those who watch the server, seldom"),
     ("SELECT number, user_id, edu_type, content FROM remote_key_updates", "in the order of its key, up to a limit"),
     ("SELECT room, MIN(retry_at) FROM staged", "once at start: what waits is bounded by origin and by age"),
+    ("DELETE FROM receipts", "the receipts of a user in a room: few, which is what it keeps up"),
     ("SELECT prev, MIN(topological) FROM gaps", "the gaps of one room, which has few"),
     ("UPDATE state_snapshots_purged", "one row"),
     ("SELECT number, room, origin, received, attempts, json FROM unverified", "few rows, in the order of its key"),

@@ -465,7 +465,7 @@ pub fn transaction_of_event(
     )
 }
 
-/// Remembers the event that a client's transaction made, and forgets those made before `horizon`.
+/// Remembers the event that a client's transaction made, and forgets all those, of all clients, made before `horizon`.
 #[expect(clippy::too_many_arguments, reason = "each is a column")]
 pub fn remember_client_transaction(
     tx: &mut WriteTx<'_>,
@@ -484,8 +484,8 @@ pub fn remember_client_transaction(
         &[user, &device, &scope, &transaction, event, &now],
     )?;
     tx.execute(
-        "DELETE FROM client_transactions WHERE user_id = ?1 AND device_id = ?2 AND at < ?3",
-        &[user, &device, &horizon],
+        "DELETE FROM client_transactions WHERE at < ?1",
+        &[&horizon],
     )?;
     Ok(())
 }
