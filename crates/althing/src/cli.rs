@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use events::ServerName;
 use tokio::runtime::{Builder, Runtime};
-use users::accounts::Role;
+use users::accounts::{ErasedProfile, Role};
 
 use crate::demo::{self, Afterwards, DemoError};
 use crate::serve::{self, ServeError};
@@ -72,6 +72,18 @@ enum UserCommand {
         name: String,
         #[command(flatten)]
         password: Password,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// End an account for good: nobody can log in, and its name stays taken
+    ///
+    /// Its devices, keys and settings are deleted. It leaves its rooms when the server starts next.
+    Deactivate {
+        /// What stands before the colon: alice
+        name: String,
+        /// Delete the profile too
+        #[arg(long)]
+        erase: bool,
         #[command(flatten)]
         config: ConfigFile,
     },
@@ -163,6 +175,10 @@ impl UserCommand {
             }
             Self::ResetPassword { name, password, config } => {
                 (config, Task::ResetPassword { name, password: password.source() })
+            }
+            Self::Deactivate { name, erase, config } => {
+                let profile = if erase { ErasedProfile::Erase } else { ErasedProfile::Keep };
+                (config, Task::Deactivate { name, profile })
             }
             Self::List(config) => (config, Task::List),
         }

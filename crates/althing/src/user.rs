@@ -12,7 +12,7 @@ use events::UserId;
 use handles::Handles;
 use persistence::{Database, OpenError, StoreError};
 use users::Users;
-use users::accounts::{NewAccount, RegistrationError, Role};
+use users::accounts::{ErasedProfile, NewAccount, RegistrationError, Role};
 
 use crate::config::{Config, ConfigError};
 use crate::data_dir::{self, DataDir, DataDirError};
@@ -28,6 +28,7 @@ const PAGE: i64 = 500;
 pub(crate) enum Task {
     Create { name: String, role: Role, password: PasswordSource },
     ResetPassword { name: String, password: PasswordSource },
+    Deactivate { name: String, profile: ErasedProfile },
     List,
 }
 
@@ -70,7 +71,7 @@ pub(crate) async fn run(file: &Path, task: Task) -> Result<(), UserError> {
                 println!("{created}");
                 Ok(())
             }
-            Task::ResetPassword { .. } | Task::List => Err(UserError::ServerRuns { path }),
+            Task::ResetPassword { .. } | Task::Deactivate { .. } | Task::List => Err(UserError::ServerRuns { path }),
         },
         Err(error @ DataDirError::Unusable { .. }) => Err(error.into()),
     }
@@ -82,6 +83,7 @@ async fn alone(config: &Config, data_dir: &DataDir, task: Task) -> Result<(), Us
     let done = match task {
         Task::Create { name, role, password } => create(config, &users, &name, role, password).await,
         Task::ResetPassword { name, password } => reset_password(config, &users, &name, password).await,
+        Task::Deactivate { name, profile } => deactivate(config, &users, &name, profile).await,
         Task::List => list(&users).await,
     };
     database.close().await;
@@ -105,12 +107,22 @@ async fn create(
 }
 
 async fn reset_password(config: &Config, users: &Users, name: &str, password: PasswordSource) -> Result<(), UserError> {
+    let user = active_account(config, users, name).await?;
+    if users.set_password(&user, &password.read()?).await? { Ok(()) } else { Err(UserError::PasswordTooLong) }
+}
+
+async fn deactivate(config: &Config, users: &Users, name: &str, profile: ErasedProfile) -> Result<(), UserError> {
+    let user = active_account(config, users, name).await?;
+    Ok(users.deactivate(&user, profile).await?)
+}
+
+async fn active_account(config: &Config, users: &Users, name: &str) -> Result<UserId, UserError> {
     let name = localpart(config, name)?;
     let user = users.resolve(&name).ok_or(UserError::NotOurs(name))?;
-    if users.account(&user).await?.is_none_or(|account| account.deactivated_at.is_some()) {
-        return Err(UserError::Unknown(user));
+    match users.account(&user).await? {
+        Some(account) if account.deactivated_at.is_none() => Ok(user),
+        Some(_) | None => Err(UserError::Unknown(user)),
     }
-    if users.set_password(&user, &password.read()?).await? { Ok(()) } else { Err(UserError::PasswordTooLong) }
 }
 
 async fn list(users: &Users) -> Result<(), UserError> {

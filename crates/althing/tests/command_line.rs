@@ -1,7 +1,8 @@
 //! The commands as a person or a script runs them.
 
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 #[test]
 fn the_generated_configuration_passes_the_check() {
@@ -34,17 +35,46 @@ fn a_broken_configuration_fails_the_check_with_a_sentence() {
 }
 
 #[test]
+fn accounts_are_made_changed_and_ended_while_no_server_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("althing.toml"), "server_name = \"a.test\"\n").unwrap();
+    let user = |arguments: &[&str]| {
+        let output = with_input(folder.path(), &[&["user"], arguments].concat(), "secret\n");
+        (output.status.success(), format!("{}{}", text(&output.stdout), text(&output.stderr)))
+    };
+    assert_eq!(user(&["create", "alice", "--admin", "--password-stdin"]), (true, "@alice:a.test\n".to_owned()));
+    assert!(!user(&["create", "alice", "--password-stdin"]).0, "the name is taken");
+    assert!(user(&["create", "bob", "--password-stdin"]).0);
+    assert!(user(&["reset-password", "bob", "--password-stdin"]).0);
+    assert!(user(&["deactivate", "@bob:a.test", "--erase"]).0);
+    for again in [&["deactivate", "bob"][..], &["reset-password", "bob", "--password-stdin"], &["deactivate", "carol"]]
+    {
+        let (success, said) = user(again);
+        assert!(!success && said.contains("there is no account"), "{said}");
+    }
+    assert_eq!(user(&["list"]), (true, "@alice:a.test  admin\n@bob:a.test  deactivated\n".to_owned()));
+}
+
+#[test]
 fn an_unknown_command_ends_with_status_2() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(althing(folder.path(), &["surve"]).status.code(), Some(2));
 }
 
 fn althing(folder: &Path, arguments: &[&str]) -> Output {
+    with_input(folder, arguments, "")
+}
+
+fn with_input(folder: &Path, arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_althing"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ALTHING_")) {
         command.env_remove(name);
     }
-    command.current_dir(folder).args(arguments).output().expect("the binary was built for this test")
+    command.current_dir(folder).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary was built for this test");
+    // Whoever reads nothing may have ended by now.
+    drop(child.stdin.take().expect("it was piped").write_all(input.as_bytes()));
+    child.wait_with_output().expect("it ends by itself")
 }
 
 fn text(bytes: &[u8]) -> &str {

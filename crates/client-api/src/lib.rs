@@ -23,6 +23,7 @@ mod request;
 mod rooms;
 mod sync;
 mod to_device;
+mod user_directory;
 mod versions;
 
 use axum::Router;
@@ -78,6 +79,7 @@ fn accounts() -> Router<ClientApi> {
         .route("/_matrix/client/v3/devices", get(devices::all))
         .route("/_matrix/client/v3/devices/{device_id}", get(devices::one).put(devices::rename).delete(devices::delete))
         .route("/_matrix/client/v3/delete_devices", post(devices::delete_many))
+        .route("/_matrix/client/v3/user_directory/search", post(user_directory::search))
         .route("/_matrix/client/v3/profile/{user_id}", get(profile::whole))
         .route(
             "/_matrix/client/v3/profile/{user_id}/{field}",

@@ -16,6 +16,7 @@ mod handshakes;
 pub mod limits;
 pub mod membership;
 mod messenger;
+pub mod people;
 pub mod reading;
 pub mod receipts;
 pub mod rooms;

@@ -12,7 +12,7 @@ use persistence::transactions::events as event_rows;
 use persistence::transactions::graph as graph_rows;
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 
-use crate::fetch::{Effort, Outliers, connected};
+use crate::fetch::{Effort, Outliers, reachable};
 use crate::graph::Graph;
 use crate::intake::References;
 use crate::limits::{BACKFILL_EDGES_MAX, BACKFILL_EVENTS_MAX, BACKFILL_GAPS_MAX, BACKFILL_TIME_MAX};
@@ -85,7 +85,7 @@ impl Graph {
             Some(Ok(raw)) => raw,
         };
         let pdus = self.check_answer(server, &row.room_id, row.version, raw, References::Unlimited).await;
-        let pdus = in_order_of_parents(connected(pdus, gaps.iter().cloned().collect()));
+        let pdus = in_order_of_parents(reachable(pdus, gaps.iter().cloned().collect(), Pdu::prev_events));
         if pdus.is_empty() {
             return Ok(0);
         }

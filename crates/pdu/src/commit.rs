@@ -48,7 +48,7 @@ pub(crate) struct Committed {
 pub(crate) struct StateRecord {
     pub(crate) state: Arc<State>,
     parent: ParentState,
-    changes: Vec<Change>,
+    pub(crate) changes: Vec<Change>,
 }
 
 pub(crate) enum ParentState {
@@ -61,8 +61,8 @@ pub(crate) enum ParentState {
 /// An entry of a state that changes: type, state key, the event that is there afterwards.
 #[derive(Clone)]
 pub(crate) struct Change {
-    event_type: String,
-    state_key: String,
+    pub(crate) event_type: String,
+    pub(crate) state_key: String,
     event: Option<EventId>,
 }
 

@@ -19,8 +19,9 @@ use persistence::{RoomNumber, StoreError};
 use crate::graph::Graph;
 use crate::intake::References;
 use crate::limits::{
-    ADOPTED_PARENTS_MAX, FETCH_SERVERS_MAX, FETCH_TIME_MAX, FETCHED_EVENTS_MAX, MISSING_EVENTS_MAX,
-    MISSING_EVENTS_ROUNDS_MAX, SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX, STATE_EVENTS_MAX,
+    ADOPTED_PARENTS_MAX, AUTH_CHAIN_EVENTS_MAX, FETCH_SERVERS_MAX, FETCH_TIME_MAX, FETCHED_EVENTS_MAX,
+    LACKING_STATE_MAX, MISSING_EVENTS_MAX, MISSING_EVENTS_ROUNDS_MAX, SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX,
+    STATE_EVENTS_MAX,
 };
 use crate::surroundings::has_state;
 
@@ -133,7 +134,7 @@ impl Graph {
             let earliest = self.forward_extremities(room.number).await?;
             let Some(found) = effort.within(self.ask_for_missing(room, asked, &earliest, &latest)).await else { break };
             // Whatever is not an ancestor was not asked for.
-            let found = connected(found, missing);
+            let found = reachable(found, missing, Pdu::prev_events);
             if found.is_empty() {
                 server = servers.next();
             }
@@ -209,12 +210,13 @@ impl Graph {
                     Some(Err(error)) => {
                         tracing::info!(server.name = %server, room.id = %room.room_id, "No auth chain: {error}");
                     }
-                    Some(Ok(raw)) if raw.len() > STATE_EVENTS_MAX => {
+                    Some(Ok(raw)) if raw.len() > AUTH_CHAIN_EVENTS_MAX => {
                         tracing::info!(server.name = %server, room.id = %room.room_id, "An auth chain of {} events is too much", raw.len());
                     }
                     Some(Ok(raw)) => {
                         let answer = self.check_answer(server, &room.room_id, room.version, raw, References::Unlimited);
-                        outliers.extend(answer.await);
+                        // Whatever else it sends is cited by nothing that waits, and would only fill the disk.
+                        outliers.extend(reachable(answer.await, lacking.into_iter().collect(), Pdu::auth_events));
                     }
                 }
             }
@@ -316,6 +318,10 @@ impl Graph {
         let wanted: BTreeSet<EventId> = named.pdu_ids.iter().chain(&named.auth_chain_ids).cloned().collect();
         let wanted = wanted.into_iter().filter(|id| !outliers.ids.contains(id)).collect();
         let lacking = self.lacking(room.number, wanted).await?;
+        if lacking.len() > LACKING_STATE_MAX {
+            tracing::info!(server.name = %server, room.id = %room.room_id, event.id = %id, "The state before {id} has {} events that nobody knows", lacking.len());
+            return Ok(None);
+        }
         if lacking.len() > SINGLE_EVENTS_MAX {
             let Some(found) = effort.within(self.fetch_whole_state(room, server, id, &lacking)).await else {
                 return Ok(None);
@@ -388,8 +394,12 @@ impl Graph {
     }
 }
 
-/// Returns those of `found` that are in `wanted` or are ancestors of such, as far as `found` shows it.
-pub(crate) fn connected(found: Vec<Pdu>, wanted: BTreeSet<EventId>) -> Vec<Pdu> {
+/// Returns those of `found` that are in `wanted`, or that such refer to, as far as `found` shows it.
+pub(crate) fn reachable(
+    found: Vec<Pdu>,
+    wanted: BTreeSet<EventId>,
+    references: impl Fn(&Pdu) -> &[EventId],
+) -> Vec<Pdu> {
     let mut wanted = wanted;
     let mut kept = Vec::new();
     let mut rest = found;
@@ -401,7 +411,7 @@ pub(crate) fn connected(found: Vec<Pdu>, wanted: BTreeSet<EventId>) -> Vec<Pdu> 
         for pdu in take {
             // A second copy is not wanted any more.
             if wanted.remove(pdu.event_id()) {
-                wanted.extend(pdu.prev_events().iter().cloned());
+                wanted.extend(references(&pdu).iter().cloned());
                 kept.push(pdu);
             }
         }

@@ -1,26 +1,21 @@
-//! The resident's side of joins, leaves and knocks: templates for others, and their events' way into the room.
+//! The resident's side of joins, leaves and knocks: templates for others. [`crate::entering`] takes the events.
 //!
 //! S2S API, "Joining Rooms", "Restricted rooms", "Knocking upon a room", "Leaving Rooms".
 
 use events::auth::{AuthEvent, check_state};
 use events::membership::{JoinRule, Membership};
 use events::power::Levels;
-use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
-use persistence::transactions::graph::{self as graph_rows, Outcome};
+use events::{Object, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
+use persistence::transactions::events as event_rows;
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
-use persistence::transactions::{events as event_rows, state as state_rows};
 use persistence::{ReadTx, RoomNumber, StoreError};
 use serde_json::json;
 use transport::ApiError;
 use transport::questions::Handshake;
 
-use crate::commit::Entry;
-use crate::graph::Graph;
-use crate::intake::{References, is_placed};
-use crate::judge::{Candidate, judge};
+use crate::graph::{Graph, RoomTurn};
 use crate::room::{Room, View};
 use crate::send::{Draft, select_auth_events};
-use crate::serve::into_values;
 
 /// Types of the state events that tell somebody outside what a room is. C-S API, "Stripped state".
 pub const STRIPPED_TYPES: [&str; 8] = [
@@ -84,13 +79,14 @@ impl Graph {
     }
 
     /// Waits for the turn of a room that we are resident in, and that `origin` may take part in.
-    async fn resident_turn(&self, origin: &ServerName, room_id: &RoomId) -> Result<crate::graph::RoomTurn, ApiError> {
+    pub(crate) async fn resident_turn(&self, origin: &ServerName, room_id: &RoomId) -> Result<RoomTurn, ApiError> {
         let turn = self.turn(room_id).await?.ok_or_else(|| unknown_room(room_id))?;
         self.check_resident(origin, &turn.row).await?;
         Ok(turn)
     }
 
-    async fn check_resident(&self, origin: &ServerName, row: &RoomRow) -> Result<(), ApiError> {
+    /// Refuses a server that the room's ACL denies, and everybody if nobody here is in the room.
+    pub(crate) async fn check_resident(&self, origin: &ServerName, row: &RoomRow) -> Result<(), ApiError> {
         let (number, version, us, graph) = (row.number, row.version, self.server_name().clone(), self.clone());
         let (resident, acl) = self
             .database()
@@ -174,150 +170,6 @@ impl Graph {
         let levels = Levels::new(create, room.current_event("m.room.power_levels", ""));
         Ok(ours.into_iter().find(|user| levels.user_level(user) >= levels.invite()))
     }
-
-    /// `PUT /send_join`, `/send_leave`, `/send_knock`
-    pub async fn accept(
-        &self,
-        origin: &ServerName,
-        handshake: Handshake,
-        room_id: &RoomId,
-        event_id: &EventId,
-        event: Object,
-    ) -> Result<Value, ApiError> {
-        let id = room_id.clone();
-        let row = self.database().read(move |tx| room_rows::by_id(tx, &id)).await?;
-        let row = row.ok_or_else(|| unknown_room(room_id))?;
-        self.check_resident(origin, &row).await?;
-        let (number, version) = (row.number, row.version);
-        let parsed = ParsedPdu::parse(event, version).map_err(|error| ApiError::invalid_param(error.to_string()))?;
-        check_handshake_event(&parsed, origin, handshake, room_id, event_id)?;
-        let parsed = self.authorise(&row, parsed).await?;
-        // Checking may wait for keys: nobody waits for the room's turn meanwhile.
-        let checked = self.check_events(room_id, version, vec![parsed.object().clone()], References::Limited).await;
-        let pdu = match checked.into_iter().next() {
-            Some(Ok(pdu)) if pdu.is_mangled() => {
-                return Err(ApiError::invalid_param(format!("{event_id}: its content hash does not match")));
-            }
-            Some(Ok(pdu)) => pdu,
-            Some(Err(refusal)) => return Err(ApiError::invalid_param(format!("{event_id}: {refusal}"))),
-            None => return Err(ApiError::internal()),
-        };
-        self.let_in(origin, room_id, &pdu).await?;
-        self.handshake_answer(handshake, number, version, &pdu).await
-    }
-
-    /// Judges an event that wants to enter the room through us, and commits it if it may. One that is in already is let in again:
-    /// its server did not get our answer.
-    async fn let_in(&self, origin: &ServerName, room_id: &RoomId, pdu: &Pdu) -> Result<(), ApiError> {
-        let mut turn = self.resident_turn(origin, room_id).await?;
-        let event_id = pdu.event_id();
-        let (number, id) = (turn.row.number, event_id.clone());
-        if self.database().read(move |tx| is_placed(tx, number, &id)).await? {
-            return self.check_accepted(number, event_id).await;
-        }
-        let Some(mut room) = turn.take() else { return Err(unknown_room(room_id)) };
-        let around = self.surroundings(&mut room, std::slice::from_ref(pdu)).await?;
-        if pdu.prev_events().iter().any(|id| !around.parents.contains_key(id)) || pdu.prev_events().is_empty() {
-            turn.put_back(room);
-            return Err(ApiError::invalid_param(format!("{event_id} names parents that are not known here")));
-        }
-        let candidate = Candidate { pdu: pdu.clone(), origin: Some(origin.clone()) };
-        let advance = judge(&mut room, vec![candidate], &around).map_err(|error| {
-            tracing::error!(room.id = %room_id, "cannot judge {event_id}: {error}");
-            ApiError::invalid_param(format!("{event_id}: {error}"))
-        })?;
-        let refused = advance.judged.iter().find_map(|judged| {
-            (judged.verdict.outcome() != Outcome::Accepted).then(|| judged.verdict.rejection.clone()).flatten()
-        });
-        if let Some(rejection) = refused {
-            return Err(ApiError::forbidden(rejection.to_string()));
-        }
-        self.commit(&mut room, advance, Entry::ThroughUs, None).await.map_err(|error| {
-            tracing::error!(room.id = %room_id, "cannot commit {event_id}: {error}");
-            ApiError::internal()
-        })?;
-        turn.put_back(room);
-        Ok(())
-    }
-
-    async fn check_accepted(&self, room: RoomNumber, event_id: &EventId) -> Result<(), ApiError> {
-        let id = event_id.clone();
-        let outcome = self
-            .database()
-            .read(move |tx| match event_rows::number(tx, room, &id)? {
-                Some(event) => Ok(graph_rows::place(tx, event)?.map(|place| place.outcome)),
-                None => Ok::<_, StoreError>(None),
-            })
-            .await?;
-        match outcome {
-            Some(Outcome::Accepted) => Ok(()),
-            Some(Outcome::SoftFailed | Outcome::Rejected) | None => {
-                Err(ApiError::forbidden(format!("{event_id} was refused before")))
-            }
-        }
-    }
-
-    /// Signs a restricted join that names one of our users, if it may be authorised.
-    async fn authorise(&self, row: &RoomRow, parsed: ParsedPdu) -> Result<ParsedPdu, ApiError> {
-        let named = parsed.object().get("content").and_then(|content| content.get("join_authorised_via_users_server"));
-        let named = named.and_then(Value::as_str).and_then(|user| UserId::parse(user).ok());
-        if named.is_none_or(|user| user.server() != *self.server_name()) || !row.version.rules().auth.restricted_joins {
-            return Ok(parsed);
-        }
-        let turn = self.turn_of(row.number).await?;
-        let room = turn.room().ok_or_else(|| unknown_room(&row.room_id))?;
-        self.authoriser(room, parsed.sender()).await?;
-        Ok(parsed.authorised(self.server_name(), self.signing_key()))
-    }
-
-    async fn handshake_answer(
-        &self,
-        handshake: Handshake,
-        room: RoomNumber,
-        version: RoomVersion,
-        pdu: &Pdu,
-    ) -> Result<Value, ApiError> {
-        let event = pdu.clone();
-        let us = self.server_name().clone();
-        self.database()
-            .read(move |tx| match handshake {
-                Handshake::Join => join_answer(tx, room, version, &event, &us),
-                Handshake::Leave => Ok(json!({})),
-                Handshake::Knock => Ok(json!({ "knock_room_state": stripped_state(tx, room, version, None)? })),
-            })
-            .await
-            .map_err(|error: StoreError| error.into())
-    }
-}
-
-fn join_answer(
-    tx: &ReadTx<'_>,
-    room: RoomNumber,
-    version: RoomVersion,
-    event: &Pdu,
-    us: &ServerName,
-) -> Result<Value, StoreError> {
-    let number = event_rows::number(tx, room, event.event_id())?;
-    let place = match number {
-        Some(number) => graph_rows::place(tx, number)?,
-        None => None,
-    };
-    let mut state = Vec::new();
-    if let Some(snapshot) = place.and_then(|place| place.state_before) {
-        let map = state_rows::load(tx, snapshot)?;
-        state.extend(map.iter().map(|(_, event)| event));
-    }
-    let mut cited = state.clone();
-    cited.extend(number);
-    let chain = crate::serve::auth_chain(tx, &cited)?;
-    Ok(json!({
-        "origin": us,
-        "members_omitted": false,
-        "event": event.object(),
-        "state": into_values(crate::serve::load_all(tx, version, state)?),
-        "auth_chain": into_values(crate::serve::load_all(tx, version, chain)?),
-        "servers_in_room": room_rows::servers(tx, room)?,
-    }))
 }
 
 /// What tells somebody outside what the room is: full events, as room version 12 wants and every version allows.
@@ -340,7 +192,7 @@ pub(crate) fn stripped_state(
     Ok(stripped)
 }
 
-fn unknown_room(room_id: &RoomId) -> ApiError {
+pub(crate) fn unknown_room(room_id: &RoomId) -> ApiError {
     ApiError::not_found(format!("the room {room_id} is not known here"))
 }
 
@@ -358,33 +210,6 @@ fn is_in_one_of(tx: &ReadTx<'_>, rooms: &[RoomId], us: &ServerName, user: &UserI
         }
     }
     Ok((false, unknown))
-}
-
-/// Checks what S2S API, `PUT /send_join` and its siblings, demand of the event before anything else.
-fn check_handshake_event(
-    parsed: &ParsedPdu,
-    origin: &ServerName,
-    handshake: Handshake,
-    room_id: &RoomId,
-    event_id: &EventId,
-) -> Result<(), ApiError> {
-    let object = parsed.object();
-    let text = |key: &str| object.get(key).and_then(Value::as_str);
-    let membership = object.get("content").and_then(|content| content.get("membership")).and_then(Value::as_str);
-    let wrong = if parsed.event_id() != event_id {
-        Some(format!("the path names the event {event_id}, the body is {}", parsed.event_id()))
-    } else if parsed.room_id() != room_id {
-        Some(format!("the path names the room {room_id}, the event {}", parsed.room_id()))
-    } else if text("type") != Some("m.room.member") || membership != Some(membership_of(handshake)) {
-        Some(format!("the event is no m.room.member with membership {}", membership_of(handshake)))
-    } else if parsed.sender().server() != *origin {
-        Some(format!("the sender {} is not a user of {origin}", parsed.sender()))
-    } else if text("state_key") != Some(parsed.sender().as_str()) {
-        Some("the event's state_key is not its sender".to_owned())
-    } else {
-        None
-    };
-    wrong.map_or(Ok(()), |wrong| Err(ApiError::invalid_param(wrong)))
 }
 
 /// Refuses a template for an event that the room's rules would refuse.

@@ -310,7 +310,7 @@ impl Staging for StagedPdus {
     }
 }
 
-/// Stages checked events, and has their rooms' workers look at them.
+/// Stages checked events, and has workers look at them.
 pub(crate) fn stage(
     tx: &mut WriteTx<'_>,
     graph: &Graph,
@@ -328,8 +328,8 @@ pub(crate) fn stage(
             event_rows::store(tx, *room, pdu, false)?;
         }
     }
-    let graph = graph.clone();
-    tx.after_commit(move || rooms.into_iter().for_each(|room| graph.wake_room(room)));
+    let (graph, origin) = (graph.clone(), origin.clone());
+    tx.after_commit(move || rooms.into_iter().for_each(|room| graph.wake_worker((room, origin.clone()))));
     Ok(())
 }
 

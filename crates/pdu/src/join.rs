@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use events::{EventId, Object, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
 use persistence::transactions::graph::{self as graph_rows, Outcome};
+use persistence::transactions::state::intern_key;
 use persistence::transactions::{events as event_rows, rooms as room_rows};
 use persistence::{RoomNumber, StoreError, WriteTx};
 use serde_json::value::RawValue;
 use transaction::RequestError;
 use transport::questions::Handshake;
 
-use crate::commit::{CommitError, Entry};
+use crate::commit::{CommitError, Entry, state_records, write_states};
 use crate::fetch::{Effort, Outliers};
 use crate::graph::{Graph, RoomTurn};
 use crate::intake::References;
 use crate::judge::{Candidate, Surroundings, judge};
-use crate::limits::{HANDSHAKE_SERVERS_MAX, JOIN_EVENTS_MAX, JOIN_TIME_MAX, TOPOLOGICAL_GAP, TOPOLOGICAL_START};
+use crate::limits::{
+    HANDSHAKE_SERVERS_MAX, JOIN_EVENTS_MAX, JOIN_TIME_MAX, STATE_KEYS_CHUNK, TOPOLOGICAL_GAP, TOPOLOGICAL_START,
+};
 use crate::outliers::state_of;
 use crate::room::{Parent, Room, State};
 use crate::template::Taken;
@@ -188,18 +191,51 @@ impl Graph {
         let around = self.around_join(&mut room, &join, State::derived(map, None));
         let candidate = Candidate { pdu: join.clone(), origin: Some(server.clone()) };
         let before = around.parents.values().next().map(|parent| Arc::clone(&parent.after));
-        let mut advance =
-            judge(&mut room, vec![candidate], &around).map_err(|error| failed(server, error.to_string()))?;
+        let advance = judge(&mut room, vec![candidate], &around).map_err(|error| failed(server, error.to_string()))?;
         if let Some(rejection) = advance.judged.iter().find_map(|judged| judged.verdict.rejection.clone()) {
             return Err(failed(server, format!("our join is not allowed by the state it gave: {rejection}")));
         }
-        advance.new_states.splice(0..0, before);
+        if let Some(before) = before {
+            self.write_ahead(&mut room, &before).await?;
+        }
         self.commit(&mut room, advance, Entry::FromOthers, None).await.map_err(|error| match error {
             CommitError::Overtaken => failed(server, "the room advanced meanwhile".to_owned()),
             CommitError::Store(error) => error.into(),
         })?;
         turn.put_back(room);
         Ok(Joined { room_id: room_id.clone(), event_id: join.event_id().clone() })
+    }
+
+    /// Writes a state before the commit that makes it visible, in pieces: that of a large room takes a while, and nobody who
+    /// writes is to wait for all of it.
+    async fn write_ahead(&self, room: &mut Room, state: &Arc<State>) -> Result<(), StoreError> {
+        let number = room.number;
+        let records = state_records(room, std::slice::from_ref(state));
+        let keys: Vec<(String, String)> = records
+            .iter()
+            .flat_map(|record| &record.changes)
+            .map(|change| (change.event_type.clone(), change.state_key.clone()))
+            .collect();
+        for chunk in keys.chunks(STATE_KEYS_CHUNK) {
+            let chunk = chunk.to_vec();
+            self.database()
+                .write(move |tx| {
+                    chunk.iter().try_for_each(|(event_type, key)| intern_key(tx, event_type, key).map(|_| ()))
+                })
+                .await?;
+        }
+        let (records, snapshots) = self
+            .database()
+            .write(move |tx| {
+                let snapshots = write_states(tx, number, &records)?;
+                Ok::<_, StoreError>((records, snapshots))
+            })
+            .await?;
+        for (record, snapshot) in records.iter().zip(snapshots) {
+            record.state.set_stored(snapshot);
+            room.keep_state(snapshot, &record.state);
+        }
+        Ok(())
     }
 
     /// Enters a room that somebody here is in: only a server elsewhere could authorise the join. What we know of the room stays

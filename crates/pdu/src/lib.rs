@@ -4,15 +4,18 @@
 //! own, all of which advance a room by the same path: [`room`] has a room in memory, [`judge`] decides about events without
 //! touching the world, [`commit`] writes what was decided in one transaction.
 //!
-//! Read in this order: [`verdict`], [`room`], [`judge`], [`commit`], [`send`], [`intake`], [`receive`], [`fetch`], [`outliers`],
-//! [`handshake`], [`join`], [`serve`].
+//! Read in this order: [`verdict`], [`room`], [`judge`], [`commit`], [`send`], [`intake`], [`unverified`], [`receive`], [`fetch`],
+//! [`outliers`], [`past`], [`backfill`], [`handshake`], [`entering`], [`join`], [`gates`], [`serve`].
 //!
 //! **Invariant:** a room's state changes only through [`commit`], on the turn that the decision was made on.
-//! **Invariant:** an outlier is shown to nobody: it has no place in the graph.
+//! **Invariant:** nobody waits for another server while holding a room's turn.
+//! **Invariant:** what other servers may read is decided in [`gates`] alone. An outlier has no place in the graph, so nothing that
+//! walks it finds one.
 
 mod acl;
 mod backfill;
 mod commit;
+mod entering;
 mod fetch;
 mod gates;
 mod graph;

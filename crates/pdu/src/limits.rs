@@ -24,6 +24,10 @@ pub const SINGLE_EVENTS_MAX: usize = 100;
 pub const SINGLE_EVENTS_AT_ONCE: usize = 8;
 /// State events, or auth events, in a state that a peer gives.
 pub const STATE_EVENTS_MAX: usize = 200_000;
+/// Of these, events that we lack: a peer that makes some up fills our disk.
+pub const LACKING_STATE_MAX: usize = 20_000;
+/// Events in the auth chain of one event.
+pub const AUTH_CHAIN_EVENTS_MAX: usize = 20_000;
 /// Events of a peer's answer that are parsed and checked together, so that a large answer is never in memory as a whole in
 /// the costly form of parsed JSON.
 pub const CHECKED_EVENTS_CHUNK: usize = 500;
@@ -57,6 +61,8 @@ pub const ROOMS_LOADED_MAX: usize = 64;
 pub const EVENTS_LOADED_MAX: usize = 60_000;
 /// Outliers written in one transaction.
 pub const OUTLIERS_CHUNK: usize = 200;
+/// State keys written in one transaction, ahead of the states that have them.
+pub const STATE_KEYS_CHUNK: usize = 2_000;
 /// State events, or auth events, that a peer may send for a join.
 pub const JOIN_EVENTS_MAX: usize = 500_000;
 /// Parents without standing of their own that are walked through to find what an event replaces.
@@ -86,6 +92,7 @@ const _: () = assert!(BACKFILL_EVENTS_MAX <= transaction::requests::BACKFILL_MAX
 const _: () = assert!(BACKFILL_EVENTS_MAX <= WALKED_EVENTS_MAX);
 const _: () = assert!(BATCH_EVENTS_MAX <= FETCHED_EVENTS_MAX);
 const _: () = assert!(STATE_EVENTS_MAX <= JOIN_EVENTS_MAX);
+const _: () = assert!(SINGLE_EVENTS_MAX <= LACKING_STATE_MAX && LACKING_STATE_MAX <= STATE_EVENTS_MAX);
 // A staged event is tried more than once before it is given up, whatever one attempt costs.
 const _: () = assert!(FETCH_TIME_MAX.as_secs() + STAGED_RETRY_MAX.as_secs() < STAGED_HORIZON.as_secs());
 // One entry of a JSON array of strings takes at least three bytes.

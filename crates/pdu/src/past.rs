@@ -82,7 +82,10 @@ impl Graph {
             }
         };
         let states = state_records(room, &history.new_states);
-        let records: Vec<PastRecord> = history.judged.iter().map(|judged| PastRecord::new(judged, &states)).collect();
+        // History may stand without states. What others are to build on may not: nothing would say what it was allowed by.
+        let stands = |judged: &&JudgedPast| room_for == Behind::Children || judged.before.is_some();
+        let records: Vec<PastRecord> =
+            history.judged.iter().filter(stands).map(|judged| PastRecord::new(judged, &states)).collect();
         let ids: Vec<EventId> = records.iter().map(|record| record.pdu.event_id().clone()).collect();
         let number = room.number;
         let top = room.heads.iter().map(|head| head.topological).max();
@@ -90,6 +93,13 @@ impl Graph {
             .database()
             .write(move |tx| {
                 let snapshots = write_states(tx, number, &states)?;
+                // Bodies are stored after those that they cite.
+                for record in &records {
+                    let event = event_rows::store(tx, number, &record.pdu, record.outcome == Outcome::Rejected)?;
+                    if graph_rows::place(tx, event)?.is_none() {
+                        event_rows::store_verdict(tx, number, event, &record.verdict)?;
+                    }
+                }
                 let mut numbers = Vec::with_capacity(records.len());
                 // Newest first: each goes before its children.
                 for record in records.iter().rev() {
@@ -291,8 +301,6 @@ impl PastRecord {
                 None => return Ok(None),
             },
         };
-        event_rows::store(tx, room, &self.pdu, self.outcome == Outcome::Rejected)?;
-        event_rows::store_verdict(tx, room, event, &self.verdict)?;
         let place = Place {
             event,
             arrival: None,

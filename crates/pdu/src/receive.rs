@@ -1,4 +1,7 @@
-//! Advances rooms by the events that were staged for them: one worker a room, while there is work.
+//! Advances rooms by the events that were staged for them.
+//!
+//! Each origin has a worker of its own in each room, while there is work: an origin whose events need what nobody gives holds up
+//! its own, and not those of others. The workers of a room take turns only to judge.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -12,17 +15,20 @@ use persistence::transactions::staging::{self, Staged};
 use persistence::{RoomNumber, StoreError};
 
 use crate::commit::{CommitError, Entry};
-use crate::fetch::{Adopted, Fetched};
+use crate::fetch::{Adopted, Fetched, Outliers};
 use crate::graph::{Graph, RoomTurn};
 use crate::judge::{Candidate, JudgeError, judge};
-use crate::limits::{BATCH_EVENTS_MAX, STAGED_HORIZON, STAGED_RETRY_FIRST, STAGED_RETRY_MAX};
+use crate::limits::{BATCH_EVENTS_MAX, FETCHED_EVENTS_MAX, STAGED_HORIZON, STAGED_RETRY_FIRST, STAGED_RETRY_MAX};
 use crate::outliers::in_order_of_parents;
 use crate::past::{Behind, Past};
 use crate::room::Room;
 
-/// The rooms that have a worker, and whether it was woken since it last looked.
+/// The events of one origin in one room.
+type Queue = (RoomNumber, ServerName);
+
+/// The queues that have a worker, and whether it was woken since it last looked.
 #[derive(Default)]
-pub(crate) struct Workers(Mutex<BTreeMap<RoomNumber, Woken>>);
+pub(crate) struct Workers(Mutex<BTreeMap<Queue, Woken>>);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Woken {
@@ -36,6 +42,13 @@ enum Progress {
     More,
     /// Nothing is due before this many milliseconds since 1970; `None`: nothing is staged.
     IdleUntil(Option<i64>),
+}
+
+/// A batch, by what can be done with it.
+struct Sorted {
+    ready: Vec<Pdu>,
+    /// They refer to something that we do not have.
+    lacking: Vec<Pdu>,
 }
 
 /// Why a batch leaves no room in memory.
@@ -73,36 +86,35 @@ impl From<CommitError> for BatchError {
 impl Graph {
     /// Takes up the work that was staged before a restart.
     pub async fn start(&self) -> Result<(), StoreError> {
-        let rooms = self.database().read(staging::rooms).await?;
-        for (room, _) in rooms {
-            self.wake_room(room);
+        for queue in self.database().read(staging::queues).await? {
+            self.wake_worker(queue);
         }
         self.start_verifier();
         Ok(())
     }
 
-    /// Has the room's worker look for staged events; starts one if there is none.
-    pub(crate) fn wake_room(&self, room: RoomNumber) {
+    /// Has the queue's worker look for staged events; starts one if there is none.
+    pub(crate) fn wake_worker(&self, queue: Queue) {
         {
             let mut workers = self.workers().lock();
-            if let Some(woken) = workers.get_mut(&room) {
+            if let Some(woken) = workers.get_mut(&queue) {
                 *woken = Woken::Again;
                 return;
             }
-            workers.insert(room, Woken::No);
+            workers.insert(queue.clone(), Woken::No);
         }
         let graph = self.clone();
-        self.handles().tasks.spawn("room", async move { graph.work(room).await });
+        self.handles().tasks.spawn("room", async move { graph.work(queue).await });
     }
 
-    async fn work(&self, room: RoomNumber) {
+    async fn work(&self, queue: Queue) {
         loop {
-            match self.work_once(room).await {
+            match self.work_once(&queue).await {
                 Ok(Progress::More) => {}
                 Ok(Progress::IdleUntil(due)) => {
-                    if self.workers().rest(room) {
+                    if self.workers().rest(&queue) {
                         if let Some(due) = due {
-                            self.wake_room_at(room, due);
+                            self.wake_worker_at(queue, due);
                         }
                         return;
                     }
@@ -115,41 +127,89 @@ impl Graph {
         }
     }
 
-    fn wake_room_at(&self, room: RoomNumber, due: i64) {
+    fn wake_worker_at(&self, queue: Queue, due: i64) {
         let wait = u64::try_from(due - self.handles().clock.now()).unwrap_or(0);
         let graph = self.clone();
         let clock = self.handles().clock.clone();
         self.handles().tasks.spawn("room-retry", async move {
             clock.sleep(Duration::from_millis(wait)).await;
-            graph.wake_room(room);
+            graph.wake_worker(queue);
         });
     }
 
     /// Judges what is staged and due.
-    async fn work_once(&self, room: RoomNumber) -> Result<Progress, StoreError> {
-        let row = self.database().read(move |tx| room_rows::by_number(tx, room)).await?;
-        let (version, now) = (row.version, self.handles().clock.now());
+    async fn work_once(&self, queue: &Queue) -> Result<Progress, StoreError> {
+        let (room, origin) = queue.clone();
+        let now = self.handles().clock.now();
         let limit = u32::try_from(BATCH_EVENTS_MAX).unwrap_or(u32::MAX);
-        let staged = self.database().read(move |tx| staging::due(tx, room, version, now, limit)).await?;
+        let (row, staged, due) = self
+            .database()
+            .read(move |tx| {
+                let row = room_rows::by_number(tx, room)?;
+                let staged = staging::due(tx, room, row.version, &origin, now, limit)?;
+                let due = staging::next_due(tx, room, &origin)?;
+                Ok::<_, StoreError>((row, staged, due))
+            })
+            .await?;
         if staged.is_empty() {
-            let due = self.database().read(move |tx| staging::next_due(tx, room)).await?;
             return Ok(Progress::IdleUntil(due));
         }
-        // Events of one sender are fetched for together; it is the one to ask.
-        let origin = staged[0].origin.clone();
-        let (staged, _): (Vec<Staged>, Vec<Staged>) = staged.into_iter().partition(|event| event.origin == origin);
+        let origin = &queue.1;
         let pdus: Vec<Pdu> = staged.iter().map(|event| event.pdu.clone()).collect();
-        self.receive(&row, &origin, pdus).await?;
+        // What needs nothing from others does not wait for what does.
+        let pdus = self.with_staged_ancestors(&row, pdus).await?;
+        let lacking = self.advance_by(&row, origin, pdus, Outliers::default(), Vec::new()).await?;
+        if !lacking.is_empty() {
+            self.receive(&row, origin, lacking).await?;
+        }
         tracing::debug!(room.id = %row.room_id, server.name = %origin, "Looked at {} staged events", staged.len());
         self.postpone_undecided(room, staged).await?;
         Ok(Progress::More)
     }
 
+    /// Adds the staged events that `batch` refers to, whoever sent them: they need not be fetched.
+    async fn with_staged_ancestors(&self, row: &RoomRow, batch: Vec<Pdu>) -> Result<Vec<Pdu>, StoreError> {
+        let (room, version) = (row.number, row.version);
+        self.database()
+            .read(move |tx| {
+                let mut seen: BTreeSet<EventId> = batch.iter().map(|pdu| pdu.event_id().clone()).collect();
+                let mut to_look: VecDeque<Pdu> = batch.iter().cloned().collect();
+                let mut batch = batch;
+                while let Some(pdu) = to_look.pop_front() {
+                    for id in pdu.prev_events().iter().chain(pdu.auth_events()) {
+                        if batch.len() < FETCHED_EVENTS_MAX
+                            && seen.insert(id.clone())
+                            && let Some(staged) = staging::find(tx, room, version, id)?
+                        {
+                            to_look.push_back(staged.pdu.clone());
+                            batch.push(staged.pdu);
+                        }
+                    }
+                }
+                Ok(batch)
+            })
+            .await
+    }
+
     /// Fetches what checked events refer to, then takes the room's turn and advances the room by them, as far as that goes.
     pub(crate) async fn receive(&self, row: &RoomRow, origin: &ServerName, pdus: Vec<Pdu>) -> Result<(), StoreError> {
         let Fetched { batch, outliers, adopted } = self.fetch_around(row, origin, pdus).await?;
+        self.advance_by(row, origin, batch, outliers, adopted).await?;
+        Ok(())
+    }
+
+    /// Takes the room's turn and advances the room by those of `batch` of which everything is known. Returns the others, as far
+    /// as they have no place yet.
+    async fn advance_by(
+        &self,
+        row: &RoomRow,
+        origin: &ServerName,
+        batch: Vec<Pdu>,
+        outliers: Outliers,
+        adopted: Vec<Adopted>,
+    ) -> Result<Vec<Pdu>, StoreError> {
         let mut turn = self.turn_of(row.number).await?;
-        let Some(mut room) = turn.take() else { return Ok(()) };
+        let Some(mut room) = turn.take() else { return Ok(batch) };
         self.store_outliers(&mut room, outliers.into_pdus()).await?;
         for Adopted { pdu, before, given_by } in adopted {
             tracing::info!(server.name = %given_by, room.id = %room.room_id, event.id = %pdu.event_id(), "Took the state before {} from {given_by}", pdu.event_id());
@@ -157,9 +217,10 @@ impl Graph {
             let past = Past { pdus: vec![pdu], given, given_by, room_for: Behind::Everything };
             self.place_past(&mut room, past).await?;
         }
-        let ready = self.ready(&room, batch).await?;
+        let Sorted { ready, lacking } = self.sort(&room, batch).await?;
         turn.put_back(room);
-        self.judge_all(&mut turn, origin, ready).await
+        self.judge_all(&mut turn, origin, ready).await?;
+        Ok(lacking)
     }
 
     /// Judges and commits, a batch at a time. An event that cannot be judged holds up nobody but those that build on it.
@@ -235,58 +296,49 @@ impl Graph {
         if stale { Err(BatchError::StaleInMemory) } else { Ok(room) }
     }
 
-    /// Returns those of `batch` whose parents and auth events are all known, parents first.
-    async fn ready(&self, room: &Room, batch: Vec<Pdu>) -> Result<Vec<Pdu>, StoreError> {
-        let missing = self.missing_prev_events(room.number, &batch).await?;
-        let around = {
-            let ids: BTreeSet<EventId> = batch.iter().flat_map(Pdu::auth_events).cloned().collect();
-            let number = room.number;
-            self.database()
-                .read(move |tx| {
-                    let mut known = BTreeSet::new();
-                    for id in ids {
-                        if crate::serve::has_body(tx, number, &id)? {
-                            known.insert(id);
-                        }
+    /// Sorts a batch by whether all that an event refers to is known; leaves out what has its place. Parents come first.
+    async fn sort(&self, room: &Room, batch: Vec<Pdu>) -> Result<Sorted, StoreError> {
+        let number = room.number;
+        let mut left_out = self.missing_prev_events(number, &batch).await?;
+        let own: Vec<EventId> = batch.iter().map(|pdu| pdu.event_id().clone()).collect();
+        let cited: BTreeSet<EventId> = batch.iter().flat_map(Pdu::auth_events).cloned().collect();
+        let (placed, known) = self
+            .database()
+            .read(move |tx| {
+                let mut placed = BTreeSet::new();
+                for id in own {
+                    if crate::intake::is_placed(tx, number, &id)? {
+                        placed.insert(id);
                     }
-                    Ok::<_, StoreError>(known)
-                })
-                .await?
-        };
-        let placed = {
-            let ids: Vec<EventId> = batch.iter().map(|pdu| pdu.event_id().clone()).collect();
-            let number = room.number;
-            self.database()
-                .read(move |tx| {
-                    let mut placed = BTreeSet::new();
-                    for id in ids {
-                        if crate::intake::is_placed(tx, number, &id)? {
-                            placed.insert(id);
-                        }
+                }
+                let mut known = BTreeSet::new();
+                for id in cited {
+                    if crate::serve::has_body(tx, number, &id)? {
+                        known.insert(id);
                     }
-                    Ok::<_, StoreError>(placed)
-                })
-                .await?
-        };
+                }
+                Ok::<_, StoreError>((placed, known))
+            })
+            .await?;
         let inside: BTreeSet<EventId> = batch.iter().map(|pdu| pdu.event_id().clone()).collect();
-        let mut left_out: BTreeSet<EventId> = missing;
-        let mut ready = Vec::new();
+        let mut sorted = Sorted { ready: Vec::new(), lacking: Vec::new() };
         for pdu in in_order_of_parents(batch) {
-            let lacks_parent = pdu.prev_events().iter().any(|id| left_out.contains(id));
-            let lacks_auth = pdu.auth_events().iter().any(|id| {
-                left_out.contains(id)
-                    || !(inside.contains(id) || around.contains(id) || room.graph.index_of(id).is_some())
-            });
             if placed.contains(pdu.event_id()) {
                 continue;
             }
+            let lacks_parent = pdu.prev_events().iter().any(|id| left_out.contains(id));
+            let lacks_auth = pdu.auth_events().iter().any(|id| {
+                let is_known = inside.contains(id) || known.contains(id) || room.graph.index_of(id).is_some();
+                left_out.contains(id) || !is_known
+            });
             if lacks_parent || lacks_auth {
                 left_out.insert(pdu.event_id().clone());
+                sorted.lacking.push(pdu);
             } else {
-                ready.push(pdu);
+                sorted.ready.push(pdu);
             }
         }
-        Ok(ready)
+        Ok(sorted)
     }
 
     /// Staged events that were not decided about wait longer each time, until their horizon.
@@ -320,20 +372,20 @@ pub(crate) fn retry_after(attempts: i64) -> i64 {
 }
 
 impl Workers {
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<RoomNumber, Woken>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Queue, Woken>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the worker, unless it was woken since it looked. Returns whether it ends.
-    fn rest(&self, room: RoomNumber) -> bool {
+    fn rest(&self, queue: &Queue) -> bool {
         let mut workers = self.lock();
-        match workers.get(&room) {
-            Some(Woken::Again) => {
-                workers.insert(room, Woken::No);
+        match workers.get_mut(queue) {
+            Some(woken @ Woken::Again) => {
+                *woken = Woken::No;
                 false
             }
             Some(Woken::No) | None => {
-                workers.remove(&room);
+                workers.remove(queue);
                 true
             }
         }

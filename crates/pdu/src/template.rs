@@ -46,7 +46,9 @@ impl Graph {
         };
         let mut content = content.clone();
         content.insert("membership".to_owned(), json!(membership_of(handshake)));
-        if let Some(authoriser) = authoriser(&template.event, server) {
+        if handshake == Handshake::Join
+            && let Some(authoriser) = authoriser(&template.event, server)
+        {
             content.insert("join_authorised_via_users_server".to_owned(), json!(authoriser));
         }
         let event = NewEvent {

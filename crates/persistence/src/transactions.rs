@@ -3,6 +3,7 @@
 pub mod account_data;
 pub mod accounts;
 pub mod aliases;
+pub mod companions;
 pub mod cross_signing;
 pub mod destination_health;
 pub mod device_keys;

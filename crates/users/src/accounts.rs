@@ -249,6 +249,22 @@ impl Users {
         Ok(())
     }
 
+    /// Lets deactivated accounts leave the rooms that they are in: those that ended while no server ran, and those whose leaving
+    /// was cut short.
+    pub(crate) fn finish_deactivations(&self) {
+        let users = self.clone();
+        self.0.handles.tasks.spawn("users: deactivated accounts", async move {
+            match users.0.database.read(accounts::deactivated_in_rooms).await {
+                Ok(deactivated) => {
+                    for user in deactivated {
+                        users.0.neighbours.profile_listener.user_deactivated(user).await;
+                    }
+                }
+                Err(error) => tracing::error!("deactivated accounts stay in their rooms: {error}"),
+            }
+        });
+    }
+
     /// New user ids have only a few characters; those that others made in the past may have more. Appendices, "User
     /// Identifiers".
     fn valid_user_id(&self, localpart: &str) -> Result<UserId, RegistrationError> {

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use events::json::{Object, Value};
 use events::{ServerName, UserId};
+use persistence::transactions::companions;
 use persistence::transactions::devices::{self, DeviceId};
-use persistence::transactions::rooms;
 use persistence::{Position, StoreError, WriteTx};
 use serde_json::json;
 use transaction::EduIntake;
@@ -120,13 +120,13 @@ impl Users {
     }
 
     fn servers_that_follow(&self, tx: &WriteTx<'_>, user: &UserId) -> Result<BTreeSet<ServerName>, StoreError> {
-        let servers = rooms::servers_sharing_room(tx, user)?;
+        let servers = companions::servers_sharing_room(tx, user)?;
         Ok(servers.into_iter().filter(|server| server != self.server_name()).collect())
     }
 
     /// Wakes the users of ours who share a room with `user`, and `user` if they are one of ours.
     pub(crate) fn wake_companions_after_commit(&self, tx: &mut WriteTx<'_>, user: &UserId) -> Result<(), StoreError> {
-        for companion in rooms::companions_of_server(tx, user, self.server_name())? {
+        for companion in companions::companions_of_server(tx, user, self.server_name())? {
             self.wake_after_commit(tx, &companion);
         }
         self.wake_after_commit(tx, user);

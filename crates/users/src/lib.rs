@@ -78,6 +78,7 @@ struct Inner {
     neighbours: Neighbours,
     limits: Limits,
     nonces: accounts::Nonces,
+    remote_profiles: profiles::RemoteProfiles,
 }
 
 impl Users {
@@ -92,7 +93,24 @@ impl Users {
     ) -> Self {
         let limits = Limits::new(&config.rates);
         let nonces = accounts::Nonces::default();
-        Self(Arc::new(Inner { server_name, database, handles, notifier, config, neighbours, limits, nonces }))
+        let remote_profiles = profiles::RemoteProfiles::default();
+        Self(Arc::new(Inner {
+            server_name,
+            database,
+            handles,
+            notifier,
+            config,
+            neighbours,
+            limits,
+            nonces,
+            remote_profiles,
+        }))
+    }
+
+    /// Begins what goes on in the background. Once, and when rooms and other servers can be reached.
+    pub fn start(&self) {
+        self.follow_keys();
+        self.finish_deactivations();
     }
 
     /// The server whose users these are.

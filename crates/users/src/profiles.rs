@@ -1,5 +1,9 @@
 //! Profiles. C-S API, "Profiles".
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use events::UserId;
 use events::json::{Object, Value};
 use persistence::transactions::{accounts, profiles};
@@ -15,6 +19,13 @@ pub const FIELD_NAME_BYTES_MAX: usize = 255;
 pub const DISPLAY_NAME_CHARS_MAX: usize = 256;
 /// Characters of an avatar's URL, as in Synapse.
 pub const AVATAR_URL_CHARS_MAX: usize = 1_000;
+
+/// How long a profile of another server is not asked for again.
+pub const CACHED_PROFILE_AGE_MAX: Duration = Duration::from_mins(5);
+/// Profiles of other servers, or fields of them, kept in memory.
+const CACHED_PROFILES_MAX: usize = 1_000;
+/// Bytes of one of them: 4 MiB in all.
+const CACHED_PROFILE_BYTES_MAX: usize = 4_096;
 
 /// The display name.
 pub const DISPLAY_NAME: &str = "displayname";
@@ -73,10 +84,7 @@ impl Users {
         let mut profile = if self.is_local(user) {
             self.local_profile(user).await?.ok_or(ProfileError::NotFound)?
         } else {
-            self.0.neighbours.other_servers.profile(user, field).await.map_err(|error| match error {
-                RemoteError::NotFound => ProfileError::NotFound,
-                RemoteError::Failed(reason) => ProfileError::Remote { user: user.clone(), reason },
-            })?
+            self.remote_profile(user, field).await?
         };
         match field {
             Some(field) => {
@@ -85,6 +93,24 @@ impl Users {
             }
             None => Ok(profile),
         }
+    }
+
+    async fn remote_profile(&self, user: &UserId, field: Option<&str>) -> Result<Object, ProfileError> {
+        let key = (user.clone(), field.map(str::to_owned));
+        if let Some(profile) = self.0.remote_profiles.get(&key, self.0.handles.clock.monotonic()) {
+            return Ok(profile);
+        }
+        let remote = |reason: String| ProfileError::Remote { user: user.clone(), reason };
+        let asked = self.0.neighbours.other_servers.profile(user, field).await;
+        let profile = asked.map_err(|error| match error {
+            RemoteError::NotFound => ProfileError::NotFound,
+            RemoteError::Failed(reason) => remote(reason),
+        })?;
+        if events::json::canonical(&profile).len() > PROFILE_SIZE_BYTES_MAX {
+            return Err(remote(format!("the profile has more than {PROFILE_SIZE_BYTES_MAX} bytes")));
+        }
+        self.0.remote_profiles.put(key, profile.clone(), self.0.handles.clock.monotonic());
+        Ok(profile)
     }
 
     /// Returns the profile of one of our users; `None` if there is no such account.
@@ -137,6 +163,35 @@ impl Users {
         if matches!(field, DISPLAY_NAME | AVATAR_URL) {
             self.0.neighbours.profile_listener.profile_changed(user.clone()).await;
         }
+    }
+}
+
+/// Profiles of other servers' users, for as long as clients show one list of members.
+#[derive(Default)]
+pub(crate) struct RemoteProfiles(Mutex<BTreeMap<ProfileKey, (Duration, Object)>>);
+
+/// Whose profile, and which field of it.
+type ProfileKey = (UserId, Option<String>);
+
+impl RemoteProfiles {
+    fn get(&self, key: &ProfileKey, now: Duration) -> Option<Object> {
+        let profiles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (until, profile) = profiles.get(key)?;
+        (now < *until).then(|| profile.clone())
+    }
+
+    fn put(&self, key: ProfileKey, profile: Object, now: Duration) {
+        if events::json::canonical(&profile).len() > CACHED_PROFILE_BYTES_MAX {
+            return;
+        }
+        let mut profiles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if profiles.len() >= CACHED_PROFILES_MAX {
+            profiles.retain(|_, (until, _)| now < *until);
+        }
+        if profiles.len() >= CACHED_PROFILES_MAX {
+            profiles.pop_first();
+        }
+        profiles.insert(key, (now + CACHED_PROFILE_AGE_MAX, profile));
     }
 }
 

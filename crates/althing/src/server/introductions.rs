@@ -9,7 +9,7 @@ use handles::Handles;
 use messaging::Messaging;
 use messaging::subscription::{Happened, Subscription};
 use persistence::StoreError;
-use persistence::transactions::rooms;
+use persistence::transactions::{companions, rooms};
 use users::Users;
 
 /// The name of the subscription: its position outlives restarts.
@@ -65,7 +65,7 @@ async fn new_servers(
         .database()
         .read(move |tx| {
             let Some(room) = rooms::by_id(tx, &room_id)? else { return Ok(BTreeSet::new()) };
-            let known = rooms::servers_sharing_another_room(tx, &user, room.number)?;
+            let known = companions::servers_sharing_another_room(tx, &user, room.number)?;
             let here = rooms::servers(tx, room.number)?;
             Ok(here.into_iter().filter(|server| *server != us && !known.contains(server)).collect())
         })

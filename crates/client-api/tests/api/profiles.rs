@@ -48,3 +48,26 @@ async fn what_is_no_field_is_refused_by_name() {
     assert_eq!(server.delete("v3/profile/@alice:a.test/nonsense", &token).await.error(), (400, "M_INVALID_PARAM"));
     assert_eq!(server.get("v3/profile/@carol:b.test", "").await.status, 502, "nobody can be asked");
 }
+
+#[tokio::test(start_paused = true)]
+async fn people_are_found_by_name() {
+    let server = server().await;
+    let token = server.register("alice").await;
+    server.register("alicia").await;
+    let ending = server.register("alistair").await;
+    server.put("v3/profile/@alice:a.test/displayname", &token, json!({ "displayname": "Wonder" })).await.ok();
+    let body = json!({ "auth": crate::harness::password("alistair") });
+    server.post("v3/account/deactivate", &ending, body).await.ok();
+    let search = |body: serde_json::Value| server.post("v3/user_directory/search", &token, body);
+    let found = search(json!({ "search_term": "ALI" })).await.ok();
+    let expected = json!([
+        { "user_id": "@alice:a.test", "display_name": "Wonder" },
+        { "user_id": "@alicia:a.test", "display_name": "alicia" },
+    ]);
+    assert_eq!((&found["results"], &found["limited"]), (&expected, &json!(false)));
+    let one = search(json!({ "search_term": "ali", "limit": 1 })).await.ok();
+    assert_eq!((one["results"].as_array().unwrap().len(), &one["limited"]), (1, &json!(true)));
+    assert_eq!(search(json!({ "search_term": "wonder" })).await.ok()["results"][0]["user_id"], "@alice:a.test");
+    assert_eq!(search(json!({ "search_term": "" })).await.ok()["results"], json!([]));
+    assert_eq!(search(json!({})).await.error(), (400, "M_MISSING_PARAM"));
+}

@@ -96,6 +96,31 @@ async fn long_history_comes_in_pieces_each_with_its_states() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn history_can_be_read_on_after_a_restart() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let eve = "@eve:evil.test";
+    let mut room = evil.make_room(eve, V);
+    for n in 0..250 {
+        // Each cites the one before it, in one piece of history.
+        let member = json!({ "membership": "join", "displayname": n.to_string() });
+        evil.add(&mut room, draft(eve, "m.room.member", Some(eve), member));
+    }
+    evil.host(&room);
+    a.join(&room.id, "@alice:a.test", &[&evil.name]).await.unwrap();
+    assert_eq!(a.graph.backfill(&room.id, TOP).await.unwrap(), 100);
+    let a = a.restarted(&world).await;
+    assert_eq!(backfill_all(&a, &room).await, room.line.len() - 100);
+    for pdu in &room.line[1..] {
+        let place = a.place(&room.id, pdu.event_id()).await.unwrap();
+        assert_eq!(place.outcome, Outcome::Accepted);
+        assert!(place.state_before.is_some());
+    }
+    let a = a.restarted(&world).await;
+    a.say(&room.id, "@alice:a.test", "hello").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_that_its_state_did_not_allow_is_rejected_in_the_past_too() {
     let world = World::new();
     let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);

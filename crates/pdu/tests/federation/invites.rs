@@ -240,3 +240,17 @@ async fn an_invite_that_comes_back_changed_enters_no_room() {
     assert!(a.graph.invite_remote(&room, invite, &user_id(EVE)).await.is_err());
     assert_eq!(a.current(&room, "m.room.member", EVE).await, None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_was_joined_by_an_invite_can_be_loaded_again() {
+    let world = World::new();
+    let (a, b) = (world.server("a.test").await, world.server("b.test").await);
+    let room = b.create_room("@bob:b.test", RoomVersion::V11).await;
+    b.send(&room, state("@bob:b.test", "m.room.join_rules", json!({ "join_rule": "invite" }))).await.unwrap();
+    let invite = draft("@bob:b.test", "m.room.member", Some(ALICE), json!({ "membership": "invite" }));
+    b.graph.invite_remote(&room, invite, &user_id(ALICE)).await.unwrap();
+    // The invite is stored before anything that it cites.
+    a.join(&room, ALICE, &[&b.name]).await.unwrap();
+    let a = a.restarted(&world).await;
+    a.say(&room, ALICE, "hello").await;
+}

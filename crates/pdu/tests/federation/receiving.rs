@@ -10,7 +10,7 @@ use persistence::transactions::{events as event_rows, staging, unverified};
 use serde_json::json;
 
 use crate::peer::{Peer, PeerRoom, object};
-use crate::world::{Server, World, draft, message, state};
+use crate::world::{Server, World, draft, message, name, state};
 
 const V: RoomVersion = RoomVersion::V11;
 
@@ -118,7 +118,7 @@ async fn an_event_whose_keys_cannot_be_had_waits_for_them() {
     world.until("b.test to be told of the join", || async { waiting(&b).await == 1 }).await;
     // Nothing takes it for a checked event.
     assert!(!is_stored(&b, &room, join.event_id()).await);
-    assert!(b.read(&room, |tx, room, _| staging::next_due(tx, room)).await.is_none());
+    assert!(b.read(&room, |tx, room, _| staging::next_due(tx, room, &name("a.test"))).await.is_none());
     assert_eq!(b.current(&room, "m.room.member", "@carol:c.test").await, None);
     world.bring_back("c.test", down);
     until_outcome(&world, &b, &room, join, Outcome::Accepted).await;
@@ -198,6 +198,108 @@ async fn a_peer_that_answers_slowly_holds_up_nobody_else() {
     assert!(world.handles.clock.monotonic() - began < Duration::from_secs(1));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_answers_slowly_delays_no_events_of_others() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let good = world.peer("good.test").await;
+    let mut of_good = good.join(&a, &room, V, "@gil:good.test").await;
+    // Many events, each of which needs something that the peer gives nobody.
+    evil.is_slow("", Duration::from_secs(55));
+    for n in 0..20 {
+        evil.add(&mut of_peer, message("@eve:evil.test", &format!("kept back {n}")));
+        let last = evil.add(&mut of_peer, message("@eve:evil.test", &format!("last {n}")));
+        evil.send(&a, &[object(&last)]).await;
+    }
+    world.until("a.test to ask", || async { evil.asked("get_missing_events") > 0 }).await;
+    let began = world.handles.clock.monotonic();
+    let hello = good.add(&mut of_good, message("@gil:good.test", "hello"));
+    good.send(&a, &[object(&hello)]).await;
+    until_outcome(&world, &a, &room, &hello, Outcome::Accepted).await;
+    assert!(world.handles.clock.monotonic() - began < Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_staged_is_not_fetched() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let good = world.peer("good.test").await;
+    let of_good = good.join(&a, &room, V, "@gil:good.test").await;
+    // Eve's message waits, since it builds on one that nobody gives; Gil's builds on Eve's; at last the first one comes.
+    let first = evil.add(&mut of_peer, message("@eve:evil.test", "first"));
+    let second = evil.add(&mut of_peer, message("@eve:evil.test", "second"));
+    evil.send(&a, &[object(&second)]).await;
+    world.until("a.test to ask", || async { evil.asked("get_missing_events") > 0 }).await;
+    let draft = message("@gil:good.test", "third");
+    let parents = vec![of_good.line[0].event_id().clone(), second.event_id().clone()];
+    let third = good.sign(&room, V, &draft, parents, of_good.auth_events(&draft), 99);
+    evil.send(&a, &[object(&first)]).await;
+    until_outcome(&world, &a, &room, &first, Outcome::Accepted).await;
+    let asked = (evil.asked("get_missing_events"), good.asked("get_missing_events"));
+    good.send(&a, &[object(&third)]).await;
+    until_outcome(&world, &a, &room, &third, Outcome::Accepted).await;
+    assert_eq!(a.outcome(&room, second.event_id()).await, Some(Outcome::Accepted));
+    assert_eq!((evil.asked("get_missing_events"), good.asked("get_missing_events")), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_auth_chain_brings_nothing_that_is_not_cited() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let mallory = "@mallory:evil.test";
+    // A membership that a.test is not told of, and that the message cites.
+    let join = evil.next(&of_peer, draft(mallory, "m.room.member", Some(mallory), json!({ "membership": "join" })));
+    let stuffing: Vec<Pdu> =
+        (0..20).map(|n| evil.next(&of_peer, state("@eve:evil.test", &format!("org.example.{n}"), json!({})))).collect();
+    let last = of_peer.line.last().unwrap().event_id().clone();
+    of_peer.line.push(join.clone());
+    let draft = message(mallory, "hello");
+    let hello = evil.sign(&room, V, &draft, vec![last], of_peer.auth_events(&draft), 99);
+    let chain: Vec<Value> = std::iter::once(&join).chain(&stuffing).map(object).collect();
+    evil.answers("event_auth", move |_| (200, json!({ "auth_chain": chain })));
+    evil.send(&a, &[object(&hello)]).await;
+    // By the state before it, Mallory is not in the room.
+    until_outcome(&world, &a, &room, &hello, Outcome::Rejected).await;
+    assert!(is_stored(&a, &room, join.event_id()).await);
+    for pdu in &stuffing {
+        assert!(!is_stored(&a, &room, pdu.event_id()).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_events_that_is_no_state_places_nothing() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let (edge, last) =
+        with_a_gap(&evil, &mut of_peer, state("@eve:evil.test", "m.room.topic", json!({ "topic": "mine" }))).await;
+    let state = of_peer.state();
+    let create = state[&("m.room.create".to_owned(), String::new())].event_id().clone();
+    // One place, two events; and a state without a create event.
+    let member = |pdu: &&Pdu| pdu.membership().is_some();
+    let eve = of_peer.line[0].event_id().clone();
+    let members: Vec<EventId> = state.values().filter(member).map(|pdu| pdu.event_id().clone()).collect();
+    let other = evil.next(
+        &of_peer,
+        draft(
+            "@eve:evil.test",
+            "m.room.member",
+            Some("@eve:evil.test"),
+            json!({ "membership": "join", "displayname": "x" }),
+        ),
+    );
+    of_peer.base.push(other.clone());
+    evil.host(&of_peer);
+    for ids in [members, vec![create, eve, other.event_id().clone()]] {
+        let asked = evil.asked("state_ids");
+        evil.answers("state_ids", move |_| (200, json!({ "pdu_ids": ids, "auth_chain_ids": [] })));
+        evil.send(&a, &[object(&last)]).await;
+        world.until("the peer to be asked", || async { evil.asked("state_ids") > asked }).await;
+        world.until("the next attempt", || async { evil.asked("state_ids") > asked + 1 }).await;
+        assert_eq!(a.place(&room, edge.event_id()).await, None);
+        assert_eq!(a.place(&room, last.event_id()).await, None);
+    }
+}
+
 /// The newest event builds on one that only its state can explain.
 async fn with_a_gap(evil: &Peer, of_peer: &mut PeerRoom, behind: pdu::Draft) -> (Pdu, Pdu) {
     // What lies before it is given to nobody.
@@ -238,6 +340,8 @@ async fn a_parent_that_its_state_does_not_allow_is_rejected() {
     until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
     assert_eq!(a.outcome(&room, edge.event_id()).await, Some(Outcome::Rejected));
     assert_eq!(a.current(&room, "m.room.topic", "").await, None);
+    let a = a.restarted(&world).await;
+    a.say(&room, "@alice:a.test", "the room can be loaded again").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -257,6 +361,9 @@ async fn a_rejected_event_does_not_come_back_in_a_state_that_a_peer_gives() {
     assert!(!a.state_before(&room, edge.event_id()).await.unwrap().contains(seized.event_id()));
     assert_ne!(a.current(&room, "m.room.power_levels", "").await.as_ref(), Some(seized.event_id()));
     assert_eq!(a.outcome(&room, seized.event_id()).await, Some(Outcome::Rejected));
+    let a = a.restarted(&world).await;
+    a.say(&room, "@alice:a.test", "the room can be loaded again").await;
+    assert_eq!(a.outcome(&room, seized.event_id()).await, Some(Outcome::Rejected));
 }
 
 #[tokio::test(start_paused = true)]
@@ -273,7 +380,7 @@ async fn a_part_of_a_state_is_no_state() {
     });
     evil.send(&a, &[object(&last)]).await;
     let began = world.handles.clock.now();
-    let staged = || a.read(&room, |tx, room, _| staging::next_due(tx, room));
+    let staged = || a.read(&room, |tx, room, _| staging::next_due(tx, room, &name("evil.test")));
     world.until("it to be tried", || async { staged().await.is_some_and(|due| due > began + 5_000) }).await;
     assert_eq!(a.outcome(&room, last.event_id()).await, None);
     world.until("it to be given up", || async { staged().await.is_none() }).await;

@@ -130,9 +130,17 @@ pub(crate) struct Server {
 
 impl Server {
     async fn start(world: &World, server: ServerName) -> Self {
+        Self::start_over(world, server, Database::open_inline(None).unwrap()).await
+    }
+
+    /// The same server after a restart: nothing is left but its database.
+    pub(crate) async fn restarted(self, world: &World) -> Self {
+        Self::start_over(world, self.name, self.database).await
+    }
+
+    async fn start_over(world: &World, server: ServerName, database: Database) -> Self {
         let handles = world.handles.clone();
         let key = Arc::new(signing_key(server.as_str()));
-        let database = Database::open_inline(None).unwrap();
         let health = Health::open(database.clone(), handles.clone()).await.unwrap();
         let exchange = Arc::clone(&world.network) as Arc<dyn Exchange>;
         let client = Client::new(server.clone(), Arc::clone(&key), exchange, handles.clone(), Arc::clone(&health));

@@ -85,7 +85,8 @@ const TABLES: &[(&str, Growth)] = &[
 fn of_every_table_it_is_said_what_bounds_it() {
     let connection = Connection::open_in_memory().unwrap();
     ALL.iter().for_each(|schema| connection.execute_batch(schema).unwrap());
-    let mut statement = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
+    let mut statement =
+        connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
     let tables: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     let listed: BTreeSet<String> = TABLES.iter().map(|(table, _)| (*table).to_owned()).collect();
     assert_eq!(listed, tables.into_iter().collect());

@@ -89,6 +89,19 @@ pub fn page(tx: &ReadTx<'_>, after: &str, limit: i64) -> Result<Vec<Account>, St
     )
 }
 
+/// Returns deactivated accounts that are still in rooms, or about to be.
+pub fn deactivated_in_rooms(tx: &ReadTx<'_>) -> Result<Vec<UserId>, StoreError> {
+    tx.query_all(
+        "SELECT DISTINCT account.user_id
+           FROM accounts AS account
+           JOIN standings AS standing ON standing.user_id = account.user_id
+          WHERE account.deactivated_at IS NOT NULL AND standing.membership IN ('join', 'invite', 'knock')
+          ORDER BY account.user_id",
+        &[],
+        |row| row.get(0),
+    )
+}
+
 /// Changes the password.
 pub fn set_password(tx: &mut WriteTx<'_>, user: &UserId, password_hash: &str) -> Result<(), StoreError> {
     tx.execute("UPDATE accounts SET password_hash = ?2 WHERE user_id = ?1", &[user, &password_hash])?;

@@ -174,6 +174,13 @@ pub fn announced(tx: &ReadTx<'_>, user: &UserId) -> Result<Position, StoreError>
     Ok(position.unwrap_or_default())
 }
 
+/// Returns when the devices or keys of `user` last changed, 0 if never.
+pub fn last_change(tx: &ReadTx<'_>, user: &UserId) -> Result<Position, StoreError> {
+    let position =
+        tx.query_optional("SELECT position FROM device_list_changes WHERE user_id = ?1", &[user], |row| row.get(0))?;
+    Ok(position.unwrap_or_default())
+}
+
 /// Returns the users whose devices or keys changed after `from`, in the order of their latest change.
 ///
 /// Only the latest change of a user is known, so ask on the snapshot that `from`'s successor comes from; whether the asker

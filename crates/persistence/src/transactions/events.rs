@@ -56,9 +56,15 @@ pub fn id(tx: &ReadTx<'_>, event: EventNumber) -> Result<EventId, StoreError> {
 
 /// Stores an event's content if it is not there, and returns its number.
 ///
-/// A full copy takes the place of a mangled one.
+/// A full copy takes the place of a mangled one. What came from outside of the graph and was never judged is stored anew: events
+/// are to come after those that they cite, in the order of [`state_events_after`].
 pub fn store(tx: &mut WriteTx<'_>, room: RoomNumber, pdu: &Pdu, rejected: bool) -> Result<EventNumber, StoreError> {
     let event = intern(tx, room, pdu.event_id())?;
+    tx.execute(
+        "DELETE FROM bodies
+          WHERE event = ?1 AND NOT EXISTS (SELECT 1 FROM verdicts WHERE verdicts.event = bodies.event)",
+        &[&event],
+    )?;
     let stored = tx.execute(
         "INSERT INTO bodies (event, room, type, state_key, sender, origin_server_ts, mangled, rejected, json)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)

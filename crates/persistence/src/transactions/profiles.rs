@@ -11,6 +11,32 @@ pub fn all_of(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<(String, String)>, S
     })
 }
 
+/// How a user of ours is shown to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appearance {
+    /// Who.
+    pub user_id: UserId,
+    /// The display name, as JSON.
+    pub display_name: Option<String>,
+    /// The avatar, as JSON.
+    pub avatar_url: Option<String>,
+}
+
+/// Returns the users of ours that can be found, by their ids, at most `limit`.
+pub fn page(tx: &ReadTx<'_>, limit: i64) -> Result<Vec<Appearance>, StoreError> {
+    tx.query_all(
+        "SELECT account.user_id, name.value, avatar.value
+           FROM accounts AS account
+           LEFT JOIN profile_fields AS name ON name.user_id = account.user_id AND name.field = 'displayname'
+           LEFT JOIN profile_fields AS avatar ON avatar.user_id = account.user_id AND avatar.field = 'avatar_url'
+          WHERE account.deactivated_at IS NULL
+          ORDER BY account.user_id
+          LIMIT ?1",
+        &[&limit],
+        |row| Ok(Appearance { user_id: row.get(0)?, display_name: row.get(1)?, avatar_url: row.get(2)? }),
+    )
+}
+
 /// Stores a field of a profile.
 pub fn put(tx: &mut WriteTx<'_>, user: &UserId, field: &str, value: &str) -> Result<(), StoreError> {
     tx.execute(

@@ -100,7 +100,8 @@ mod tests {
             at: event,
         };
         let all = receipt(String::new(), 0);
-        let threads: Vec<Receipt> = (1..=THREADS_MAX + 5).map(|number| receipt(format!("$thread{number}"), number)).collect();
+        let threads: Vec<Receipt> =
+            (1..=THREADS_MAX + 5).map(|number| receipt(format!("$thread{number}"), number)).collect();
         let again = receipt("$thread3".to_owned(), 1_000);
         let work = move |tx: &mut WriteTx<'_>| {
             set(tx, room, &all, Position(1))?;

@@ -2,8 +2,8 @@
 
 use events::{ServerName, UserId};
 
+use super::companions;
 use super::devices::DeviceId;
-use super::rooms;
 use crate::numbers::RoomNumber;
 use crate::tx::{ReadTx, StoreError, WriteTx};
 use crate::value::Row;
@@ -157,7 +157,7 @@ pub fn forget_apart(tx: &mut WriteTx<'_>, room: RoomNumber, user: &UserId, us: &
     if user.server() == *us {
         return apart_in_room(tx, room, us)?.iter().try_for_each(|apart| forget(tx, apart));
     }
-    if list(tx, user)?.is_some() && !rooms::shares_room_with_server(tx, user, us)? {
+    if list(tx, user)?.is_some() && !companions::shares_room_with_server(tx, user, us)? {
         forget(tx, user)?;
     }
     Ok(())

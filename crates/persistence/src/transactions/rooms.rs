@@ -193,15 +193,15 @@ pub fn changes_between(
     to: Position,
 ) -> Result<Vec<StateChange>, StoreError> {
     tx.query_all(
-        "SELECT type, state_key, event
-           FROM state_changes AS newest
-          WHERE room = ?1 AND position > ?2 AND position <= ?3
-            AND NOT EXISTS (
-                SELECT 1
-                  FROM state_changes AS newer
-                 WHERE newer.room = newest.room AND newer.type = newest.type AND newer.state_key = newest.state_key
-                   AND newer.position > newest.position AND newer.position <= ?3)
-          ORDER BY position, type, state_key",
+        "SELECT changed.type, changed.state_key, changed.event
+           FROM (SELECT type, state_key, MAX(position) AS position
+                   FROM state_changes
+                  WHERE room = ?1 AND position > ?2 AND position <= ?3
+                  GROUP BY type, state_key) AS newest
+           JOIN state_changes AS changed
+             ON changed.room = ?1 AND changed.position = newest.position
+            AND changed.type = newest.type AND changed.state_key = newest.state_key
+          ORDER BY changed.position, changed.type, changed.state_key",
         &[&room, &from, &to],
         |row| Ok(StateChange { event_type: row.get(0)?, state_key: row.get(1)?, event: row.get(2)? }),
     )
@@ -303,63 +303,6 @@ pub fn rooms_of_member(tx: &ReadTx<'_>, user: &UserId, membership: &str) -> Resu
         &[user, &membership],
         |row| row.get(0),
     )
-}
-
-/// Returns the servers that share a room with `user`.
-pub fn servers_sharing_room(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<ServerName>, StoreError> {
-    tx.query_all(
-        "SELECT DISTINCT other.server
-           FROM members AS own
-           JOIN members AS other ON other.room = own.room AND other.membership = 'join'
-          WHERE own.user_id = ?1 AND own.membership = 'join'
-          ORDER BY other.server",
-        &[user],
-        |row| row.get(0),
-    )
-}
-
-/// Returns the servers that share a room with `user`, other than `room`.
-pub fn servers_sharing_another_room(
-    tx: &ReadTx<'_>,
-    user: &UserId,
-    room: RoomNumber,
-) -> Result<Vec<ServerName>, StoreError> {
-    tx.query_all(
-        "SELECT DISTINCT other.server
-           FROM members AS own
-           JOIN members AS other ON other.room = own.room AND other.membership = 'join'
-          WHERE own.user_id = ?1 AND own.membership = 'join' AND own.room <> ?2
-          ORDER BY other.server",
-        &[user, &room],
-        |row| row.get(0),
-    )
-}
-
-/// Returns the users of `server` that share a room with `user`, and `user` themself if they are one of them.
-pub fn companions_of_server(tx: &ReadTx<'_>, user: &UserId, server: &ServerName) -> Result<Vec<UserId>, StoreError> {
-    tx.query_all(
-        "SELECT DISTINCT other.user_id
-           FROM members AS own
-           JOIN members AS other ON other.room = own.room AND other.membership = 'join' AND other.server = ?2
-          WHERE own.user_id = ?1 AND own.membership = 'join'
-          ORDER BY other.user_id",
-        &[user, server],
-        |row| row.get(0),
-    )
-}
-
-/// Says whether `user` shares a room with a user of `server`.
-pub fn shares_room_with_server(tx: &ReadTx<'_>, user: &UserId, server: &ServerName) -> Result<bool, StoreError> {
-    let found = tx.query_optional(
-        "SELECT 1
-           FROM members AS own
-           JOIN members AS other ON other.room = own.room AND other.membership = 'join' AND other.server = ?2
-          WHERE own.user_id = ?1 AND own.membership = 'join'
-          LIMIT 1",
-        &[user, server],
-        |row| row.get::<i64>(0),
-    )?;
-    Ok(found.is_some())
 }
 
 /// Says how a user of ours stands to a room from `position` on.
@@ -483,9 +426,6 @@ pub fn remember_client_transaction(
          ON CONFLICT (user_id, device_id, scope, transaction_id) DO NOTHING",
         &[user, &device, &scope, &transaction, event, &now],
     )?;
-    tx.execute(
-        "DELETE FROM client_transactions WHERE at < ?1",
-        &[&horizon],
-    )?;
+    tx.execute("DELETE FROM client_transactions WHERE at < ?1", &[&horizon])?;
     Ok(())
 }

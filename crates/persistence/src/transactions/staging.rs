@@ -4,6 +4,7 @@ use events::{EventId, Object, Pdu, RoomVersion, ServerName};
 
 use crate::numbers::RoomNumber;
 use crate::tx::{ReadTx, StoreError, WriteTx};
+use crate::value::Row;
 
 /// A staged event.
 #[derive(Debug, Clone)]
@@ -39,42 +40,61 @@ pub fn insert(
     Ok(())
 }
 
-/// Returns the staged events of a room that are due, oldest first.
+/// Returns the staged events of a room from an origin that are due, oldest first.
 pub fn due(
     tx: &ReadTx<'_>,
     room: RoomNumber,
     version: RoomVersion,
+    origin: &ServerName,
     now: i64,
     limit: u32,
 ) -> Result<Vec<Staged>, StoreError> {
     tx.query_all(
         "SELECT number, event_id, origin, received, attempts, mangled, json
            FROM staged
-          WHERE room = ?1 AND retry_at <= ?2
+          WHERE origin = ?1 AND room = ?2 AND retry_at <= ?3
           ORDER BY number
-          LIMIT ?3",
-        &[&room, &now, &limit],
-        |row| {
-            let event_id: EventId = row.get(1)?;
-            let object: Object = serde_json::from_str(&row.get::<String>(6)?)
-                .map_err(|error| StoreError::Inconsistent(format!("{event_id} in table staged: {error}")))?;
-            let pdu = Pdu::from_store(object, version, event_id, row.get(5)?)
-                .map_err(|error| StoreError::Inconsistent(format!("a row in table staged: {error}")))?;
-            Ok(Staged { number: row.get(0)?, origin: row.get(2)?, received: row.get(3)?, attempts: row.get(4)?, pdu })
-        },
+          LIMIT ?4",
+        &[origin, &room, &now, &limit],
+        |row| staged(row, version),
     )
 }
 
-/// Returns the rooms that have staged events, and when the first of them is due.
-pub fn rooms(tx: &ReadTx<'_>) -> Result<Vec<(RoomNumber, i64)>, StoreError> {
-    tx.query_all("SELECT room, MIN(retry_at) FROM staged GROUP BY room ORDER BY room", &[], |row| {
+/// Returns a staged event, whoever sent it.
+pub fn find(
+    tx: &ReadTx<'_>,
+    room: RoomNumber,
+    version: RoomVersion,
+    event_id: &EventId,
+) -> Result<Option<Staged>, StoreError> {
+    tx.query_optional(
+        "SELECT number, event_id, origin, received, attempts, mangled, json
+           FROM staged
+          WHERE room = ?1 AND event_id = ?2",
+        &[&room, event_id],
+        |row| staged(row, version),
+    )
+}
+
+fn staged(row: &Row<'_>, version: RoomVersion) -> Result<Staged, StoreError> {
+    let event_id: EventId = row.get(1)?;
+    let object: Object = serde_json::from_str(&row.get::<String>(6)?)
+        .map_err(|error| StoreError::Inconsistent(format!("{event_id} in table staged: {error}")))?;
+    let pdu = Pdu::from_store(object, version, event_id, row.get(5)?)
+        .map_err(|error| StoreError::Inconsistent(format!("a row in table staged: {error}")))?;
+    Ok(Staged { number: row.get(0)?, origin: row.get(2)?, received: row.get(3)?, attempts: row.get(4)?, pdu })
+}
+
+/// Returns the rooms that have staged events, with the origins of these.
+pub fn queues(tx: &ReadTx<'_>) -> Result<Vec<(RoomNumber, ServerName)>, StoreError> {
+    tx.query_all("SELECT DISTINCT room, origin FROM staged ORDER BY room, origin", &[], |row| {
         Ok((row.get(0)?, row.get(1)?))
     })
 }
 
-/// Returns when the next staged event of a room is due.
-pub fn next_due(tx: &ReadTx<'_>, room: RoomNumber) -> Result<Option<i64>, StoreError> {
-    tx.query_one("SELECT MIN(retry_at) FROM staged WHERE room = ?1", &[&room], |row| row.get(0))
+/// Returns when the next staged event of a room from an origin is due.
+pub fn next_due(tx: &ReadTx<'_>, room: RoomNumber, origin: &ServerName) -> Result<Option<i64>, StoreError> {
+    tx.query_one("SELECT MIN(retry_at) FROM staged WHERE origin = ?1 AND room = ?2", &[origin, &room], |row| row.get(0))
 }
 
 /// Returns how many events of an origin are staged.

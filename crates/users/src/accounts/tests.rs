@@ -131,3 +131,21 @@ async fn who_knows_the_shared_secret_registers_once_a_nonce() {
     tokio::time::advance(NONCE_LIFETIME).await;
     assert!(matches!(users.register_with_shared_secret(late, None).await, Err(SharedSecretError::UnknownNonce)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_was_deactivated_while_no_server_ran_leaves_at_its_start() {
+    let server = server();
+    let alice = server.user("alice", "A").await.user_id;
+    server.user("bob", "B").await;
+    let (id, user) = (events::RoomId::parse("!r:a.test").unwrap(), alice.clone());
+    let write = server.database.write(move |tx| -> Result<(), StoreError> {
+        let room = persistence::transactions::rooms::intern(tx, &id, events::RoomVersion::V11)?;
+        let (event, position) = (persistence::EventNumber(1), persistence::Position(1));
+        persistence::transactions::rooms::set_standing(tx, &user, room, "join", event, position, None)?;
+        accounts::deactivate(tx, &user, 1)
+    });
+    write.await.unwrap();
+    server.users.start();
+    server.users.0.handles.clock.sleep(Duration::from_secs(1)).await;
+    assert_eq!(server.heard.take(), ["end of @alice:a.test"]);
+}

@@ -73,3 +73,32 @@ fn new(localpart: &str) -> crate::accounts::NewAccount {
     let localpart = Some(localpart.to_owned());
     crate::accounts::NewAccount { localpart, password: None, role: crate::accounts::Role::User }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_profile_of_another_servers_user_is_asked_for_once_in_a_while() {
+    let (a, _, b, bob) = crate::testing::two_servers().await;
+    let ask = || a.users.profile(&bob.user_id, None);
+    assert_eq!(ask().await.unwrap()["displayname"], "bob");
+    assert_eq!(a.users.profile(&bob.user_id, Some("displayname")).await.unwrap()["displayname"], "bob");
+    b.users.set_profile_field(&bob.user_id, "displayname", json!("Bob")).await.unwrap();
+    assert_eq!(ask().await.unwrap()["displayname"], "bob");
+    assert_eq!(a.world.asked().len(), 2);
+    tokio::time::advance(CACHED_PROFILE_AGE_MAX).await;
+    assert_eq!(ask().await.unwrap()["displayname"], "Bob");
+    a.world.cut();
+    tokio::time::advance(CACHED_PROFILE_AGE_MAX).await;
+    assert!(matches!(ask().await, Err(ProfileError::Remote { .. })));
+}
+
+#[test]
+fn few_and_small_profiles_are_kept() {
+    let cache = RemoteProfiles::default();
+    let key = |number: usize| (crate::testing::user(&format!("@u{number}:b.test")), None);
+    let profile = |size: usize| Object::from_iter([("displayname".to_owned(), json!("x".repeat(size)))]);
+    cache.put(key(0), profile(CACHED_PROFILE_BYTES_MAX), Duration::ZERO);
+    assert_eq!(cache.get(&key(0), Duration::ZERO), None);
+    for number in 0..CACHED_PROFILES_MAX + 10 {
+        cache.put(key(number), profile(1), Duration::ZERO);
+    }
+    assert_eq!(cache.0.lock().unwrap().len(), CACHED_PROFILES_MAX);
+}

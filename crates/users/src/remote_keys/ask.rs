@@ -11,7 +11,7 @@ use futures_util::future::{Either, select};
 use persistence::StoreError;
 use persistence::transactions::devices::DeviceId;
 use persistence::transactions::streams::{self, Stream};
-use persistence::transactions::{remote_devices, rooms};
+use persistence::transactions::{companions, remote_devices};
 use serde_json::json;
 
 use super::checked::CheckedKeys;
@@ -127,7 +127,7 @@ impl Users {
                             sorted.elsewhere.insert(user, Wanted { devices, generation: Some(list.generation) });
                         }
                         None => {
-                            if rooms::shares_room_with_server(tx, &user, users.server_name())? {
+                            if companions::shares_room_with_server(tx, &user, users.server_name())? {
                                 sorted.to_follow.push(user.clone());
                             }
                             sorted.elsewhere.insert(user, Wanted { devices, generation: None });

@@ -8,7 +8,7 @@ use events::{ServerName, UserId};
 use futures_util::StreamExt;
 use futures_util::future::select;
 use persistence::transactions::remote_devices::{self, StagedUpdate};
-use persistence::transactions::{cross_signing, devices, rooms};
+use persistence::transactions::{companions, cross_signing, devices};
 use persistence::{StoreError, WriteTx};
 use transport::questions::Edu;
 
@@ -42,7 +42,7 @@ const LISTS: &str = "remote device lists";
 
 impl Users {
     /// Begins to follow the keys of users of other servers in the background.
-    pub fn start(&self) {
+    pub(crate) fn follow_keys(&self) {
         let users = self.clone();
         self.0.handles.tasks.spawn("users: key updates", async move {
             loop {
@@ -88,7 +88,7 @@ impl Users {
             Ok(user) => user,
             Err(reason) => return Ok(Err(reason)),
         };
-        if !rooms::shares_room_with_server(tx, &user, self.server_name())? {
+        if !companions::shares_room_with_server(tx, &user, self.server_name())? {
             return Ok(Err(format!("{user} shares no room with us")));
         }
         let text = events::json::canonical(content);

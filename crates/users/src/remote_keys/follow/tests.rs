@@ -31,7 +31,7 @@ async fn followed() -> (Server, Session, Server, Session) {
     let (a, alice, b, bob) = two_servers().await;
     upload(&a, &alice.user_id, &alice.device_id, 1).await;
     a.world.queued();
-    b.users.start();
+    b.users.follow_keys();
     assert_eq!(names(&b, &bob.user_id, &alice.user_id).await, ["PHONE"]);
     (a, alice, b, bob)
 }

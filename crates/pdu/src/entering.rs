@@ -1,0 +1,192 @@
+//! The resident's side of joins, leaves and knocks: how the events of others enter a room through us.
+//!
+//! S2S API, `PUT /send_join`, `/send_leave`, `/send_knock`.
+
+use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
+use persistence::transactions::graph::{self as graph_rows, Outcome};
+use persistence::transactions::rooms::{self as room_rows, RoomRow};
+use persistence::transactions::{events as event_rows, state as state_rows};
+use persistence::{ReadTx, RoomNumber, StoreError};
+use serde_json::json;
+use transport::ApiError;
+use transport::questions::Handshake;
+
+use crate::commit::Entry;
+use crate::graph::Graph;
+use crate::handshake::{membership_of, stripped_state, unknown_room};
+use crate::intake::{References, is_placed};
+use crate::judge::{Candidate, judge};
+use crate::serve::into_values;
+
+impl Graph {
+    /// `PUT /send_join`, `/send_leave`, `/send_knock`
+    pub async fn accept(
+        &self,
+        origin: &ServerName,
+        handshake: Handshake,
+        room_id: &RoomId,
+        event_id: &EventId,
+        event: Object,
+    ) -> Result<Value, ApiError> {
+        let id = room_id.clone();
+        let row = self.database().read(move |tx| room_rows::by_id(tx, &id)).await?;
+        let row = row.ok_or_else(|| unknown_room(room_id))?;
+        self.check_resident(origin, &row).await?;
+        let (number, version) = (row.number, row.version);
+        let parsed = ParsedPdu::parse(event, version).map_err(|error| ApiError::invalid_param(error.to_string()))?;
+        check_handshake_event(&parsed, origin, handshake, room_id, event_id)?;
+        let parsed = self.authorise(&row, parsed).await?;
+        // Checking may wait for keys: nobody waits for the room's turn meanwhile.
+        let checked = self.check_events(room_id, version, vec![parsed.object().clone()], References::Limited).await;
+        let pdu = match checked.into_iter().next() {
+            Some(Ok(pdu)) if pdu.is_mangled() => {
+                return Err(ApiError::invalid_param(format!("{event_id}: its content hash does not match")));
+            }
+            Some(Ok(pdu)) => pdu,
+            Some(Err(refusal)) => return Err(ApiError::invalid_param(format!("{event_id}: {refusal}"))),
+            None => return Err(ApiError::internal()),
+        };
+        self.let_in(origin, room_id, &pdu).await?;
+        self.handshake_answer(handshake, number, version, &pdu).await
+    }
+
+    /// Judges an event that wants to enter the room through us, and commits it if it may. One that is in already is let in again:
+    /// its server did not get our answer.
+    async fn let_in(&self, origin: &ServerName, room_id: &RoomId, pdu: &Pdu) -> Result<(), ApiError> {
+        let mut turn = self.resident_turn(origin, room_id).await?;
+        let event_id = pdu.event_id();
+        let (number, id) = (turn.row.number, event_id.clone());
+        if self.database().read(move |tx| is_placed(tx, number, &id)).await? {
+            return self.check_accepted(number, event_id).await;
+        }
+        let Some(mut room) = turn.take() else { return Err(unknown_room(room_id)) };
+        let around = self.surroundings(&mut room, std::slice::from_ref(pdu)).await?;
+        if pdu.prev_events().iter().any(|id| !around.parents.contains_key(id)) || pdu.prev_events().is_empty() {
+            turn.put_back(room);
+            return Err(ApiError::invalid_param(format!("{event_id} names parents that are not known here")));
+        }
+        let candidate = Candidate { pdu: pdu.clone(), origin: Some(origin.clone()) };
+        let advance = judge(&mut room, vec![candidate], &around).map_err(|error| {
+            tracing::error!(room.id = %room_id, "cannot judge {event_id}: {error}");
+            ApiError::invalid_param(format!("{event_id}: {error}"))
+        })?;
+        let refused = advance.judged.iter().find_map(|judged| {
+            (judged.verdict.outcome() != Outcome::Accepted).then(|| judged.verdict.rejection.clone()).flatten()
+        });
+        if let Some(rejection) = refused {
+            return Err(ApiError::forbidden(rejection.to_string()));
+        }
+        self.commit(&mut room, advance, Entry::ThroughUs, None).await.map_err(|error| {
+            tracing::error!(room.id = %room_id, "cannot commit {event_id}: {error}");
+            ApiError::internal()
+        })?;
+        turn.put_back(room);
+        Ok(())
+    }
+
+    async fn check_accepted(&self, room: RoomNumber, event_id: &EventId) -> Result<(), ApiError> {
+        let id = event_id.clone();
+        let outcome = self
+            .database()
+            .read(move |tx| match event_rows::number(tx, room, &id)? {
+                Some(event) => Ok(graph_rows::place(tx, event)?.map(|place| place.outcome)),
+                None => Ok::<_, StoreError>(None),
+            })
+            .await?;
+        match outcome {
+            Some(Outcome::Accepted) => Ok(()),
+            Some(Outcome::SoftFailed | Outcome::Rejected) | None => {
+                Err(ApiError::forbidden(format!("{event_id} was refused before")))
+            }
+        }
+    }
+
+    /// Signs a restricted join that names one of our users, if it may be authorised.
+    async fn authorise(&self, row: &RoomRow, parsed: ParsedPdu) -> Result<ParsedPdu, ApiError> {
+        let named = parsed.object().get("content").and_then(|content| content.get("join_authorised_via_users_server"));
+        let named = named.and_then(Value::as_str).and_then(|user| UserId::parse(user).ok());
+        if named.is_none_or(|user| user.server() != *self.server_name()) || !row.version.rules().auth.restricted_joins {
+            return Ok(parsed);
+        }
+        let turn = self.turn_of(row.number).await?;
+        let room = turn.room().ok_or_else(|| unknown_room(&row.room_id))?;
+        self.authoriser(room, parsed.sender()).await?;
+        Ok(parsed.authorised(self.server_name(), self.signing_key()))
+    }
+
+    async fn handshake_answer(
+        &self,
+        handshake: Handshake,
+        room: RoomNumber,
+        version: RoomVersion,
+        pdu: &Pdu,
+    ) -> Result<Value, ApiError> {
+        let event = pdu.clone();
+        let us = self.server_name().clone();
+        self.database()
+            .read(move |tx| match handshake {
+                Handshake::Join => join_answer(tx, room, version, &event, &us),
+                Handshake::Leave => Ok(json!({})),
+                Handshake::Knock => Ok(json!({ "knock_room_state": stripped_state(tx, room, version, None)? })),
+            })
+            .await
+            .map_err(|error: StoreError| error.into())
+    }
+}
+
+fn join_answer(
+    tx: &ReadTx<'_>,
+    room: RoomNumber,
+    version: RoomVersion,
+    event: &Pdu,
+    us: &ServerName,
+) -> Result<Value, StoreError> {
+    let number = event_rows::number(tx, room, event.event_id())?;
+    let place = match number {
+        Some(number) => graph_rows::place(tx, number)?,
+        None => None,
+    };
+    let mut state = Vec::new();
+    if let Some(snapshot) = place.and_then(|place| place.state_before) {
+        let map = state_rows::load(tx, snapshot)?;
+        state.extend(map.iter().map(|(_, event)| event));
+    }
+    let mut cited = state.clone();
+    cited.extend(number);
+    let chain = crate::serve::auth_chain(tx, &cited)?;
+    Ok(json!({
+        "origin": us,
+        "members_omitted": false,
+        "event": event.object(),
+        "state": into_values(crate::serve::load_all(tx, version, state)?),
+        "auth_chain": into_values(crate::serve::load_all(tx, version, chain)?),
+        "servers_in_room": room_rows::servers(tx, room)?,
+    }))
+}
+
+/// Checks what S2S API, `PUT /send_join` and its siblings, demand of the event before anything else.
+fn check_handshake_event(
+    parsed: &ParsedPdu,
+    origin: &ServerName,
+    handshake: Handshake,
+    room_id: &RoomId,
+    event_id: &EventId,
+) -> Result<(), ApiError> {
+    let object = parsed.object();
+    let text = |key: &str| object.get(key).and_then(Value::as_str);
+    let membership = object.get("content").and_then(|content| content.get("membership")).and_then(Value::as_str);
+    let wrong = if parsed.event_id() != event_id {
+        Some(format!("the path names the event {event_id}, the body is {}", parsed.event_id()))
+    } else if parsed.room_id() != room_id {
+        Some(format!("the path names the room {room_id}, the event {}", parsed.room_id()))
+    } else if text("type") != Some("m.room.member") || membership != Some(membership_of(handshake)) {
+        Some(format!("the event is no m.room.member with membership {}", membership_of(handshake)))
+    } else if parsed.sender().server() != *origin {
+        Some(format!("the sender {} is not a user of {origin}", parsed.sender()))
+    } else if text("state_key") != Some(parsed.sender().as_str()) {
+        Some("the event's state_key is not its sender".to_owned())
+    } else {
+        None
+    };
+    wrong.map_or(Ok(()), |wrong| Err(ApiError::invalid_param(wrong)))
+}
