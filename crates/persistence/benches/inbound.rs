@@ -75,7 +75,7 @@ async fn run(folder: &Path, count: usize, kind: Kind, duration: Duration) {
     for number in 0..count {
         let database = database.clone();
         writing.spawn(async move {
-            let room_id = RoomId::parse(&format!("!room{number}:remote.example")).expect("a room id");
+            let room_id = RoomId::parse(format!("!room{number}:remote.example")).expect("a room id");
             let mut room = Room::create(&database, room_id).await;
             let mut times = Vec::new();
             while begin.elapsed() < duration {

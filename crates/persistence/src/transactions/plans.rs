@@ -10,6 +10,9 @@ use crate::tables;
 
 /// Statements that look at every row of a table, or sort many to take a few, by what they begin with, and why they may.
 const SCANS: &[(&str, &str)] = &[
+    ("SELECT DISTINCT account.user_id FROM accounts", "once at start: who was deactivated and has rooms left"),
+    ("SELECT other.user_id, other.room, other.event FROM members", "of all who share a room the names come in order"),
+    ("SELECT account.user_id, name.value, avatar.value", "along its key, up to a limit"),
     ("SELECT room_id FROM published_rooms", "the directory of this server is asked for as a whole"),
     ("SELECT server_name, last_success, last_failure", "along an index, up to a limit"),
     ("DELETE FROM destination_health", "once in a while, and the table is as large as `keep` for that reason"),
@@ -18,7 +21,6 @@ const SCANS: &[(&str, &str)] = &[
     ("SELECT COUNT(*) FROM received_transactions", "for those who watch the server, seldom"),
     ("SELECT number, user_id, edu_type, content FROM remote_key_updates", "in the order of its key, up to a limit"),
     ("SELECT DISTINCT room, origin FROM staged", "once at start: what waits is bounded by origin and by age"),
-    ("DELETE FROM receipts", "the receipts of a user in a room: few, which is what it keeps up"),
     ("SELECT prev, MIN(topological) FROM gaps", "the gaps of one room, which has few"),
     ("UPDATE state_snapshots_purged", "one row"),
     ("SELECT number, room, origin, received, attempts, json FROM unverified", "few rows, in the order of its key"),

@@ -96,7 +96,7 @@ mod tests {
             user: user.clone(),
             receipt_type: "m.read".to_owned(),
             thread,
-            event_id: EventId::parse(&format!("${event:043}")).unwrap(),
+            event_id: EventId::parse(format!("${event:043}")).unwrap(),
             at: event,
         };
         let all = receipt(String::new(), 0);
