@@ -6,6 +6,9 @@ use crate::numbers::{EventNumber, Position, RoomNumber, SnapshotNumber};
 use crate::tx::{ReadTx, StoreError, WriteTx};
 use crate::value::Row;
 
+#[cfg(test)]
+mod tests;
+
 /// What is stored of a room itself.
 #[derive(Debug, Clone)]
 pub struct RoomRow {
