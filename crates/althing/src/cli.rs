@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use events::ServerName;
 use tokio::runtime::{Builder, Runtime};
-use users::accounts::{ErasedProfile, Role};
 
 use crate::demo::{self, Afterwards, DemoError};
 use crate::serve::{self, ServeError};
@@ -42,10 +41,9 @@ enum Command {
     ///
     /// Ends with status 0 if the server would run.
     Check(ConfigFile),
-    /// Make and list accounts
+    /// Make, change, end and list accounts
     ///
-    /// While the server is stopped, accounts are made in its database. While it runs, only `create` works, and only with
-    /// `registration.shared_secret` in the configuration: the database belongs to the server.
+    /// On the machine of the server, whether it runs or not. While it runs, it is asked through a socket in the folder of data.
     User {
         #[command(subcommand)]
         command: UserCommand,
@@ -77,7 +75,7 @@ enum UserCommand {
     },
     /// End an account for good: nobody can log in, and its name stays taken
     ///
-    /// Its devices, keys and settings are deleted. It leaves its rooms when the server starts next.
+    /// Its devices, keys and settings are deleted, and it leaves its rooms; if no server runs, when one starts.
     Deactivate {
         /// What stands before the colon: alice
         name: String,
@@ -170,16 +168,12 @@ impl UserCommand {
     fn into_task(self) -> (ConfigFile, Task) {
         match self {
             Self::Create { name, admin, password, config } => {
-                let role = if admin { Role::Admin } else { Role::User };
-                (config, Task::Create { name, role, password: password.source() })
+                (config, Task::Create { name, admin, password: password.source() })
             }
             Self::ResetPassword { name, password, config } => {
                 (config, Task::ResetPassword { name, password: password.source() })
             }
-            Self::Deactivate { name, erase, config } => {
-                let profile = if erase { ErasedProfile::Erase } else { ErasedProfile::Keep };
-                (config, Task::Deactivate { name, profile })
-            }
+            Self::Deactivate { name, erase, config } => (config, Task::Deactivate { name, erase }),
             Self::List(config) => (config, Task::List),
         }
     }

@@ -47,6 +47,11 @@ pub(crate) fn database(data_dir: &Path) -> PathBuf {
     data_dir.join("althing.db")
 }
 
+/// Where a running server takes orders of this machine.
+pub(crate) fn control(data_dir: &Path) -> PathBuf {
+    data_dir.join("control.sock")
+}
+
 /// Where the signing key lies.
 pub(crate) fn signing_key(data_dir: &Path) -> PathBuf {
     data_dir.join("signing.key")

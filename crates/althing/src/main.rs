@@ -6,7 +6,6 @@ mod cli;
 mod config;
 mod data_dir;
 mod demo;
-mod http;
 mod logging;
 mod serve;
 mod server;

@@ -1,5 +1,6 @@
 //! A running server: the layers put together by plain constructors, lowest first.
 
+mod control;
 mod introductions;
 mod neighbours;
 mod routes;
@@ -123,6 +124,7 @@ impl Server {
         messaging.start();
         users.start();
         introductions::start(&messaging, &users, &handles).await?;
+        control::start(data_dir.path(), &users, &handles);
         // Last: it announces us to others, who then ask us.
         outbound.start();
         Ok(Self { messaging, users, database, handles, stop, listening, _data_dir: data_dir })

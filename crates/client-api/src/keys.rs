@@ -6,12 +6,14 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use events::{UserId, Value};
+use persistence::Position;
 use serde_json::json;
 use users::keys::{KeyUpload, KeyUploadError};
 
 use crate::ClientApi;
 use crate::error::ApiError;
-use crate::request::{Authenticated, Body};
+use crate::request::{Authenticated, Body, Query};
+use crate::sync::Token;
 
 /// How long other servers are waited for if the client does not say. C-S API, `POST /keys/query` recommends ten seconds.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,6 +54,18 @@ pub(crate) async fn claim(
     let timeout = timeout(&body)?.unwrap_or(QUERY_TIMEOUT);
     let claimed = api.users().claim_all_keys(claims, timeout).await?;
     Ok(Json(json!({ "one_time_keys": claimed.one_time_keys, "failures": claimed.failures })))
+}
+
+/// `GET /_matrix/client/v3/keys/changes`. Whoever changed after `to` is listed too: the client asks for their keys once more.
+pub(crate) async fn changes(
+    State(api): State<ClientApi>,
+    who: Authenticated,
+    query: Query,
+) -> Result<Json<Value>, ApiError> {
+    let token = |name: &'static str| Token::parse(query.get(name).ok_or_else(|| ApiError::missing_param(name))?);
+    let (from, _) = (token("from")?, token("to")?);
+    let changes = api.users().device_list_changes(&who.user, Position(from.device_lists)).await?;
+    Ok(Json(json!({ "changed": changes, "left": [] })))
 }
 
 /// How long the client wants other servers to be waited for.

@@ -138,6 +138,7 @@ fn encryption() -> Router<ClientApi> {
         .route("/_matrix/client/v3/keys/upload", post(keys::upload))
         .route("/_matrix/client/v3/keys/query", post(keys::query))
         .route("/_matrix/client/v3/keys/claim", post(keys::claim))
+        .route("/_matrix/client/v3/keys/changes", get(keys::changes))
         .route("/_matrix/client/v3/keys/device_signing/upload", post(cross_signing::upload))
         .route("/_matrix/client/v3/keys/signatures/upload", post(cross_signing::upload_signatures))
         .route("/_matrix/client/v3/sendToDevice/{type}/{txn_id}", put(to_device::send))

@@ -29,17 +29,17 @@ const TO_DEVICE_MAX: i64 = 100;
 
 /// Positions of the streams that a client has seen.
 #[derive(Debug, Clone, Copy, Default)]
-struct Token {
-    events: i64,
-    account_data: i64,
-    receipts: i64,
-    typing: i64,
-    to_device: i64,
-    device_lists: i64,
+pub(crate) struct Token {
+    pub(crate) events: i64,
+    pub(crate) account_data: i64,
+    pub(crate) receipts: i64,
+    pub(crate) typing: i64,
+    pub(crate) to_device: i64,
+    pub(crate) device_lists: i64,
 }
 
 impl Token {
-    fn parse(text: &str) -> Result<Self, ApiError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
         let wrong = || ApiError::new(StatusCode::BAD_REQUEST, "M_UNKNOWN_POS", format!("{text} is no token of a sync"));
         let numbers: Option<Vec<i64>> =
             text.strip_prefix("s1_").map(|rest| rest.split('_').map(|n| n.parse().ok()).collect()).ok_or_else(wrong)?;

@@ -35,17 +35,18 @@ pub fn canonical_without(object: &Object, without: &[&str]) -> String {
 
 /// Says whether every number in `object` is one that canonical JSON allows.
 pub fn check_strict(object: &Object) -> Result<(), NotCanonical> {
-    object.values().try_for_each(check_value)
+    object.values().try_for_each(check_strict_value)
 }
 
-fn check_value(value: &Value) -> Result<(), NotCanonical> {
+/// Says whether every number in `value` is one that canonical JSON allows.
+pub fn check_strict_value(value: &Value) -> Result<(), NotCanonical> {
     match value {
         Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
         Value::Number(number) => match number.as_i64() {
             Some(integer) if (-INTEGER_MAX..=INTEGER_MAX).contains(&integer) => Ok(()),
             Some(_) | None => Err(NotCanonical(number.to_string())),
         },
-        Value::Array(items) => items.iter().try_for_each(check_value),
+        Value::Array(items) => items.iter().try_for_each(check_strict_value),
         Value::Object(object) => check_strict(object),
     }
 }

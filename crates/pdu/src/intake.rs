@@ -6,7 +6,7 @@ use std::sync::Arc;
 use events::limits::{AUTH_EVENTS_MAX, PREV_EVENTS_MAX};
 use events::pdu::FormatError;
 use events::signature::SignatureError;
-use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, Value};
+use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, Value, json};
 use persistence::transactions::{events as event_rows, rooms as room_rows, staging, unverified};
 use persistence::{ReadTx, RoomNumber, StoreError, WriteTx};
 use serde_json::value::RawValue;
@@ -182,7 +182,10 @@ impl Graph {
                 continue;
             };
             // Without an id there is nothing to answer about.
-            let Some(event_id) = events::hash::event_id(&object, room.version) else { continue };
+            let Some(event_id) = id_of(&object, room.version) else {
+                tracing::info!(server.name = %origin, room.id = %room_id, "Skipped an event that has no id");
+                continue;
+            };
             if room.acl.as_ref().is_some_and(|acl| !acl.allows(origin)) {
                 results.insert(event_id, Some(Refusal::DeniedByAcl(origin.clone()).to_string()));
             } else {
@@ -374,6 +377,16 @@ fn claimed_room(origin: &ServerName, raw: &RawValue) -> Option<(RoomId, Object)>
         tracing::info!(server.name = %origin, "Skipped a PDU without a room id");
     }
     room_id.map(|room_id| (room_id, object))
+}
+
+/// Returns the id of a raw PDU. What is no canonical JSON has none, where a room version insists on that: the hash would be one of
+/// something else.
+fn id_of(object: &Object, version: RoomVersion) -> Option<EventId> {
+    let mut signed = object.iter().filter(|(key, _)| *key != "unsigned").map(|(_, value)| value);
+    if version.rules().strict_json && signed.any(|value| json::check_strict_value(value).is_err()) {
+        return None;
+    }
+    events::hash::event_id(object, version)
 }
 
 fn check_references(pdu: &ParsedPdu, references: References) -> Result<(), Refusal> {

@@ -156,7 +156,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         kind: Kind::Text,
         default: Default::Is("\"\""),
         about: "Whoever knows this makes accounts through /_synapse/admin/v1/register, as with Synapse.\n\
-                Empty: nobody does. `althing user create` uses it while the server runs.",
+                Empty: nobody does.",
     },
     Setting {
         path: "rooms.default_version",

@@ -1,72 +1,62 @@
-//! A new account, made by the running server: Synapse's registration with a shared secret.
+//! Orders to the server that runs on the folder of data, through a socket in it. Whoever may open the folder may give them.
+//!
+//! One connection, one order: a line of JSON there, a line of JSON back.
 
-use axum::http::Method;
-use hmac::{Hmac, KeyInit, Mac};
-use serde_json::{Value, json};
-use sha1::Sha1;
-use users::accounts::Role;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::config::Config;
-use crate::http::{self, HttpError};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
 
-const PATH: &str = "/_synapse/admin/v1/register";
+use super::order::Order;
 
-/// The running server did not make the account.
+/// Bytes of an order. A password has at most 512.
+pub(crate) const ORDER_BYTES_MAX: u64 = 16 * 1024;
+/// Bytes of an answer: some hundred thousand accounts.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// For an order to be carried out. Whoever is deactivated leaves their rooms first.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What the server says to an order.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reply {
+    /// It was carried out. Lines to print.
+    Done(Vec<String>),
+    /// It was not, for this reason.
+    Refused(String),
+}
+
+/// The running server did not do it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunningError {
-    #[error(
-        "a server runs on {data_dir}, and this command cannot ask it: stop it first, or set registration.shared_secret and \
-         start it again"
-    )]
-    NoSecret { data_dir: String },
-    #[error("a server runs on the folder of data but cannot be asked: {0}")]
-    Http(#[from] HttpError),
-    #[error("the running server refused: {status} {body}")]
-    Refused { status: u16, body: Value },
+    #[error("a server runs on {path} and cannot be asked: {reason}; stop it first", path = path.display())]
+    Unreachable { path: PathBuf, reason: std::io::Error },
+    #[error("the server that runs on {path} did not answer in time", path = path.display())]
+    Silent { path: PathBuf },
+    #[error("the server that runs on {path} gave no answer; its log says why", path = path.display())]
+    NoAnswer { path: PathBuf },
+    #[error("{0}")]
+    Refused(String),
 }
 
-/// Asks the server on our own client port for an account, and returns its user id.
-pub(super) async fn create(config: &Config, name: &str, password: &str, role: Role) -> Result<String, RunningError> {
-    let no_secret = || RunningError::NoSecret { data_dir: config.data_dir.display().to_string() };
-    let secret = config.registration.shared_secret.as_ref().ok_or_else(no_secret)?;
-    let address = *config.client.listen.first().ok_or_else(no_secret)?;
-    let offer = accepted(http::ask(address, Method::GET, PATH, None).await?)?;
-    let nonce = offer.get("nonce").and_then(Value::as_str).unwrap_or_default();
-    let request = json!({
-        "nonce": nonce,
-        "username": name,
-        "password": password,
-        "admin": role == Role::Admin,
-        "mac": mac(secret.expose(), nonce, name, password, role),
-        "inhibit_login": true,
-    });
-    let account = accepted(http::ask(address, Method::POST, PATH, Some(&request)).await?)?;
-    Ok(account.get("user_id").and_then(Value::as_str).unwrap_or_default().to_owned())
-}
-
-fn accepted((status, body): (u16, Value)) -> Result<Value, RunningError> {
-    if status == 200 { Ok(body) } else { Err(RunningError::Refused { status, body }) }
-}
-
-/// HMAC-SHA1 over nonce, name, password and role, with NUL between them, in hexadecimal.
-fn mac(secret: &str, nonce: &str, name: &str, password: &str, role: Role) -> String {
-    let role = match role {
-        Role::Admin => "admin",
-        Role::User => "notadmin",
+/// Gives an order to the server that runs on `data_dir`, and returns the lines to print.
+pub(crate) async fn ask(data_dir: &Path, order: &Order) -> Result<Vec<String>, RunningError> {
+    let path = || data_dir.to_owned();
+    let line = serde_json::to_string(order).expect("an order is plain data") + "\n";
+    let exchange = async {
+        let mut stream = UnixStream::connect(crate::data_dir::control(data_dir)).await?;
+        stream.write_all(line.as_bytes()).await?;
+        let mut answer = String::new();
+        BufReader::new(stream).take(ANSWER_BYTES_MAX).read_line(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
     };
-    let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("a key of any length will do");
-    mac.update([nonce, name, password, role].join("\0").as_bytes());
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_mac_is_that_of_python() {
-        // hmac.new(b"secret", b"nonce\0alice\0wonderland\0admin", hashlib.sha1).hexdigest()
-        let expected = "186ac640bbc4921265a969fe17879e44815ed129";
-        assert_eq!(mac("secret", "nonce", "alice", "wonderland", Role::Admin), expected);
+    let answer = tokio::time::timeout(TIMEOUT, exchange).await.map_err(|_| RunningError::Silent { path: path() })?;
+    let answer = answer.map_err(|reason| RunningError::Unreachable { path: path(), reason })?;
+    match serde_json::from_str(&answer) {
+        Ok(Reply::Done(lines)) => Ok(lines),
+        Ok(Reply::Refused(reason)) => Err(RunningError::Refused(reason)),
+        Err(_) => Err(RunningError::NoAnswer { path: path() }),
     }
 }

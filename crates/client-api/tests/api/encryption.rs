@@ -169,3 +169,28 @@ async fn a_server_that_is_away_is_named_and_holds_nobody_up() {
     let answer = server.post("v3/keys/claim", &token, claim).await.ok();
     assert!(answer["failures"].get("b.test").is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_was_away_is_told_whose_keys_changed() {
+    let server = server().await;
+    let (alice, bob, carol) =
+        (server.register("alice").await, server.register("bob").await, server.register("carol").await);
+    let create = json!({ "invite": [ALICE], "preset": "private_chat" });
+    let room = server.post("v3/createRoom", &bob, create).await.ok()["room_id"].as_str().unwrap().to_owned();
+    server.post(&format!("v3/join/{room}"), &alice, json!({})).await.ok();
+    let token = || async { server.get("v3/sync", &bob).await.ok()["next_batch"].as_str().unwrap().to_owned() };
+    let from = token().await;
+    let changed = async |from: &str, to: &str| {
+        server.get(&format!("v3/keys/changes?from={from}&to={to}"), &bob).await.ok()["changed"].clone()
+    };
+    assert_eq!(changed(&from, &from).await, json!([]));
+    server.post("v3/keys/device_signing/upload", &alice, upload(&Key::new(1), &Key::new(2))).await.ok();
+    let mut of_carol = Key::new(3).cross_signing("master");
+    of_carol["user_id"] = json!("@carol:a.test");
+    server.post("v3/keys/device_signing/upload", &carol, json!({ "master_key": of_carol })).await.ok();
+    let to = token().await;
+    assert_eq!(changed(&from, &to).await, json!([ALICE]), "nobody is told of strangers");
+    assert_eq!(changed(&to, &to).await, json!([]));
+    assert_eq!(server.get("v3/keys/changes?from=x&to=y", &bob).await.status, 400);
+    assert_eq!(server.get("v3/keys/changes", &bob).await.error(), (400, "M_MISSING_PARAM"));
+}

@@ -174,6 +174,25 @@ async fn a_mangled_event_is_redacted_and_a_full_copy_takes_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_has_no_id_is_skipped() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let good = evil.add(&mut of_peer, message("@eve:evil.test", "good"));
+    let mut float = object(&evil.next(&of_peer, message("@eve:evil.test", "float")));
+    float["content"]["number"] = json!(1.5);
+    let mut nowhere = object(&good);
+    nowhere["room_id"] = json!("!nowhere:evil.test");
+    let mut no_room = object(&good);
+    no_room.as_object_mut().unwrap().remove("room_id");
+    // What stands in `unsigned` is not part of the event.
+    let mut with_unsigned = object(&good);
+    with_unsigned["unsigned"] = json!({ "age": 1.5 });
+    let said = evil.send(&a, &[json!(7), json!("text"), float, nowhere, no_room, with_unsigned]).await;
+    assert_eq!(said, json!({ good.event_id().as_str(): {} }));
+    until_outcome(&world, &a, &room, &good, Outcome::Accepted).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn too_many_parents_are_refused_in_a_transaction() {
     let world = World::new();
     let (a, evil, room, of_peer) = shared(&world).await;
@@ -327,6 +346,22 @@ async fn a_parent_that_cannot_be_reached_is_judged_by_the_state_that_a_peer_give
         a.place(&room, edge.event_id()).await.unwrap().topological
             < a.place(&room, last.event_id()).await.unwrap().topological
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_a_peer_gives_may_name_what_is_of_no_state_today() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let room = a.create_room("@alice:a.test", V).await;
+    let topic = |text: &str| state("@alice:a.test", "m.room.topic", json!({ "topic": text }));
+    let old = a.send(&room, topic("old")).await.unwrap();
+    let mut of_peer = evil.join(&a, &room, V, "@eve:evil.test").await;
+    a.send(&room, topic("new")).await.unwrap();
+    let (edge, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
+    let a = a.restarted(&world).await;
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
+    assert!(a.state_before(&room, edge.event_id()).await.unwrap().contains(&old));
 }
 
 #[tokio::test(start_paused = true)]

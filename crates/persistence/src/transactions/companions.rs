@@ -81,3 +81,17 @@ pub fn shares_room_with_server(tx: &ReadTx<'_>, user: &UserId, server: &ServerNa
     )?;
     Ok(found.is_some())
 }
+
+/// Says whether two users share a room.
+pub fn share_room(tx: &ReadTx<'_>, one: &UserId, other: &UserId) -> Result<bool, StoreError> {
+    let found = tx.query_optional(
+        "SELECT 1
+           FROM members AS own
+           JOIN members AS theirs ON theirs.room = own.room AND theirs.membership = 'join' AND theirs.user_id = ?2
+          WHERE own.user_id = ?1 AND own.membership = 'join'
+          LIMIT 1",
+        &[one, other],
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(found.is_some())
+}

@@ -1,0 +1,143 @@
+//! Takes the orders of `althing user` while the server runs: a socket in the folder of data, for whoever may open that folder.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use handles::Handles;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use users::Users;
+
+use crate::data_dir;
+use crate::user::order::Order;
+use crate::user::running::{ORDER_BYTES_MAX, Reply, TIMEOUT};
+
+/// Until the whole order has come.
+const ORDER_TIMEOUT: Duration = Duration::from_secs(10);
+/// After an error of the listener.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Begins to take orders. Without the socket the server runs all the same: commands then say that it has to be stopped.
+pub(super) fn start(folder: &Path, users: &Users, handles: &Handles) {
+    let path = data_dir::control(folder);
+    let listener = match listen(&path) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::warn!("`althing user` cannot reach this server while it runs: {}: {error}", path.display());
+            return;
+        }
+    };
+    let (users, clock) = (users.clone(), handles.clock.clone());
+    handles.tasks.spawn("control", async move {
+        loop {
+            match listener.accept().await {
+                // One after the other: a person types them.
+                Ok((stream, _)) => match tokio::time::timeout(TIMEOUT, serve(stream, &users)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::debug!("an order was not answered: {error}"),
+                    Err(_) => tracing::warn!("an order of `althing user` took too long and was given up"),
+                },
+                Err(error) => {
+                    tracing::warn!("cannot take orders of `althing user`: {error}");
+                    clock.sleep(RETRY).await;
+                }
+            }
+        }
+    });
+}
+
+fn listen(path: &Path) -> std::io::Result<UnixListener> {
+    // The folder is ours alone: what is there was left by a process that has ended.
+    match std::fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+async fn serve(stream: UnixStream, users: &Users) -> std::io::Result<()> {
+    let (reading, mut writing) = stream.into_split();
+    let mut line = String::new();
+    let mut reader = BufReader::new(reading).take(ORDER_BYTES_MAX);
+    match tokio::time::timeout(ORDER_TIMEOUT, reader.read_line(&mut line)).await {
+        Ok(read) => read?,
+        Err(_) => return Ok(()),
+    };
+    let reply = match serde_json::from_str::<Order>(&line) {
+        Ok(order) => match order.perform(users).await {
+            Ok(lines) => Reply::Done(lines),
+            Err(error) => Reply::Refused(error.to_string()),
+        },
+        Err(_) => Reply::Refused("this server does not know that order: is it of another version?".to_owned()),
+    };
+    let text = serde_json::to_string(&reply).expect("a reply is plain data") + "\n";
+    writing.write_all(text.as_bytes()).await?;
+    writing.shutdown().await
+}
+
+#[cfg(test)]
+mod tests {
+    use handles::Notifier;
+    use persistence::Database;
+    use users::rate_limits::Rates;
+    use users::{Neighbours, Registration, UsersConfig};
+
+    use super::*;
+    use crate::user::running::{RunningError, ask};
+
+    #[tokio::test]
+    async fn orders_are_carried_out_by_the_server_that_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let order = |text: &str| serde_json::from_str::<Order>(text).unwrap();
+        let list = || order(r#"{"order":"list"}"#);
+        assert!(matches!(ask(folder.path(), &list()).await, Err(RunningError::Unreachable { .. })));
+
+        let handles = Handles::system();
+        let users = users(&handles);
+        // A process that was killed leaves its socket behind.
+        drop(UnixListener::bind(data_dir::control(folder.path())).unwrap());
+        start(folder.path(), &users, &handles);
+        let mode = std::fs::metadata(data_dir::control(folder.path())).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let create = order(r#"{"order":"create","name":"alice","password":"secret","admin":true}"#);
+        assert_eq!(ask(folder.path(), &create).await.unwrap(), ["@alice:a.test"]);
+        let again = ask(folder.path(), &create).await;
+        assert!(matches!(again, Err(RunningError::Refused(reason)) if reason.contains("@alice:a.test is taken")));
+        let reset = order(r#"{"order":"reset_password","name":"@alice:a.test","password":"better"}"#);
+        assert!(ask(folder.path(), &reset).await.unwrap().is_empty());
+        assert_eq!(ask(folder.path(), &list()).await.unwrap(), ["@alice:a.test  admin"]);
+        let end = order(r#"{"order":"deactivate","name":"alice","erase":true}"#);
+        assert!(ask(folder.path(), &end).await.unwrap().is_empty());
+        assert!(matches!(ask(folder.path(), &reset).await, Err(RunningError::Refused(_))));
+        handles.tasks.stop().await;
+    }
+
+    #[tokio::test]
+    async fn whoever_talks_nonsense_is_told_so_and_holds_up_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let handles = Handles::system();
+        start(folder.path(), &users(&handles), &handles);
+        for nonsense in ["nonsense\n".to_owned(), "x".repeat(100_000)] {
+            let mut stream = UnixStream::connect(data_dir::control(folder.path())).await.unwrap();
+            // The server does not read more than an order has, and may be gone before all was written.
+            drop(stream.write_all(nonsense.as_bytes()).await);
+            let mut answer = String::new();
+            drop(stream.read_to_string(&mut answer).await);
+            assert!(answer.is_empty() || answer.contains("refused"), "{answer}");
+        }
+        let list = serde_json::from_str::<Order>(r#"{"order":"list"}"#).unwrap();
+        assert!(ask(folder.path(), &list).await.unwrap().is_empty());
+        handles.tasks.stop().await;
+    }
+
+    fn users(handles: &Handles) -> Users {
+        let config = UsersConfig { registration: Registration::Closed, shared_secret: None, rates: Rates::off() };
+        let name = events::ServerName::parse("a.test").unwrap();
+        let database = Database::open_inline(None).unwrap();
+        Users::new(name, database, handles.clone(), Notifier::default(), config, Neighbours::default())
+    }
+}
