@@ -1,4 +1,7 @@
 //! What is stored, one concern a file.
+//!
+//! A number that is the whole key of a table is written `INTEGER PRIMARY KEY`: then SQLite has no second tree for it. Tables of
+//! short rows with another key are `WITHOUT ROWID`, for the same reason.
 
 mod account_data;
 mod accounts;
@@ -24,6 +27,9 @@ mod streams;
 mod subscriptions;
 mod to_device;
 mod unverified;
+
+#[cfg(test)]
+mod growth;
 
 /// The schema, in the order in which it is made. One line a concern.
 #[rustfmt::skip]

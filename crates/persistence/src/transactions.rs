@@ -30,3 +30,6 @@ pub mod streams;
 pub mod subscriptions;
 pub mod to_device;
 pub mod unverified;
+
+#[cfg(test)]
+mod plans;

@@ -28,8 +28,8 @@ use crate::intake::EventBodies;
 use delivery::Report;
 use ephemeral::{EphemeralEdu, EphemeralEdus};
 use limits::{
-    ANNOUNCE_AGE_MAX, ANNOUNCE_INTERVAL, ANNOUNCE_PAGE, EPHEMERAL_FAILURES_MAX, PROBES_IN_FLIGHT_MAX,
-    SENDS_IN_FLIGHT_MAX,
+    ANNOUNCE_AGE_MAX, ANNOUNCE_INTERVAL, ANNOUNCE_PAGE, EPHEMERAL_FAILURES_MAX, FORGET_INTERVAL, FORGET_PAGE,
+    IDLE_AGE_MAX, PROBES_IN_FLIGHT_MAX, SENDS_IN_FLIGHT_MAX,
 };
 use queue::{DestinationQueue, Step};
 
@@ -103,12 +103,19 @@ impl Outbound {
     }
 
     /// Wakes the destinations that something waits for, and says to those that we were lately in touch with that we are
-    /// here: other servers may rest on us, and wake when they hear from us.
+    /// here: other servers may rest on us, and wake when they hear from us. Begins to forget destinations that are idle.
     pub fn start(&self) {
         let shared = Arc::clone(&self.0);
         self.0.handles.tasks.spawn("outbound: announce", async move {
             if let Err(error) = shared.announce().await {
                 tracing::error!("cannot find out which servers wait to hear from us: {error}");
+            }
+        });
+        let shared = Arc::clone(&self.0);
+        self.0.handles.tasks.spawn("outbound: forget idle destinations", async move {
+            loop {
+                shared.forget_idle().await;
+                shared.handles.clock.sleep(FORGET_INTERVAL).await;
             }
         });
     }
@@ -308,6 +315,21 @@ impl Shared {
                 self.announce_to(&KnownDestination { destination, waiting: false, failing: false });
             }
             self.handles.clock.sleep(ANNOUNCE_INTERVAL).await;
+        }
+    }
+
+    async fn forget_idle(&self) {
+        let age_max = Timestamp::try_from(IDLE_AGE_MAX.as_millis()).unwrap_or(Timestamp::MAX);
+        let horizon = self.handles.clock.now().saturating_sub(age_max);
+        loop {
+            match self.database.write(move |tx| rows::forget_idle(tx, horizon, FORGET_PAGE)).await {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err::<_, StoreError>(error) => {
+                    tracing::error!("cannot forget servers that nothing was sent to for long: {error}");
+                    return;
+                }
+            }
         }
     }
 

@@ -6,9 +6,8 @@ CREATE TABLE events (
     number INTEGER PRIMARY KEY,
     room BIGINT NOT NULL,
     event_id TEXT NOT NULL,
-    UNIQUE (room, event_id)
+    UNIQUE (event_id, room)
 );
-CREATE INDEX events_by_id ON events (event_id);
 
 -- The checked content of an event. `sequence` is the order of storing. `rejected` is final once the event is in the graph.
 -- `redacted_by` is the redaction that applies to it.
@@ -32,24 +31,25 @@ CREATE TABLE auth_edges (
     room BIGINT NOT NULL,
     auth BIGINT NOT NULL,
     PRIMARY KEY (event, auth)
-);
+) WITHOUT ROWID;
 
 -- What was decided about an event, and why, as JSON.
 CREATE TABLE verdicts (
-    event BIGINT PRIMARY KEY,
+    event INTEGER PRIMARY KEY,
     room BIGINT NOT NULL,
     verdict TEXT NOT NULL
 );
 
 -- Redactions whose target has not come, or that were checked against it.
 CREATE TABLE redactions (
-    redaction BIGINT PRIMARY KEY,
+    redaction INTEGER PRIMARY KEY,
     room BIGINT NOT NULL,
     target BIGINT NOT NULL
 );
 CREATE INDEX redactions_by_target ON redactions (target);
 
--- The transaction ids of clients, so that a repeated send returns the first event. Bounded by TRANSACTION_IDS_AGE_MAX.
+-- The transaction ids of clients, so that a repeated send returns the first event. Bounded by TRANSACTION_IDS_AGE_MAX (in
+-- `messaging`): whoever sends forgets what is older, whosever it is.
 CREATE TABLE client_transactions (
     user_id TEXT NOT NULL,
     device_id TEXT NOT NULL,
@@ -59,5 +59,6 @@ CREATE TABLE client_transactions (
     at BIGINT NOT NULL,
     PRIMARY KEY (user_id, device_id, scope, transaction_id)
 );
+CREATE INDEX client_transactions_by_age ON client_transactions (at);
 CREATE INDEX client_transactions_by_event ON client_transactions (user_id, device_id, event_id);
 ";

@@ -5,7 +5,7 @@ pub(crate) const SCHEMA: &str = "
 -- `arrival` is the position in the events stream, NULL for what was fetched from before we came (backfill).
 -- `topological` is consistent with the parents. `outcome`: 0 accepted, 1 soft failed, 2 rejected.
 CREATE TABLE graph (
-    event BIGINT PRIMARY KEY,
+    event INTEGER PRIMARY KEY,
     room BIGINT NOT NULL,
     arrival BIGINT UNIQUE,
     topological BIGINT NOT NULL,
@@ -21,13 +21,22 @@ CREATE TABLE edges (
     prev BIGINT NOT NULL,
     room BIGINT NOT NULL,
     PRIMARY KEY (event, prev)
-);
+) WITHOUT ROWID;
 CREATE INDEX edges_by_prev ON edges (prev);
+
+-- The edges to parents that have no place: where backfill goes on. Most rooms have none or a few.
+CREATE TABLE gaps (
+    room BIGINT NOT NULL,
+    prev BIGINT NOT NULL,
+    event BIGINT NOT NULL,
+    topological BIGINT NOT NULL,
+    PRIMARY KEY (room, prev, event)
+) WITHOUT ROWID;
 
 -- The events that have no accepted child: what the next event builds on.
 CREATE TABLE extremities (
     room BIGINT NOT NULL,
     event BIGINT NOT NULL,
     PRIMARY KEY (room, event)
-);
+) WITHOUT ROWID;
 ";

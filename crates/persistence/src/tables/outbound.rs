@@ -1,7 +1,7 @@
 //! What waits to be sent to other servers.
 //!
-//! `outbound_destinations` has one row for each server that anything was ever sent to. The rows of the other tables go when
-//! they are delivered. What waits for a server that stays away is bounded by `transaction::Outbound` whenever an attempt
+//! `outbound_destinations` has one row for each server that something waits for, or that took something within
+//! `IDLE_AGE_MAX` (in `transaction`). The rows of the other tables go when they are delivered. What waits for a server that stays away is bounded by `transaction::Outbound` whenever an attempt
 //! fails: of PDUs the newest of each room stays, of EDUs the newest up to a count and an age.
 
 /// Made with the first migration.
@@ -16,13 +16,22 @@ CREATE TABLE outbound_destinations (
     delivered_at BIGINT,
     failing_since BIGINT
 );
+CREATE INDEX outbound_destinations_by_delivery ON outbound_destinations (delivered_at);
+
+-- The highest position of any destination that was forgotten: where those start that come back. One row.
+CREATE TABLE outbound_forgotten (
+    id INTEGER PRIMARY KEY,
+    highest BIGINT NOT NULL
+);
+INSERT INTO outbound_forgotten (id, highest) VALUES (1, 0);
+
 CREATE TABLE outbound_pdus (
     destination TEXT NOT NULL,
     position BIGINT NOT NULL,
     room BIGINT NOT NULL,
     event BIGINT NOT NULL,
     PRIMARY KEY (destination, position)
-);
+) WITHOUT ROWID;
 CREATE INDEX outbound_pdus_by_room ON outbound_pdus (room);
 CREATE TABLE outbound_edus (
     destination TEXT NOT NULL,

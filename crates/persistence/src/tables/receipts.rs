@@ -1,4 +1,4 @@
-//! Read receipts: one row for each room, user, type and thread. Purged with the room.
+//! Read receipts: one row for each room, user, type and thread, of threads the latest `THREADS_MAX`. Purged with the room.
 
 pub(crate) const SCHEMA: &str = "
 CREATE TABLE receipts (

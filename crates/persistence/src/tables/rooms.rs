@@ -18,9 +18,9 @@ CREATE TABLE current_state (
     state_key TEXT NOT NULL,
     event BIGINT NOT NULL,
     PRIMARY KEY (room, type, state_key)
-);
+) WITHOUT ROWID;
 
--- How the current state changed, for those who follow it. Bounded by the horizon of the events stream.
+-- How the current state changed, for those who follow it. Grows with the rooms' history.
 CREATE TABLE state_changes (
     position BIGINT NOT NULL,
     room BIGINT NOT NULL,
@@ -28,7 +28,7 @@ CREATE TABLE state_changes (
     state_key TEXT NOT NULL,
     event BIGINT,
     PRIMARY KEY (room, position, type, state_key)
-);
+) WITHOUT ROWID;
 
 -- Memberships in the current state.
 CREATE TABLE members (
@@ -38,7 +38,7 @@ CREATE TABLE members (
     membership TEXT NOT NULL,
     event BIGINT NOT NULL,
     PRIMARY KEY (room, user_id)
-);
+) WITHOUT ROWID;
 -- With the user id, in whose order they are asked for: else a server's few users are sought among all members of the room.
 CREATE INDEX members_by_server ON members (room, membership, server, user_id);
 CREATE INDEX members_by_user ON members (user_id, membership, room);
@@ -55,6 +55,6 @@ CREATE TABLE standings (
     via TEXT,
     forgotten BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (user_id, room)
-);
+) WITHOUT ROWID;
 CREATE INDEX standings_by_room ON standings (room);
 ";

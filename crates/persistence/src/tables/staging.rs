@@ -13,5 +13,6 @@ CREATE TABLE staged (
     json TEXT NOT NULL,
     UNIQUE (room, event_id)
 );
-CREATE INDEX staged_by_origin ON staged (origin, room, retry_at);
+-- In the order of `number`, so that a long queue is gone through batch by batch, and with what says when each is due.
+CREATE INDEX staged_by_queue ON staged (origin, room, number, retry_at);
 ";

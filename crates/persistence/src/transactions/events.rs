@@ -97,7 +97,8 @@ pub fn store(tx: &mut WriteTx<'_>, room: RoomNumber, pdu: &Pdu, rejected: bool) 
 
 /// Says whether an event was refused.
 pub fn set_rejected(tx: &mut WriteTx<'_>, event: EventNumber, rejected: bool) -> Result<(), StoreError> {
-    tx.execute("UPDATE bodies SET rejected = ?2 WHERE event = ?1", &[&event, &rejected])?;
+    // Mostly it says so already, and a row that is written again is written with the whole event.
+    tx.execute("UPDATE bodies SET rejected = ?2 WHERE event = ?1 AND rejected <> ?2", &[&event, &rejected])?;
     Ok(())
 }
 

@@ -4,6 +4,9 @@ use crate::numbers::{EventNumber, Position, RoomNumber, SnapshotNumber};
 use crate::tx::{ReadTx, StoreError, WriteTx};
 use crate::value::{FromValue, Row, ToValue, ValueRef};
 
+#[cfg(test)]
+mod tests;
+
 /// What became of an event in the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -135,7 +138,15 @@ pub fn insert(
             "INSERT INTO edges (event, prev, room) VALUES (?1, ?2, ?3) ON CONFLICT (event, prev) DO NOTHING",
             &[&place.event, prev, &room],
         )?;
+        tx.execute(
+            "INSERT INTO gaps (room, prev, event, topological)
+             SELECT ?1, ?2, ?3, ?4
+              WHERE NOT EXISTS (SELECT 1 FROM graph WHERE event = ?2)
+             ON CONFLICT (room, prev, event) DO NOTHING",
+            &[&room, prev, &place.event, &place.topological],
+        )?;
     }
+    tx.execute("DELETE FROM gaps WHERE room = ?1 AND prev = ?2", &[&room, &place.event])?;
     Ok(())
 }
 
@@ -169,14 +180,11 @@ pub fn backward_extremities(
     limit: u32,
 ) -> Result<Vec<(EventNumber, i64)>, StoreError> {
     tx.query_all(
-        "SELECT edges.prev, MIN(child.topological)
-           FROM edges
-           JOIN graph AS child ON child.event = edges.event
-          WHERE edges.room = ?1
-            AND child.topological <= ?2
-            AND NOT EXISTS (SELECT 1 FROM graph AS parent WHERE parent.event = edges.prev)
-          GROUP BY edges.prev
-          ORDER BY MIN(child.topological) DESC, edges.prev
+        "SELECT prev, MIN(topological)
+           FROM gaps
+          WHERE room = ?1 AND topological <= ?2
+          GROUP BY prev
+          ORDER BY MIN(topological) DESC, prev
           LIMIT ?3",
         &[&room, &below, &limit],
         |row| Ok((row.get(0)?, row.get(1)?)),

@@ -8,6 +8,9 @@ use crate::numbers::{EventNumber, Position, RoomNumber};
 use crate::tx::{ReadTx, StoreError, WriteTx};
 use crate::value::Row;
 
+#[cfg(test)]
+mod tests;
+
 /// Which EDUs go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
@@ -137,7 +140,7 @@ pub fn enqueue_edu(
 fn take_positions(tx: &mut WriteTx<'_>, destinations: &str) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO outbound_destinations (destination, position)
-         SELECT value, 1 FROM json_each(?1) WHERE TRUE
+         SELECT value, (SELECT highest FROM outbound_forgotten WHERE id = 1) + 1 FROM json_each(?1) WHERE TRUE
          ON CONFLICT (destination) DO UPDATE SET position = outbound_destinations.position + 1",
         &[&destinations],
     )?;
@@ -290,7 +293,7 @@ pub fn forget(tx: &mut WriteTx<'_>, destination: &ServerName) -> Result<(), Stor
 pub fn note_delivered(tx: &mut WriteTx<'_>, destination: &ServerName, now: i64) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO outbound_destinations (destination, position, delivered_at)
-         VALUES (?1, 0, ?2)
+         VALUES (?1, (SELECT highest FROM outbound_forgotten WHERE id = 1), ?2)
          ON CONFLICT (destination) DO UPDATE SET delivered_at = ?2, failing_since = NULL",
         &[destination, &now],
     )?;
@@ -339,6 +342,28 @@ pub fn known_destinations(
         &[&since, &after, &limit],
         |row| Ok(KnownDestination { destination: row.get(0)?, waiting: row.get(1)?, failing: row.get(2)? }),
     )
+}
+
+/// Forgets up to `limit` servers that nothing waits for and that took nothing since `horizon`, and returns how many. If they
+/// come back, their positions go on behind all that were forgotten.
+pub fn forget_idle(tx: &mut WriteTx<'_>, horizon: i64, limit: i64) -> Result<usize, StoreError> {
+    let idle: Vec<(String, i64)> = tx.query_all(
+        "SELECT destination, position
+           FROM outbound_destinations AS d
+          WHERE delivered_at < ?1
+            AND NOT EXISTS (SELECT 1 FROM outbound_pdus AS p WHERE p.destination = d.destination)
+            AND NOT EXISTS (SELECT 1 FROM outbound_edus AS e WHERE e.destination = d.destination)
+            AND NOT EXISTS (SELECT 1 FROM outbound_transactions AS t WHERE t.destination = d.destination)
+          ORDER BY delivered_at
+          LIMIT ?2",
+        &[&horizon, &limit],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    for (destination, position) in &idle {
+        tx.execute("DELETE FROM outbound_destinations WHERE destination = ?1", &[destination])?;
+        tx.execute("UPDATE outbound_forgotten SET highest = ?1 WHERE id = 1 AND highest < ?1", &[position])?;
+    }
+    Ok(idle.len())
 }
 
 /// What [`bound`] let go.

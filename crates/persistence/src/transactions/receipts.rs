@@ -21,6 +21,9 @@ pub struct Receipt {
     pub at: i64,
 }
 
+/// Threads that a user has a receipt of one type in, for each room: another server may name any number. Those set last stay.
+pub const THREADS_MAX: i64 = 100;
+
 /// Sets a receipt; it takes the place of the one before.
 pub fn set(tx: &mut WriteTx<'_>, room: RoomNumber, receipt: &Receipt, position: Position) -> Result<(), StoreError> {
     tx.execute(
@@ -30,6 +33,18 @@ pub fn set(tx: &mut WriteTx<'_>, room: RoomNumber, receipt: &Receipt, position: 
             SET event_id = excluded.event_id, at = excluded.at, position = excluded.position",
         &[&room, &receipt.user, &receipt.receipt_type, &receipt.thread, &receipt.event_id, &receipt.at, &position],
     )?;
+    if !receipt.thread.is_empty() {
+        tx.execute(
+            "DELETE FROM receipts
+              WHERE room = ?1 AND user_id = ?2 AND receipt_type = ?3 AND thread <> ''
+                AND position <= (SELECT position
+                                   FROM receipts
+                                  WHERE room = ?1 AND user_id = ?2 AND receipt_type = ?3 AND thread <> ''
+                                  ORDER BY position DESC
+                                  LIMIT 1 OFFSET ?4)",
+            &[&room, &receipt.user, &receipt.receipt_type, &THREADS_MAX],
+        )?;
+    }
     Ok(())
 }
 
@@ -65,4 +80,45 @@ fn receipt(row: &Row<'_>) -> Result<Receipt, StoreError> {
         event_id: row.get(3)?,
         at: row.get(4)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Database;
+
+    #[tokio::test]
+    async fn of_threads_the_latest_stay_and_the_receipt_for_all_of_them() {
+        let database = Database::open_inline(None).unwrap();
+        let room = RoomNumber(1);
+        let user = UserId::parse("@a:remote.example").unwrap();
+        let receipt = |thread: String, event: i64| Receipt {
+            user: user.clone(),
+            receipt_type: "m.read".to_owned(),
+            thread,
+            event_id: EventId::parse(format!("${event:043}")).unwrap(),
+            at: event,
+        };
+        let all = receipt(String::new(), 0);
+        let threads: Vec<Receipt> =
+            (1..=THREADS_MAX + 5).map(|number| receipt(format!("$thread{number}"), number)).collect();
+        let again = receipt("$thread3".to_owned(), 1_000);
+        let work = move |tx: &mut WriteTx<'_>| {
+            set(tx, room, &all, Position(1))?;
+            for receipt in &threads {
+                set(tx, room, receipt, Position(receipt.at + 1))?;
+                if receipt.at == 50 {
+                    // It is among the latest from here on.
+                    set(tx, room, &again, Position(51))?;
+                }
+            }
+            of_user(tx, room, &user)
+        };
+        let kept = database.write(work).await.unwrap();
+        assert_eq!(kept.len(), 1 + THREADS_MAX as usize);
+        assert_eq!((kept[0].thread.as_str(), kept[0].at), ("", 0));
+        assert!(kept.iter().any(|receipt| receipt.thread == "$thread3" && receipt.at == 1_000));
+        assert!(!kept.iter().any(|receipt| receipt.thread == "$thread1" || receipt.thread == "$thread4"));
+        assert_eq!(kept.last().unwrap().at, THREADS_MAX + 5);
+    }
 }

@@ -9,6 +9,9 @@ use crate::numbers::{EventNumber, Position, RoomNumber, SnapshotNumber};
 use crate::tx::{ReadTx, StoreError, WriteTx};
 use crate::value::Row;
 
+#[cfg(test)]
+mod tests;
+
 /// What is stored of a room itself.
 #[derive(Debug, Clone)]
 pub struct RoomRow {
@@ -376,7 +379,7 @@ pub fn transaction_of_event(
     )
 }
 
-/// Remembers the event that a client's transaction made, and forgets those made before `horizon`.
+/// Remembers the event that a client's transaction made, and forgets all those, of all clients, made before `horizon`.
 #[expect(clippy::too_many_arguments, reason = "each is a column")]
 pub fn remember_client_transaction(
     tx: &mut WriteTx<'_>,
@@ -394,9 +397,6 @@ pub fn remember_client_transaction(
          ON CONFLICT (user_id, device_id, scope, transaction_id) DO NOTHING",
         &[user, &device, &scope, &transaction, event, &now],
     )?;
-    tx.execute(
-        "DELETE FROM client_transactions WHERE user_id = ?1 AND device_id = ?2 AND at < ?3",
-        &[user, &device, &horizon],
-    )?;
+    tx.execute("DELETE FROM client_transactions WHERE at < ?1", &[&horizon])?;
     Ok(())
 }

@@ -6,6 +6,9 @@ use crate::numbers::RoomNumber;
 use crate::tx::{ReadTx, StoreError, WriteTx};
 use crate::value::Row;
 
+#[cfg(test)]
+mod tests;
+
 /// A staged event.
 #[derive(Debug, Clone)]
 pub struct Staged {

@@ -60,7 +60,14 @@ pub const WAITING_PDUS_MAX: i64 = 1_000;
 pub const WAITING_EDUS_MAX: i64 = 10_000;
 /// How long an EDU waits.
 pub const WAITING_EDU_AGE_MAX: Duration = Duration::from_hours(30 * 24);
+/// How long a destination is remembered that nothing waits for.
+pub const IDLE_AGE_MAX: Duration = Duration::from_hours(90 * 24);
+/// How often those that are idle for longer are forgotten.
+pub const FORGET_INTERVAL: Duration = Duration::from_hours(24);
+/// Destinations forgotten in one commit.
+pub const FORGET_PAGE: i64 = 500;
 
+const _: () = assert!(ANNOUNCE_AGE_MAX.as_secs() < IDLE_AGE_MAX.as_secs());
 const _: () = assert!(PDU_SIZE_BYTES_MAX < TRANSACTION_BYTES_MAX - TRANSACTION_EDUS_BYTES_MAX);
 const _: () = assert!(PROBES_IN_FLIGHT_MAX <= SENDS_IN_FLIGHT_MAX);
 const _: () = assert!(REST_MIN.as_millis() < REST_WHEN_HEARD_MAX.as_millis());

@@ -170,3 +170,23 @@ async fn a_rolled_back_commit_sends_nothing() {
     world.quiet().await;
     assert!(world.peers.seen("b.test").is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_is_idle_for_long_is_forgotten_while_the_server_runs() {
+    let world = World::new();
+    world.send(&["b.test", "c.test"], [1]).await;
+    world.quiet().await;
+    world.outbound.start();
+    let known = async |world: &World| {
+        let known = world.database.read(|tx| rows::known_destinations(tx, 0, "", 10)).await.unwrap();
+        known.iter().map(|known| known.destination.to_string()).collect::<Vec<_>>()
+    };
+    world.pass(limits::IDLE_AGE_MAX - Duration::from_hours(25)).await;
+    assert_eq!(known(&world).await, ["b.test", "c.test"]);
+    world.send(&["c.test"], [2]).await;
+    world.pass(Duration::from_hours(50)).await;
+    assert_eq!(known(&world).await, ["c.test"]);
+    world.send(&["b.test"], [3]).await;
+    world.quiet().await;
+    assert_eq!(world.peers.events("b.test"), [1, 3]);
+}
