@@ -1,8 +1,5 @@
 //! Rooms, their current state, and who is in them.
 
-#[cfg(test)]
-mod tests;
-
 use events::{EventId, RoomId, RoomVersion, ServerName, UserId};
 
 use crate::numbers::{EventNumber, Position, RoomNumber, SnapshotNumber};

@@ -1,5 +1,6 @@
 use super::*;
 use crate::Database;
+use crate::transactions::history::{self, Moment, Stretch};
 
 const ROOM: RoomNumber = RoomNumber(1);
 
@@ -59,11 +60,15 @@ async fn pages_follow_the_topological_order_and_those_who_went_before_their_chil
             put(tx, number, number / 3, &[], Outcome::Accepted);
         }
         let (start, end) = (TopologicalPoint::START, TopologicalPoint::END);
-        let forwards = page(tx, ROOM, start, end, Direction::Forwards, 4).unwrap();
+        let page = |after, up_to, direction, limit| {
+            let stretch = Stretch { after, up_to, arrived_after: Moment::START, arrived_up_to: Moment::END };
+            history::page(tx, ROOM, &stretch, direction, limit).unwrap()
+        };
+        let forwards = page(start, end, Direction::Forwards, 4);
         assert_eq!(numbers(&forwards), [1, 2, 3, 4]);
-        let on = page(tx, ROOM, TopologicalPoint::after(&forwards[3]), end, Direction::Forwards, 100).unwrap();
+        let on = page(TopologicalPoint::after(&forwards[3]), end, Direction::Forwards, 100);
         assert_eq!(numbers(&on), [5, 6, 7, 8, 9]);
-        let backwards = page(tx, ROOM, start, TopologicalPoint::before(&on[0]), Direction::Backwards, 3).unwrap();
+        let backwards = page(start, TopologicalPoint::before(&on[0]), Direction::Backwards, 3);
         assert_eq!(numbers(&backwards), [4, 3, 2]);
         assert_eq!(place(tx, EventNumber(4)).unwrap().unwrap(), forwards[3]);
         assert_eq!(place(tx, EventNumber(99)).unwrap(), None);

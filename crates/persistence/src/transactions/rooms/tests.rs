@@ -135,6 +135,7 @@ async fn the_transaction_ids_of_all_clients_are_forgotten_when_they_are_old() {
         assert_eq!(transaction_of_event(tx, &bob, "OTHER", &event(3)).unwrap(), None);
     })
     .await;
+}
 
 /// In the order of their names, so that the engine is tempted to walk all members of the room in that order.
 #[test]
