@@ -6,14 +6,13 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use events::{UserId, Value};
-use persistence::Position;
 use serde_json::json;
 use users::keys::{KeyUpload, KeyUploadError};
 
 use crate::ClientApi;
 use crate::error::ApiError;
 use crate::request::{Authenticated, Body, Query};
-use crate::sync::Token;
+use crate::sync::{Token, changed_devices};
 
 /// How long other servers are waited for if the client does not say. C-S API, `POST /keys/query` recommends ten seconds.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,8 +63,8 @@ pub(crate) async fn changes(
 ) -> Result<Json<Value>, ApiError> {
     let token = |name: &'static str| Token::parse(query.get(name).ok_or_else(|| ApiError::missing_param(name))?);
     let (from, _) = (token("from")?, token("to")?);
-    let changes = api.users().device_list_changes(&who.user, Position(from.device_lists)).await?;
-    Ok(Json(json!({ "changed": changes, "left": [] })))
+    let changes = api.messaging().database().read(move |tx| changed_devices(tx, &who.user, from)).await?;
+    Ok(Json(json!({ "changed": changes.changed, "left": changes.left })))
 }
 
 /// How long the client wants other servers to be waited for.

@@ -16,6 +16,7 @@ use crate::ClientApi;
 use crate::error::ApiError;
 use crate::request::{Authenticated, Query};
 
+pub(crate) use look::changed_devices;
 use look::{Asked, look};
 pub(crate) use token::Token;
 

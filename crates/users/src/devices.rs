@@ -1,9 +1,8 @@
 //! Devices. C-S API, "Device management".
 
 use events::UserId;
+use persistence::StoreError;
 use persistence::transactions::devices::{self, Device, DeviceId};
-use persistence::transactions::{companions, cross_signing};
-use persistence::{Position, StoreError};
 
 use crate::Users;
 
@@ -35,26 +34,6 @@ impl Users {
     pub async fn device(&self, user: &UserId, device: &DeviceId) -> Result<Option<Device>, StoreError> {
         let (user, device) = (user.clone(), device.clone());
         self.0.database.read(move |tx| devices::get(tx, &user, &device)).await
-    }
-
-    /// Returns the users whose devices or keys changed after `from` and who share a room with `user`, and those whose keys `user`
-    /// signed since.
-    pub async fn device_list_changes(&self, user: &UserId, from: Position) -> Result<Vec<UserId>, StoreError> {
-        let user = user.clone();
-        self.0
-            .database
-            .read(move |tx| {
-                let mut changes = Vec::new();
-                for other in devices::changed_since(tx, from)? {
-                    if other == user || companions::share_room(tx, &user, &other)? {
-                        changes.push(other);
-                    }
-                }
-                let signed = cross_signing::signed_since(tx, &user, from)?;
-                changes.extend(signed.into_iter().filter(|other| !changes.contains(other)).collect::<Vec<_>>());
-                Ok(changes)
-            })
-            .await
     }
 
     /// Renames a device.

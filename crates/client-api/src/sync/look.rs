@@ -156,7 +156,7 @@ fn account_data(
 }
 
 /// Whose devices to look at anew; those too whom the user has signed on another device.
-fn changed_devices(tx: &ReadTx<'_>, user: &UserId, since: Token) -> Result<DeviceLists, StoreError> {
+pub(crate) fn changed_devices(tx: &ReadTx<'_>, user: &UserId, since: Token) -> Result<DeviceLists, StoreError> {
     let lists = Position(since.device_lists);
     let mut found = device_lists(tx, user, Position(since.events), lists)?;
     found.changed.extend(cross_signing::signed_since(tx, user, lists)?);

@@ -362,6 +362,10 @@ async fn device_lists_follow_who_shares_an_encrypted_room() {
     server.act(&bob, &room, "leave", json!({})).await;
     let went = server.sync_since(&alice, &came, json!({})).await;
     assert_eq!(went["device_lists"], json!({ "changed": [], "left": [BOB] }));
+    // Who asks apart from a sync is told the same.
+    let (from, to) = (came["next_batch"].as_str().unwrap(), went["next_batch"].as_str().unwrap());
+    let changes = server.get(&format!("v3/keys/changes?from={from}&to={to}"), &alice).await.ok();
+    assert_eq!(changes, went["device_lists"]);
     server.join(&bob, &room).await;
     let back = server.sync_since(&alice, &went, json!({})).await;
     server.act(&alice, &room, "leave", json!({})).await;

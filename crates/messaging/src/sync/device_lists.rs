@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use events::UserId;
 use persistence::transactions::news::{self, StateChange};
 use persistence::transactions::rooms::{self as room_rows, Standing};
-use persistence::transactions::{devices, events as event_rows, members as member_rows};
+use persistence::transactions::{companions, devices, events as event_rows, members as member_rows};
 use persistence::{EventNumber, Position, ReadTx, RoomNumber, StoreError};
 
 use crate::reading::state::before_change;
@@ -28,7 +28,7 @@ pub fn device_lists(
 ) -> Result<DeviceLists, StoreError> {
     let mut found = DeviceLists::default();
     for other in devices::changed_since(tx, lists)? {
-        if other == *user || member_rows::share_room(tx, user, &other)? {
+        if other == *user || companions::share_room(tx, user, &other)? {
             found.changed.insert(other);
         }
     }

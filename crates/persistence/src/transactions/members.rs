@@ -76,21 +76,6 @@ pub fn first_gone(tx: &ReadTx<'_>, room: RoomNumber, limit: u32) -> Result<Vec<U
     )
 }
 
-/// Says whether two users are joined to a room in common.
-pub fn share_room(tx: &ReadTx<'_>, one: &UserId, other: &UserId) -> Result<bool, StoreError> {
-    let found = tx.query_optional(
-        "SELECT 1
-           FROM members AS own
-           JOIN members AS others ON others.room = own.room
-          WHERE own.user_id = ?1 AND own.membership = 'join'
-            AND others.user_id = ?2 AND others.membership = 'join'
-          LIMIT 1",
-        &[one, other],
-        |row| row.get::<i64>(0),
-    )?;
-    Ok(found.is_some())
-}
-
 /// Says whether two users are joined to an encrypted room in common.
 pub fn share_encrypted_room(tx: &ReadTx<'_>, one: &UserId, other: &UserId) -> Result<bool, StoreError> {
     let found = tx.query_optional(

@@ -11,7 +11,12 @@ use crate::tables;
 /// Statements that look at every row of a table, or sort many to take a few, by what they begin with, and why they may.
 const SCANS: &[(&str, &str)] = &[
     ("SELECT DISTINCT account.user_id FROM accounts", "once at start: who was deactivated and has rooms left"),
-    ("SELECT other.user_id, other.room, other.event FROM members", "of all who share a room the names come in order"),
+    ("SELECT other.user_id, other.room, other.event FROM", "of all who share a room the names come in order"),
+    ("SELECT user_id FROM members WHERE room = ?1 AND membership IN", "once for each state of a room without a name"),
+    ("SELECT key_id, public_key, expired FROM own_keys", "one row for each key that the operator ever used"),
+    ("SELECT COALESCE(CAST(SUM(bytes) AS BIGINT), 0) FROM remote_media", "once for each cleaning of the cache"),
+    ("SELECT origin, media_id, bytes, last_used_at FROM remote_media", "along an index, up to a limit"),
+    ("DELETE FROM media_thumbnails WHERE hash", "the thumbnails of one file, which are few"),
     ("SELECT account.user_id, name.value, avatar.value", "along its key, up to a limit"),
     ("SELECT room_id FROM published_rooms", "the directory of this server is asked for as a whole"),
     ("SELECT server_name, last_success, last_failure", "along an index, up to a limit"),
