@@ -36,6 +36,9 @@ pub(crate) fn cargo_deny(root: &Path) -> Result<PathBuf, Failure> {
         println!("Building cargo-deny {CARGO_DENY}, once; it takes some minutes.");
         let mut install = cargo(&["install", "--locked", "--quiet", "cargo-deny", "--version", CARGO_DENY, "--root"]);
         install.arg(&tools).env("CARGO_TARGET_DIR", tools.join("build"));
+        // It runs for a second. The profile of its authors costs minutes of linking and gigabytes of disk.
+        install.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+        install.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
         command(root, &mut install, "install it yourself: cargo install --locked cargo-deny")?;
         // Some hundred megabytes that nobody needs again.
         if let Err(error) = std::fs::remove_dir_all(tools.join("build")) {
