@@ -131,13 +131,20 @@ async fn converse(
     let seen = Arc::clone(&activity);
     let service = tower::service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let (router, in_flight) = (router.clone(), seen.begin());
+        let takes_turns = request.version() < http::Version::HTTP_2;
         async move {
             let mut request = request.map(axum::body::Body::new);
             request.extensions_mut().insert(ConnectInfo(address));
             let response = router.oneshot(request).await;
             // The answer is still being sent, but there the guard on writing keeps time.
             drop(in_flight);
-            response
+            response.map(|mut response| {
+                // The rest of the body is not read. Who is not told tries to use the connection for the next request.
+                if takes_turns && response.status() == http::StatusCode::PAYLOAD_TOO_LARGE {
+                    response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+                }
+                response
+            })
         }
     });
     let builder = builder();

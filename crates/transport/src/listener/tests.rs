@@ -131,6 +131,7 @@ async fn an_answer_reaches_who_is_still_sending() {
         let mut answer = String::new();
         reader.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 413") && answer.ends_with("too large"), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "it says that nothing else is taken: {answer}");
     }
 }
 
