@@ -6,11 +6,13 @@ use std::sync::Arc;
 use events::limits::{AUTH_EVENTS_MAX, PREV_EVENTS_MAX};
 use events::pdu::FormatError;
 use events::signature::SignatureError;
-use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, Value, json};
+use events::{EventId, KeyId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, Value, json};
+use handles::Timestamp;
 use persistence::transactions::{events as event_rows, rooms as room_rows, staging, unverified};
 use persistence::{ReadTx, RoomNumber, StoreError, WriteTx};
 use serde_json::value::RawValue;
 use transaction::{CheckedPdus, EventBodies, PduIntake, Staging};
+use transport::Keys;
 use transport::exchange::BoxFuture;
 
 use crate::acl::ServerAcl;
@@ -63,18 +65,10 @@ impl Graph {
         objects: Vec<Object>,
         references: References,
     ) -> Vec<Result<Pdu, Refusal>> {
-        let parsed: Vec<Result<ParsedPdu, Refusal>> = objects
-            .into_iter()
-            .map(|object| {
-                let parsed = ParsedPdu::parse(object, version)?;
-                if parsed.room_id() != room_id {
-                    return Err(Refusal::OtherRoom(parsed.room_id().clone()));
-                }
-                check_references(&parsed, references)?;
-                Ok(parsed)
-            })
-            .collect();
-        self.verify(version, parsed).await
+        let parsed: Vec<Result<ParsedPdu, Refusal>> =
+            objects.into_iter().map(|object| parse_event(room_id, version, object, references)).collect();
+        let keys = self.key_ring().for_events(&claims(parsed.iter().flatten())).await;
+        self.verify(version, parsed, &Arc::new(keys)).await
     }
 
     /// Checks the events of an answer, a few at a time, so that a large one is not in memory twice. Drops and logs the bad ones.
@@ -104,16 +98,12 @@ impl Graph {
     }
 
     /// Verifies signatures, on all cores.
-    async fn verify(&self, version: RoomVersion, parsed: Vec<Result<ParsedPdu, Refusal>>) -> Vec<Result<Pdu, Refusal>> {
-        let wanted: Vec<_> = parsed
-            .iter()
-            .flatten()
-            .flat_map(|pdu| {
-                let at = pdu.origin_server_ts();
-                pdu.claimed_keys().into_iter().map(move |(server, key)| (server, key, at))
-            })
-            .collect();
-        let keys = Arc::new(self.key_ring().for_events(&wanted).await);
+    pub(crate) async fn verify(
+        &self,
+        version: RoomVersion,
+        parsed: Vec<Result<ParsedPdu, Refusal>>,
+        keys: &Arc<Keys>,
+    ) -> Vec<Result<Pdu, Refusal>> {
         let enforce = version.rules().enforce_key_validity;
         let chunk = parsed.len().div_ceil(VERIFY_CHUNKS).max(1);
         let mut chunks: Vec<Vec<Result<ParsedPdu, Refusal>>> = Vec::new();
@@ -123,7 +113,7 @@ impl Graph {
             chunks.push(std::mem::replace(&mut rest, tail));
         }
         let verified = chunks.into_iter().map(|chunk| {
-            let keys = Arc::clone(&keys);
+            let keys = Arc::clone(keys);
             self.handles().compute.run(move || {
                 let verify = |pdu: Result<ParsedPdu, Refusal>| {
                     let pdu = pdu?;
@@ -387,6 +377,30 @@ fn id_of(object: &Object, version: RoomVersion) -> Option<EventId> {
         return None;
     }
     events::hash::event_id(object, version)
+}
+
+/// Parses an event that a peer says is in the room.
+pub(crate) fn parse_event(
+    room_id: &RoomId,
+    version: RoomVersion,
+    object: Object,
+    references: References,
+) -> Result<ParsedPdu, Refusal> {
+    let parsed = ParsedPdu::parse(object, version)?;
+    if parsed.room_id() != room_id {
+        return Err(Refusal::OtherRoom(parsed.room_id().clone()));
+    }
+    check_references(&parsed, references)?;
+    Ok(parsed)
+}
+
+/// The keys that events claim to be signed with, and when.
+pub(crate) fn claims<'a>(events: impl IntoIterator<Item = &'a ParsedPdu>) -> Vec<(ServerName, KeyId, Timestamp)> {
+    let claims_of = |event: &'a ParsedPdu| {
+        let at = event.origin_server_ts();
+        event.claimed_keys().into_iter().map(move |(server, key)| (server, key, at))
+    };
+    events.into_iter().flat_map(claims_of).collect()
 }
 
 fn check_references(pdu: &ParsedPdu, references: References) -> Result<(), Refusal> {

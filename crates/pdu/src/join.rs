@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use events::{EventId, Object, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
+use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
 use persistence::transactions::graph::{self as graph_rows, Outcome};
-use persistence::transactions::state::intern_key;
 use persistence::transactions::{events as event_rows, rooms as room_rows};
 use persistence::{RoomNumber, StoreError, WriteTx};
 use serde_json::value::RawValue;
@@ -13,16 +12,15 @@ use transaction::requests::Members;
 use transport::questions::Handshake;
 
 use crate::commit::{CommitError, Entry, state_records, write_states};
-use crate::fetch::{Effort, Outliers};
+use crate::fetch::Effort;
 use crate::graph::{Graph, RoomTurn};
 use crate::intake::References;
 use crate::judge::{Candidate, Refusal, Surroundings, judge_entering};
-use crate::limits::{
-    HANDSHAKE_SERVERS_MAX, JOIN_EVENTS_MAX, JOIN_TIME_MAX, STATE_KEYS_CHUNK, TOPOLOGICAL_GAP, TOPOLOGICAL_START,
-};
+use crate::limits::{HANDSHAKE_SERVERS_MAX, JOIN_EVENTS_MAX, JOIN_TIME_MAX, TOPOLOGICAL_GAP, TOPOLOGICAL_START};
 use crate::outliers::state_of;
 use crate::room::{Parent, Room, State};
 use crate::template::Taken;
+use crate::whole_room::UnverifiedRoom;
 
 /// A join that succeeded.
 #[derive(Debug, Clone)]
@@ -72,14 +70,14 @@ pub enum JoinError {
     Store(#[from] StoreError),
 }
 
-/// A room as a resident gave it, each event checked by itself.
+/// A room as a resident gave it.
 struct GivenRoom {
     version: RoomVersion,
     join: Pdu,
     /// The state before the join.
     state: Vec<EventId>,
     /// The events of that state, and all that they cite.
-    outliers: Vec<Pdu>,
+    outliers: UnverifiedRoom,
 }
 
 impl Graph {
@@ -141,14 +139,12 @@ impl Graph {
             return Err(failed(server, "its answer leaves members out".to_owned()));
         }
         let join = self.returned_event(&ours, answer.event, server).await?;
-        let state = self.check_answer(server, room_id, version, answer.state, References::Unlimited).await;
-        let ids = state.iter().map(|pdu| pdu.event_id().clone()).collect();
-        check_create(&state, version).map_err(|reason| failed(server, reason))?;
-        let chain = self.check_answer(server, room_id, version, answer.auth_chain, References::Unlimited).await;
-        let mut outliers = Outliers::default();
-        outliers.extend(state);
-        outliers.extend(chain);
-        let given = GivenRoom { version, join, state: ids, outliers: outliers.into_pdus() };
+        let mut events = self.parse_answer(server, room_id, version, answer.state).await;
+        let state = events.iter().map(|event| event.event_id().clone()).collect();
+        check_create(&events, version).map_err(|reason| failed(server, reason))?;
+        events.extend(self.parse_answer(server, room_id, version, answer.auth_chain).await);
+        let outliers = self.with_keys(version, events).await;
+        let given = GivenRoom { version, join, state, outliers };
         self.enter(room_id, given, server).await
     }
 
@@ -181,7 +177,7 @@ impl Graph {
             claimed.ok_or_else(|| failed(server, "it gives the room another version than we know".to_owned()))?;
         let mut turn = self.turn_of(number).await?;
         let Some(mut room) = turn.take() else { return Err(failed(server, "the room is not loaded".to_owned())) };
-        self.store_outliers(&mut room, outliers).await?;
+        self.store_unverified(&mut room, outliers, server).await?;
         let us = self.server_name().clone();
         if self.database().read(move |tx| room_rows::is_server_joined(tx, number, &us)).await? {
             turn.put_back(room);
@@ -214,24 +210,11 @@ impl Graph {
         Ok(Joined { room_id: room_id.clone(), event_id: join.event_id().clone() })
     }
 
-    /// Writes a state before the commit that makes it visible, in pieces: that of a large room takes a while, and nobody who
-    /// writes is to wait for all of it.
+    /// Writes a state before the commit that makes it visible: that of a large room takes a while, and nobody who writes is to
+    /// wait for all of it.
     async fn write_ahead(&self, room: &mut Room, state: &Arc<State>) -> Result<(), StoreError> {
         let number = room.number;
         let records = state_records(room, std::slice::from_ref(state));
-        let keys: Vec<(String, String)> = records
-            .iter()
-            .flat_map(|record| &record.changes)
-            .map(|change| (change.event_type.clone(), change.state_key.clone()))
-            .collect();
-        for chunk in keys.chunks(STATE_KEYS_CHUNK) {
-            let chunk = chunk.to_vec();
-            self.database()
-                .write(move |tx| {
-                    chunk.iter().try_for_each(|(event_type, key)| intern_key(tx, event_type, key).map(|_| ()))
-                })
-                .await?;
-        }
         let (records, snapshots) = self
             .database()
             .write(move |tx| {
@@ -282,10 +265,14 @@ impl Graph {
 }
 
 /// The create event must be there and be of the version that the template named: all else is judged by it.
-fn check_create(state: &[Pdu], version: RoomVersion) -> Result<(), String> {
-    let create = state.iter().find(|pdu| pdu.is_state("m.room.create", ""));
-    let create = create.ok_or("its answer has no create event")?;
-    let stated = create.content().get("room_version").map_or(Some("1"), Value::as_str);
+fn check_create(state: &[ParsedPdu], version: RoomVersion) -> Result<(), String> {
+    let is_create = |event: &&ParsedPdu| {
+        let text = |key: &str| event.object().get(key).and_then(Value::as_str);
+        text("type") == Some("m.room.create") && text("state_key") == Some("")
+    };
+    let create = state.iter().find(is_create).ok_or("its answer has no create event")?;
+    let content = create.object().get("content");
+    let stated = content.and_then(|content| content.get("room_version")).map_or(Some("1"), Value::as_str);
     if stated == Some(version.as_str()) {
         Ok(())
     } else {

@@ -40,6 +40,7 @@ mod surroundings;
 mod template;
 mod unverified;
 mod verdict;
+mod whole_room;
 
 pub use acl::ServerAcl;
 pub use extremities::DUMMY_EVENT_TYPE;

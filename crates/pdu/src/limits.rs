@@ -73,14 +73,15 @@ pub const ROOMS_LOADED_MAX: usize = 64;
 pub const EVENTS_LOADED_MAX: usize = 60_000;
 /// Outliers written in one transaction.
 pub const OUTLIERS_CHUNK: usize = 200;
-/// State keys written in one transaction, ahead of the states that have them.
-pub const STATE_KEYS_CHUNK: usize = 2_000;
 /// State events, or auth events, that a peer may send for a join.
 pub const JOIN_EVENTS_MAX: usize = 500_000;
 /// Parents without standing of their own that are walked through to find what an event replaces.
 pub const ANCESTORS_WALKED_MAX: usize = 100;
 /// Servers that are tried for a join, a leave or a knock.
 pub const HANDSHAKE_SERVERS_MAX: usize = 10;
+/// How long the servers of a room that is being joined are waited for to give their keys. Events of those that do not are left
+/// out; in a large room many are gone for ever.
+pub const WHOLE_ROOM_KEYS_TIME_MAX: Duration = Duration::from_secs(60);
 /// After this long no further server is tried for a join or a knock.
 pub const JOIN_TIME_MAX: Duration = Duration::from_secs(600);
 /// How long others are given to take note of a leave. Then it is so all the same.

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use events::auth::{AuthEvent, Cited, Rejection, check_auth_events};
 use events::auth_graph::{Standing, StateMap};
-use events::{EventId, Pdu};
+use events::{EventId, ParsedPdu, Pdu, RoomId};
 use persistence::transactions::events as event_rows;
 use persistence::transactions::graph::Outcome;
+use persistence::transactions::state::intern_key;
 use persistence::{EventNumber, RoomNumber, StoreError, WriteTx};
 
 use crate::graph::Graph;
@@ -69,6 +70,10 @@ impl JudgedOutlier {
         let verdict = serde_json::to_string(&verdict).expect("a verdict is plain data");
         let event = event_rows::store(tx, room, &self.pdu, self.rejection.is_some())?;
         event_rows::store_verdict(tx, room, event, &verdict)?;
+        // A state that names it can then be stored with few writes.
+        if let Some(state_key) = self.pdu.state_key() {
+            intern_key(tx, self.pdu.event_type(), state_key)?;
+        }
         // A redaction may have come first. The outlier itself is no redaction: those are no state events.
         apply_redactions(tx, room, event, &self.pdu, Outcome::Rejected)?;
         Ok(event)
@@ -117,17 +122,24 @@ pub(crate) fn judge_by_citations(
 
 /// Orders events so that each comes after those that it cites, as far as they are among them; drops doubles and cycles.
 pub(crate) fn in_order_of_citation(pdus: Vec<Pdu>) -> Vec<Pdu> {
-    in_order_of(pdus, |pdu| {
-        // From room version 12 on the create event is not cited: everything depends on it all the same.
-        let create = Some(pdu.room_id().create_event()).filter(|create| create != pdu.event_id());
-        pdu.auth_events().iter().cloned().chain(create).collect()
-    })
+    in_order_of(pdus, Pdu::event_id, |pdu| citations(pdu.event_id(), pdu.room_id(), pdu.auth_events()))
+}
+
+/// As [`in_order_of_citation`], for events whose signatures have not been looked at.
+pub(crate) fn parsed_in_order_of_citation(events: Vec<ParsedPdu>) -> Vec<ParsedPdu> {
+    in_order_of(events, ParsedPdu::event_id, |event| citations(event.event_id(), event.room_id(), event.auth_events()))
+}
+
+fn citations(event: &EventId, room: &RoomId, cited: &[EventId]) -> Vec<EventId> {
+    // From room version 12 on the create event is not cited: everything depends on it all the same.
+    let create = Some(room.create_event()).filter(|create| create != event);
+    cited.iter().cloned().chain(create).collect()
 }
 
 /// Orders events so that each comes after its parents and those that it cites, as far as they are among them; drops doubles
 /// and cycles.
 pub(crate) fn in_order_of_parents(pdus: Vec<Pdu>) -> Vec<Pdu> {
-    in_order_of(pdus, |pdu| pdu.prev_events().iter().chain(pdu.auth_events()).cloned().collect())
+    in_order_of(pdus, Pdu::event_id, |pdu| pdu.prev_events().iter().chain(pdu.auth_events()).cloned().collect())
 }
 
 /// The state that state events make, by the room's auth graph.
@@ -152,24 +164,25 @@ pub(crate) fn state_of<'a>(room: &Room, ids: impl IntoIterator<Item = &'a EventI
 }
 
 /// Kahn's algorithm. Among those that are free, the order of the list is kept.
-fn in_order_of(pdus: Vec<Pdu>, references: impl Fn(&Pdu) -> Vec<EventId>) -> Vec<Pdu> {
+fn in_order_of<T>(events: Vec<T>, id: impl Fn(&T) -> &EventId, references: impl Fn(&T) -> Vec<EventId>) -> Vec<T> {
     let mut seen = BTreeSet::new();
-    let pdus: Vec<Pdu> = pdus.into_iter().filter(|pdu| seen.insert(pdu.event_id().clone())).collect();
+    let events: Vec<T> = events.into_iter().filter(|event| seen.insert(id(event).clone())).collect();
     let position: BTreeMap<EventId, usize> =
-        pdus.iter().enumerate().map(|(index, pdu)| (pdu.event_id().clone(), index)).collect();
-    let mut waits_for = vec![0_usize; pdus.len()];
-    let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); pdus.len()];
-    for (index, pdu) in pdus.iter().enumerate() {
-        let named: BTreeSet<usize> = references(pdu).iter().filter_map(|id| position.get(id).copied()).collect();
+        events.iter().enumerate().map(|(index, event)| (id(event).clone(), index)).collect();
+    let mut waits_for = vec![0_usize; events.len()];
+    let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); events.len()];
+    for (index, event) in events.iter().enumerate() {
+        let named: BTreeSet<usize> = references(event).iter().filter_map(|id| position.get(id).copied()).collect();
         waits_for[index] = named.len();
         for other in named {
             dependents[other].push(index);
         }
     }
-    let mut free: BTreeSet<usize> = (0..pdus.len()).filter(|index| waits_for[*index] == 0).collect();
-    let mut ordered = Vec::with_capacity(pdus.len());
+    let mut free: BTreeSet<usize> = (0..events.len()).filter(|index| waits_for[*index] == 0).collect();
+    let mut unplaced: Vec<Option<T>> = events.into_iter().map(Some).collect();
+    let mut ordered = Vec::with_capacity(unplaced.len());
     while let Some(index) = free.pop_first() {
-        ordered.push(pdus[index].clone());
+        ordered.extend(unplaced[index].take());
         for dependent in &dependents[index] {
             waits_for[*dependent] -= 1;
             if waits_for[*dependent] == 0 {

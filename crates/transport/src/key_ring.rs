@@ -30,8 +30,9 @@ pub use own::remember_own_key;
 
 /// Servers whose keys are kept in memory.
 const CACHED_SERVERS_MAX: usize = 10_000;
-/// Requests for keys in flight at once.
-const REQUESTS_MAX: usize = 64;
+/// Requests for keys in flight at once. In a large room most servers that are asked for keys may be gone, and each of these holds
+/// a place until its time is over.
+const REQUESTS_MAX: usize = 128;
 /// How long a request or an event waits for a key. Other servers give us a minute to answer.
 const KEY_WAIT: Duration = Duration::from_secs(15);
 
@@ -136,7 +137,7 @@ impl KeyRing {
         if let Some(found) = self.known(server).await.for_request(key, now) {
             return Ok(found);
         }
-        self.fetch(server, BTreeMap::from([(key.clone(), now)]), Purpose::Request).await;
+        self.fetch(server, BTreeMap::from([(key.clone(), now)]), Purpose::Request, KEY_WAIT).await;
         let keys = self.known(server).await;
         if let Some(found) = keys.for_request(key, now) {
             return Ok(found);
@@ -155,6 +156,11 @@ impl KeyRing {
     /// Gets what it can of the wanted keys: whose, which, and the `origin_server_ts` of the event signed with it. Waits at
     /// most 15 seconds.
     pub async fn for_events(&self, wanted: &[(ServerName, KeyId, Timestamp)]) -> Keys {
+        self.for_events_within(wanted, KEY_WAIT).await
+    }
+
+    /// As [`KeyRing::for_events`], but waits as long as `patience`: for many servers at once, of which some are gone.
+    pub async fn for_events_within(&self, wanted: &[(ServerName, KeyId, Timestamp)], patience: Duration) -> Keys {
         let began = self.0.handles.clock.monotonic();
         let wanted = group(wanted);
         let mut servers = self.known_of(wanted.keys()).await;
@@ -168,7 +174,8 @@ impl KeyRing {
         if lacking.is_empty() {
             return Keys { servers, missing: BTreeSet::new() };
         }
-        join_all(lacking.iter().map(|(server, keys)| self.fetch(server, keys.clone(), Purpose::Events))).await;
+        let fetches = lacking.iter().map(|(server, keys)| self.fetch(server, keys.clone(), Purpose::Events, patience));
+        join_all(fetches).await;
         servers.extend(self.known_of(lacking.keys()).await);
         // A server that answered just now and does not know the key has never had it, or says that it had expired: that is
         // no reason to wait. All others may know it another time.

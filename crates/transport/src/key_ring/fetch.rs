@@ -13,7 +13,7 @@ use persistence::transactions::server_keys::{self as rows, StoredDocument};
 use tokio::sync::watch;
 
 use super::document::Document;
-use super::{KEY_WAIT, KeyRing, lacking};
+use super::{KeyRing, lacking};
 use crate::client;
 use crate::exchange::Request;
 
@@ -60,14 +60,21 @@ pub(super) struct Attempt {
 pub(super) type Flight = watch::Receiver<()>;
 
 impl KeyRing {
-    /// Fetches the keys of `server` unless that was tried a moment ago, and waits until that is done or takes too long.
-    pub(super) async fn fetch(&self, server: &ServerName, wanted: BTreeMap<KeyId, Timestamp>, purpose: Purpose) {
+    /// Fetches the keys of `server` unless that was tried a moment ago, and waits until that is done or takes longer than
+    /// `patience`.
+    pub(super) async fn fetch(
+        &self,
+        server: &ServerName,
+        wanted: BTreeMap<KeyId, Timestamp>,
+        purpose: Purpose,
+        patience: Duration,
+    ) {
         let Some(mut flight) = self.join_flight(server, wanted, purpose) else { return };
         tokio::select! {
             biased;
             // Nothing is ever sent: the sender is dropped at the end.
             _ = flight.changed() => {}
-            () = self.0.handles.clock.sleep(KEY_WAIT) => {}
+            () = self.0.handles.clock.sleep(patience) => {}
         }
     }
 

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::document::Document;
 use super::fetch::Purpose;
-use super::{KeyRing, lacking};
+use super::{KEY_WAIT, KeyRing, lacking};
 
 /// Documents that we read of one answer.
 const DOCUMENTS_MAX: usize = 16;
@@ -86,7 +86,7 @@ impl KeyRing {
         let wanted: BTreeMap<_, _> =
             used.map(|(key, _)| key).filter(|key| keys.for_request(key, now).is_none()).map(|key| (key, now)).collect();
         if !wanted.is_empty() {
-            self.fetch(notary, wanted, Purpose::Notary).await;
+            self.fetch(notary, wanted, Purpose::Notary, KEY_WAIT).await;
         }
     }
 
@@ -102,7 +102,7 @@ impl KeyRing {
             .take(FETCHES_PER_QUESTION_MAX)
             .collect();
         if !stale.is_empty() {
-            let fetches = stale.iter().map(|server| self.fetch(server, BTreeMap::new(), Purpose::Notary));
+            let fetches = stale.iter().map(|server| self.fetch(server, BTreeMap::new(), Purpose::Notary, KEY_WAIT));
             futures_util::future::join_all(fetches).await;
             stored.extend(self.documents(stale.clone()).await?);
         }

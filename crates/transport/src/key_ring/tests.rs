@@ -156,6 +156,29 @@ async fn a_document_of_somebody_else_is_refused() {
     assert!(matches!(for_request(&a, "b.test", "1").await, Err(KeyError::Unavailable { .. })));
 }
 
+/// In a large room most of the servers may be gone for ever.
+#[tokio::test(start_paused = true)]
+async fn who_is_patient_gets_the_keys_that_stand_behind_many_dead_servers() {
+    let network = Network::new();
+    let dead: Vec<String> = (0..3 * REQUESTS_MAX).map(|number| format!("a{number}.test")).collect();
+    for server in &dead {
+        // The exchange gives a request up after this time.
+        let clock = Arc::clone(&network.handles().clock);
+        let slow = async move || {
+            clock.sleep(Duration::from_secs(10)).await;
+            http::StatusCode::GATEWAY_TIMEOUT
+        };
+        network.put_router(server, axum::Router::new().fallback(slow));
+    }
+    network.peer("z.test").await;
+    let a = network.peer_with("a.test", key("1"), Vec::new(), &[]).await;
+    let servers = dead.iter().map(String::as_str).chain(["z.test"]);
+    let wanted: Vec<_> = servers.map(|server| (name(server), key_id("1"), 0)).collect();
+    let keys = a.key_ring.for_events_within(&wanted, 4 * KEY_WAIT).await;
+    assert!(keys.get(&name("z.test"), &key_id("1"), 0, true).is_some());
+    assert_eq!(keys.missing().len(), dead.len());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_notary_helps_when_the_server_is_gone() {
     let network = Network::new();

@@ -1,0 +1,93 @@
+//! A whole room as a resident gives it: tens of thousands of events in one answer.
+//!
+//! Parsed on all cores, the keys of all their servers fetched at once, and stored while those that follow are verified. Were keys
+//! fetched for a few events at a time, each time would last as long as the slowest of a few servers.
+
+use std::sync::Arc;
+
+use events::{ParsedPdu, Pdu, RoomId, RoomVersion, ServerName};
+use futures_util::future::join_all;
+use persistence::StoreError;
+use serde_json::value::RawValue;
+use transport::Keys;
+
+use crate::graph::Graph;
+use crate::intake::{References, Refusal, claims, parse_event};
+use crate::limits::{CHECKED_EVENTS_CHUNK, WHOLE_ROOM_KEYS_TIME_MAX};
+use crate::outliers::parsed_in_order_of_citation;
+use crate::room::Room;
+
+/// Events of one room whose signatures have not been looked at, and the keys to look at them.
+pub(crate) struct UnverifiedRoom {
+    version: RoomVersion,
+    events: Vec<ParsedPdu>,
+    keys: Arc<Keys>,
+}
+
+impl Graph {
+    /// Parses the events of an answer. Drops and logs the bad ones.
+    pub(crate) async fn parse_answer(
+        &self,
+        server: &ServerName,
+        room_id: &RoomId,
+        version: RoomVersion,
+        raw: Vec<Box<RawValue>>,
+    ) -> Vec<ParsedPdu> {
+        let chunks = in_chunks(raw).map(|chunk| {
+            let room_id = room_id.clone();
+            self.handles().compute.run(move || {
+                let objects = chunk.into_iter().filter_map(|raw| serde_json::from_str(raw.get()).ok());
+                let parse = |object| parse_event(&room_id, version, object, References::Unlimited);
+                objects.map(parse).collect::<Vec<_>>()
+            })
+        });
+        let parsed = join_all(chunks).await.into_iter().flatten();
+        parsed.filter_map(|parsed| good(server, room_id, parsed)).collect()
+    }
+
+    /// Fetches the keys that the events claim to be signed with, as far as they can be had within
+    /// [`WHOLE_ROOM_KEYS_TIME_MAX`].
+    pub(crate) async fn with_keys(&self, version: RoomVersion, events: Vec<ParsedPdu>) -> UnverifiedRoom {
+        let keys = self.key_ring().for_events_within(&claims(&events), WHOLE_ROOM_KEYS_TIME_MAX).await;
+        UnverifiedRoom { version, events, keys: Arc::new(keys) }
+    }
+
+    /// Verifies events and stores them as outliers, the ones while the others are verified. Drops and logs the bad ones.
+    pub(crate) async fn store_unverified(
+        &self,
+        room: &mut Room,
+        given: UnverifiedRoom,
+        server: &ServerName,
+    ) -> Result<(), StoreError> {
+        let UnverifiedRoom { version, events, keys } = given;
+        let room_id = room.room_id.clone();
+        let verified = async |chunk: Option<Vec<ParsedPdu>>| -> Option<Vec<Pdu>> {
+            let checked = self.verify(version, chunk?.into_iter().map(Ok).collect(), &keys).await;
+            Some(checked.into_iter().filter_map(|checked| good(server, &room_id, checked)).collect())
+        };
+        let mut chunks = in_chunks(parsed_in_order_of_citation(events));
+        let mut ready = verified(chunks.next()).await;
+        while let Some(pdus) = ready {
+            let (stored, following) = tokio::join!(self.store_outliers(room, pdus), verified(chunks.next()));
+            stored?;
+            ready = following;
+        }
+        Ok(())
+    }
+}
+
+fn in_chunks<T>(items: Vec<T>) -> impl Iterator<Item = Vec<T>> {
+    let mut items = items.into_iter();
+    std::iter::from_fn(move || {
+        let chunk: Vec<T> = items.by_ref().take(CHECKED_EVENTS_CHUNK).collect();
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}
+
+fn good<T>(server: &ServerName, room_id: &RoomId, checked: Result<T, Refusal>) -> Option<T> {
+    checked
+        .inspect_err(|refusal| {
+            tracing::info!(server.name = %server, room.id = %room_id, "Dropped an event in an answer of {server}: {refusal}");
+        })
+        .ok()
+}
