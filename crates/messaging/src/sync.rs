@@ -168,7 +168,7 @@ impl RoomSync<'_, '_> {
             "knock" if is_new => {
                 updates.knock.insert(room_id, self.knocked()?);
             }
-            "leave" | "ban" if is_new && !self.standing.forgotten && self.shows_left() => {
+            "leave" | "ban" if is_new && !self.standing.forgotten && self.shows_left()? => {
                 updates.leave.insert(room_id, self.left()?);
             }
             _ => {}
@@ -188,8 +188,14 @@ impl RoomSync<'_, '_> {
         self.request.since.map_or(Position(0), |since| since.events)
     }
 
-    fn shows_left(&self) -> bool {
-        self.request.since.is_some() || self.filter().room.include_leave
+    /// Says whether a room that the user is out of is told of. In a first sync it is if somebody else removed the user, as in
+    /// Synapse: a client that begins anew would not know why the room is gone.
+    fn shows_left(&self) -> Result<bool, StoreError> {
+        if self.request.since.is_some() || self.filter().room.include_leave {
+            return Ok(true);
+        }
+        let own = event_rows::load(self.tx, self.room.version, self.standing.event)?;
+        Ok(own.is_some_and(|own| *own.pdu.sender() != self.viewer().user))
     }
 
     /// Says whether the user was in the room at the time of `since`, and has not been out of it during `changes` before `end`.

@@ -243,7 +243,12 @@ async fn who_leaves_sees_the_room_until_then_and_once() {
     assert_eq!(bodies(&messages["chunk"]), ["m.room.member", "m.room.topic", "last words"]);
 
     let fresh = server.sync(&bob, "").await;
-    assert_eq!(fresh["rooms"]["leave"], json!({}));
+    let told = &fresh["rooms"]["leave"][&room]["timeline"]["events"];
+    assert_eq!(bodies(told).last().map(String::as_str), Some("m.room.member"), "somebody else removed him: {fresh}");
+    server.join(&bob, &room).await;
+    server.act(&bob, &room, "leave", json!({})).await;
+    let fresh = server.sync(&bob, "").await;
+    assert_eq!(fresh["rooms"]["leave"], json!({}), "he left by himself");
     let with_left = format!("filter={}", escaped(r#"{"room":{"include_leave":true,"timeline":{"limit":1}}}"#));
     let fresh = server.sync(&bob, &with_left).await;
     let section = &fresh["rooms"]["leave"][&room];
