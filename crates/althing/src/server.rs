@@ -1,6 +1,7 @@
 //! A running server: the layers put together by plain constructors, lowest first.
 
 mod control;
+mod integrity;
 mod introductions;
 mod neighbours;
 mod routes;
@@ -143,6 +144,7 @@ impl Server {
         media.start();
         users.start();
         introductions::start(&messaging, &users, &handles).await?;
+        integrity::watch(&database, &handles);
         control::start(data_dir.path(), &users, &handles);
         // Last: it announces us to others, who then ask us.
         outbound.start();

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::engine::{Counters, Engine, Inline, ReadJob, Threads, WriteDone, WriteJob, check, panic_message};
+use crate::engine::{
+    Counters, Engine, Inline, ReadJob, Threads, WriteDone, WriteJob, check, check_table, panic_message, tables,
+};
 use crate::tx::{ReadTx, StoreError, WriteTx};
 
 /// Closures of one kind, reading or writing, that have been handed to the threads and are not answered. Further callers wait
@@ -71,6 +73,15 @@ pub enum OpenError {
     },
 }
 
+/// What [`Database::check_while_open`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Soundness {
+    /// What is wrong, in the engine's words; nothing if all is well.
+    pub findings: Vec<String>,
+    /// Tables too large to be looked through while the database is in use: `althing check` does that.
+    pub unchecked: Vec<String>,
+}
+
 impl Database {
     /// Opens the file at `path`, makes it if it is not there, and brings its schema up to date. Starts its threads.
     ///
@@ -89,6 +100,22 @@ impl Database {
     /// 100 findings. A running Althing is not disturbed, apart from the time that the disk takes. Reads every page once.
     pub fn check(path: &Path) -> Result<Vec<String>, OpenError> {
         check(path)
+    }
+
+    /// Looks through the tables one after the other for damage, while everything else goes on. Each is read on a snapshot of its
+    /// own; one that takes longer than a snapshot may last is left out, and named.
+    pub async fn check_while_open(&self) -> Result<Soundness, StoreError> {
+        let mut soundness = Soundness::default();
+        for table in self.read(tables).await? {
+            let name = table.clone();
+            match self.read(move |tx| check_table(tx, &name)).await {
+                Ok(findings) => soundness.findings.extend(findings),
+                Err(StoreError::TooLong(_)) => soundness.unchecked.push(table),
+                Err(error @ StoreError::Closed) => return Err(error),
+                Err(error) => soundness.findings.push(format!("{table}: {error}")),
+            }
+        }
+        Ok(soundness)
     }
 
     pub(crate) fn with(engine: Arc<dyn Engine>) -> Self {

@@ -16,7 +16,7 @@ pub mod transactions;
 mod tx;
 mod value;
 
-pub use database::{Database, OpenError};
+pub use database::{Database, OpenError, Soundness};
 pub use engine::Counters;
 pub use numbers::{EventNumber, Position, RoomNumber, SnapshotNumber, StateKeyNumber};
 pub use tx::{ReadTx, StoreError, WriteTx};

@@ -13,5 +13,5 @@ mod threads;
 mod tests;
 
 pub(crate) use inline::Inline;
-pub(crate) use integrity::check;
+pub(crate) use integrity::{check, check_table, tables};
 pub(crate) use threads::Threads;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::threads::{LIMITS, Limits, Threads};
-use crate::database::Database;
+use crate::database::{Database, Soundness};
 use crate::tx::{ReadTx, StoreError, WriteTx};
 
 /// An error of a layer above.

@@ -125,6 +125,7 @@ async fn a_check_finds_damage_and_only_that() {
     assert_eq!(Database::check(&path).unwrap(), Vec::<String>::new());
     let database = Database::open(&path).unwrap();
     assert_eq!(Database::check(&path).unwrap(), Vec::<String>::new(), "while it is in use");
+    assert_eq!(database.check_while_open().await.unwrap(), Soundness::default());
     database.close().await;
     let mut bytes = fs::read(&path).unwrap();
     let pages = bytes.len() / 4_096;
@@ -136,6 +137,9 @@ async fn a_check_finds_damage_and_only_that() {
         Ok(findings) => assert!(!findings.is_empty()),
         Err(error) => assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}"),
     }
+    let database = Database::open(&path).unwrap();
+    assert!(!database.check_while_open().await.unwrap().findings.is_empty());
+    database.close().await;
     let missing = Database::check(&folder.path().join("b.db"));
     assert!(matches!(missing, Err(OpenError::Open { .. })), "{missing:?}");
     assert!(!folder.path().join("b.db").exists());
