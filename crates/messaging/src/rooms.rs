@@ -114,6 +114,13 @@ fn check(new: &NewRoom) -> Result<(), MessagingError> {
             "a new room may have at most {INITIAL_STATE_MAX} initial state events"
         )));
     }
+    let is_user = |value: &Value| value.as_str().is_some_and(|text| UserId::parse(text).is_ok());
+    if new.version.rules().auth.privileged_creators
+        && let Some(additional) = new.creation_content.get("additional_creators")
+        && !additional.as_array().is_some_and(|users| users.iter().all(is_user))
+    {
+        return Err(MessagingError::Invalid("`additional_creators` must be an array of user ids".to_owned()));
+    }
     if new.version.rules().auth.privileged_creators
         && let Some(users) = new.power_levels_override.get("users").and_then(Value::as_object)
         && creators(new).iter().any(|creator| users.contains_key(creator))

@@ -21,6 +21,10 @@ async fn rooms_that_cannot_be_made_are_refused_as_the_specification_says() {
         (json!({ "name": "n", "power_level_content_override": { "users": {} } }), (400, "M_INVALID_ROOM_STATE")),
         (json!({ "invite_3pid": third_party }), (403, "M_THREEPID_DENIED")),
         (json!({ "preset": "none" }), (400, "M_INVALID_PARAM")),
+        (
+            json!({ "room_version": "12", "creation_content": { "additional_creators": ["nobody"] } }),
+            (400, "M_INVALID_PARAM"),
+        ),
         (json!({ "invite": ["nobody"] }), (400, "M_BAD_JSON")),
     ] {
         assert_eq!(server.post("v3/createRoom", &token, body.clone()).await.error(), expected, "{body}");
