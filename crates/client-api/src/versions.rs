@@ -8,11 +8,12 @@ use serde_json::json;
 use crate::ClientApi;
 use crate::request::Authenticated;
 
-/// `GET /_matrix/client/versions`
+/// `GET /_matrix/client/versions`. Up to the version in which files came to need an access token: a client that does not find it
+/// here asks for files without one, and gets none.
 pub(crate) async fn versions() -> Json<Value> {
     Json(json!({
-        "versions": ["v1.1", "v1.2", "v1.3", "v1.4", "v1.5", "v1.6", "v1.7", "v1.8", "v1.9", "v1.10"],
-        "unstable_features": {},
+        "versions": ["v1.1", "v1.2", "v1.3", "v1.4", "v1.5", "v1.6", "v1.7", "v1.8", "v1.9", "v1.10", "v1.11", "v1.12"],
+        "unstable_features": { "org.matrix.msc3916.stable": true },
     }))
 }
 

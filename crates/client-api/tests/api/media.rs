@@ -292,3 +292,13 @@ async fn thumbnails_that_cannot_be_are_refused_as_the_specification_says() {
         assert_eq!(answer.error(), expected, "{query}");
     }
 }
+
+/// A client that finds neither asks the old endpoints, which give out no files.
+#[tokio::test(start_paused = true)]
+async fn clients_are_told_that_files_need_a_token() {
+    let server = server().await;
+    let token = server.register("alice").await;
+    let versions = server.ask(Method::GET, "versions", &token, json!({})).await.ok();
+    assert!(versions["versions"].as_array().unwrap().contains(&json!("v1.11")));
+    assert_eq!(versions["unstable_features"]["org.matrix.msc3916.stable"], json!(true));
+}
