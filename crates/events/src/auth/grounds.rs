@@ -88,14 +88,14 @@ impl<'a> Grounds<'a> {
     }
 
     /// The target's membership, with the event that says so.
-    pub(crate) fn target_membership(&self) -> (Option<Membership>, Option<EventId>) {
+    pub(crate) fn target_membership(&self) -> (Option<Membership>, Option<&'a EventId>) {
         membership_in(self.target)
     }
 }
 
 /// The membership in a user's member event, with the event's id.
-pub(crate) fn membership_in(member: Option<&AuthEvent>) -> (Option<Membership>, Option<EventId>) {
-    (member.and_then(AuthEvent::membership), member.map(|member| member.event_id().clone()))
+pub(crate) fn membership_in(member: Option<&AuthEvent>) -> (Option<Membership>, Option<&EventId>) {
+    (member.and_then(AuthEvent::membership), member.map(AuthEvent::event_id))
 }
 
 /// A user is named by a state key, so a member event is about somebody only if its key is a user id.

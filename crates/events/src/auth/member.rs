@@ -50,7 +50,7 @@ pub(super) fn require_joined(user: &UserId, member: Option<&AuthEvent>) -> Resul
         return Ok(());
     }
     let (membership, member) = membership_in(member);
-    Err(Rejection::NotJoined { user: user.clone(), membership, member })
+    Err(Rejection::NotJoined { user: user.clone(), membership, member: member.cloned() })
 }
 
 impl Change<'_> {
@@ -65,17 +65,20 @@ impl Change<'_> {
         let (membership, _) = self.grounds.target_membership();
         let is_let_in = matches!(membership, Some(Membership::Join | Membership::Invite));
         let (rule, join_rules) = self.join_rule();
-        let user = self.target.clone();
         match rule {
             JoinRule::Public => Ok(()),
-            _ if matches!(rule, JoinRule::Other(_)) => {
-                Err(Rejection::NobodyMayJoin { user, join_rule: rule.as_str().to_owned(), join_rules })
-            }
+            JoinRule::Other(name) => Err(Rejection::NobodyMayJoin {
+                user: self.target.clone(),
+                join_rule: name.clone(),
+                join_rules: join_rules.cloned(),
+            }),
             _ if is_let_in => Ok(()),
             JoinRule::Restricted(_) | JoinRule::KnockRestricted(_) => self.check_authoriser(join_rules),
-            JoinRule::Invite | JoinRule::Knock | JoinRule::Other(_) => {
-                Err(Rejection::NotInvited { user, join_rule: rule.as_str().to_owned(), join_rules })
-            }
+            JoinRule::Invite | JoinRule::Knock => Err(Rejection::NotInvited {
+                user: self.target.clone(),
+                join_rule: rule.as_str().to_owned(),
+                join_rules: join_rules.cloned(),
+            }),
         }
     }
 
@@ -94,16 +97,19 @@ impl Change<'_> {
 
     /// "If the `join_authorised_via_users_server` key in `content` is not a user with sufficient permission to invite other
     /// users or is not a joined member of the room, reject."
-    fn check_authoriser(&self, join_rules: Option<EventId>) -> Result<(), Rejection> {
+    fn check_authoriser(&self, join_rules: Option<&EventId>) -> Result<(), Rejection> {
         let Some(authoriser) = &self.member.authoriser else {
-            return Err(Rejection::NotAuthorised { user: self.target.clone(), join_rules });
+            return Err(Rejection::NotAuthorised { user: self.target.clone(), join_rules: join_rules.cloned() });
         };
         let Some(user) = &authoriser.user else {
             return Err(Rejection::AuthoriserNotJoined { authoriser: authoriser.text.clone(), member: None });
         };
         let (membership, member) = membership_in(self.grounds.authoriser);
         if membership != Some(Membership::Join) {
-            return Err(Rejection::AuthoriserNotJoined { authoriser: authoriser.text.clone(), member });
+            return Err(Rejection::AuthoriserNotJoined {
+                authoriser: authoriser.text.clone(),
+                member: member.cloned(),
+            });
         }
         let (level, required) = (self.levels.user_level(user), self.levels.invite());
         if level >= required {
@@ -121,7 +127,7 @@ impl Change<'_> {
         require_joined(self.event.sender(), self.grounds.sender)?;
         self.require_not_banned()?;
         if let (Some(Membership::Join), Some(member)) = self.grounds.target_membership() {
-            return Err(Rejection::InviteOfMember { target: self.target.clone(), member });
+            return Err(Rejection::InviteOfMember { target: self.target.clone(), member: member.clone() });
         }
         self.require_level(self.levels.user_level(self.event.sender()), "inviting", self.levels.invite())
     }
@@ -132,7 +138,7 @@ impl Change<'_> {
             return match membership {
                 Some(Membership::Invite | Membership::Join | Membership::Knock) => Ok(()),
                 Some(Membership::Leave | Membership::Ban) | None => {
-                    Err(Rejection::NothingToLeave { user: self.target.clone(), membership, member })
+                    Err(Rejection::NothingToLeave { user: self.target.clone(), membership, member: member.cloned() })
                 }
             };
         }
@@ -154,24 +160,29 @@ impl Change<'_> {
 
     fn check_knock(&self) -> Result<(), Rejection> {
         let (rule, join_rules) = self.join_rule();
-        let user = self.target.clone();
+        let user = self.target;
         if !rule.allows_knocking() {
-            return Err(Rejection::KnockingNotAllowed { user, join_rule: rule.as_str().to_owned(), join_rules });
+            let join_rule = rule.as_str().to_owned();
+            return Err(Rejection::KnockingNotAllowed {
+                user: user.clone(),
+                join_rule,
+                join_rules: join_rules.cloned(),
+            });
         }
         self.require_own()?;
         match self.grounds.target_membership() {
             (Some(membership @ (Membership::Ban | Membership::Invite | Membership::Join)), Some(member)) => {
-                Err(Rejection::KnockOfMember { user, membership, member })
+                Err(Rejection::KnockOfMember { user: user.clone(), membership, member: member.clone() })
             }
             _ => Ok(()),
         }
     }
 
     /// The join rule, with the event that sets it. Without one the room is for the invited.
-    fn join_rule(&self) -> (&JoinRule, Option<EventId>) {
+    fn join_rule(&self) -> (&JoinRule, Option<&EventId>) {
         let event = self.grounds.join_rules;
         let rule = event.and_then(AuthEvent::join_rule).unwrap_or(&JoinRule::Invite);
-        (rule, event.map(|event| event.event_id().clone()))
+        (rule, event.map(AuthEvent::event_id))
     }
 
     fn require_own(&self) -> Result<(), Rejection> {
@@ -185,7 +196,9 @@ impl Change<'_> {
 
     fn require_not_banned(&self) -> Result<(), Rejection> {
         match self.grounds.target_membership() {
-            (Some(Membership::Ban), Some(ban)) => Err(Rejection::Banned { user: self.target.clone(), ban }),
+            (Some(Membership::Ban), Some(ban)) => {
+                Err(Rejection::Banned { user: self.target.clone(), ban: ban.clone() })
+            }
             _ => Ok(()),
         }
     }
