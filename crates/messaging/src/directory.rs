@@ -5,7 +5,7 @@ use persistence::transactions::{aliases, events as event_rows, rooms as room_row
 use persistence::{ReadTx, StoreError};
 use serde_json::json;
 use transport::ApiError;
-use transport::questions::{Answer, DirectoryQuestions};
+use transport::questions::{Answer, DirectoryFilter, DirectoryQuestions};
 
 use crate::limits::PUBLIC_ROOMS_MAX;
 use crate::{Messaging, MessagingError};
@@ -185,9 +185,9 @@ impl Messaging {
         server: &ServerName,
         limit: usize,
         since: Option<&str>,
-        search: Option<&str>,
+        filter: &DirectoryFilter,
     ) -> Result<PublicRooms, MessagingError> {
-        let asked = self.graph().requests().public_rooms(server, limit, since, search).await;
+        let asked = self.graph().requests().public_rooms(server, limit, since, filter).await;
         let mut answer = asked.map_err(|error| MessagingError::from(pdu::refused(server, error)))?;
         let chunk = match answer.remove("chunk") {
             Some(Value::Array(chunk)) => chunk.into_iter().filter(Value::is_object).take(PUBLIC_ROOMS_MAX).collect(),
@@ -206,7 +206,7 @@ impl Messaging {
         &self,
         limit: usize,
         since: Option<&str>,
-        search: Option<&str>,
+        filter: &DirectoryFilter,
     ) -> Result<PublicRooms, MessagingError> {
         let start: usize = match since {
             Some(since) => {
@@ -214,7 +214,6 @@ impl Messaging {
             }
             None => 0,
         };
-        let search = search.map(str::to_lowercase);
         let mut rooms = self
             .database()
             .read(move |tx| {
@@ -227,10 +226,16 @@ impl Messaging {
                 Ok::<_, StoreError>(rooms)
             })
             .await?;
-        if let Some(search) = search {
+        if let Some(search) = filter.generic_search_term.as_deref().map(str::to_lowercase) {
             rooms.retain(|room| {
                 let text = |key: &str| room.get(key).and_then(Value::as_str).unwrap_or_default().to_lowercase();
                 ["name", "topic", "canonical_alias"].iter().any(|key| text(key).contains(&search))
+            });
+        }
+        if let Some(types) = &filter.room_types {
+            rooms.retain(|room| {
+                let room_type = room.get("room_type").and_then(Value::as_str);
+                types.iter().any(|wanted| wanted.as_deref() == room_type)
             });
         }
         rooms.sort_by_key(|room| std::cmp::Reverse(room.get("num_joined_members").and_then(Value::as_i64)));
@@ -299,10 +304,10 @@ impl DirectoryQuestions for Messaging {
         _origin: &'a ServerName,
         limit: usize,
         since: Option<String>,
-        search: Option<String>,
+        filter: DirectoryFilter,
     ) -> Answer<'a> {
         Box::pin(async move {
-            let page = Messaging::public_rooms(self, limit, since.as_deref(), search.as_deref()).await;
+            let page = Messaging::public_rooms(self, limit, since.as_deref(), &filter).await;
             let page = page.map_err(|error| ApiError::invalid_param(error.to_string()))?;
             let mut answer = json!({ "chunk": page.chunk, "total_room_count_estimate": page.total });
             if let Some(next) = page.next_batch {

@@ -32,3 +32,4 @@ pub mod unread;
 
 pub use error::MessagingError;
 pub use messenger::{Messaging, UserDirectory};
+pub use transport::questions::DirectoryFilter;

@@ -253,9 +253,10 @@ impl DirectoryQuestions for Calls {
         origin: &'a ServerName,
         limit: usize,
         since: Option<String>,
-        search: Option<String>,
+        filter: DirectoryFilter,
     ) -> Answer<'a> {
-        self.note(format!("{origin} public_rooms {limit} {since:?} {search:?}"))
+        let filter = serde_json::to_string(&filter).unwrap_or_default();
+        self.note(format!("{origin} public_rooms {limit} {since:?} {filter}"))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use events::{EventId, Object, RoomAlias, RoomId, ServerName, UserId};
 use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -121,14 +122,32 @@ pub trait MembershipQuestions: Send + Sync {
 pub trait DirectoryQuestions: Send + Sync {
     /// `GET /query/directory?room_alias=`
     fn directory<'a>(&'a self, origin: &'a ServerName, alias: &'a RoomAlias) -> Answer<'a>;
-    /// `GET` and `POST /publicRooms`; `search` is `filter.generic_search_term`.
+    /// `GET` and `POST /publicRooms`
     fn public_rooms<'a>(
         &'a self,
         origin: &'a ServerName,
         limit: usize,
         since: Option<String>,
-        search: Option<String>,
+        filter: DirectoryFilter,
     ) -> Answer<'a>;
+}
+
+/// The `filter` of `POST /publicRooms`: the rooms that are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryFilter {
+    /// A text that the room's name, topic or alias contains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generic_search_term: Option<String>,
+    /// The types of rooms, `None` among them for rooms without a type. All if it is not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room_types: Option<Vec<Option<String>>>,
+}
+
+impl DirectoryFilter {
+    /// Whether it lets every room through.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Questions about our users. `users` implements it.

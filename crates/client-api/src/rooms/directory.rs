@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use events::{RoomAlias, RoomId, ServerName, Value};
+use messaging::DirectoryFilter;
 use serde_json::json;
 
 use super::create::may_publish;
@@ -79,7 +80,7 @@ pub(crate) async fn public_rooms(
         who?;
     }
     let limit = query.number("limit")?.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(PAGE_DEFAULT);
-    page(&api, query.get("server"), limit, query.get("since"), None).await
+    page(&api, query.get("server"), limit, query.get("since"), &DirectoryFilter::default()).await
 }
 
 /// `POST /_matrix/client/v3/publicRooms`
@@ -90,8 +91,8 @@ pub(crate) async fn search_public_rooms(
     body: Body,
 ) -> Answer {
     let limit = body.find::<usize>("limit")?.unwrap_or(PAGE_DEFAULT);
-    let search = body.0.get("filter").and_then(|filter| filter.get("generic_search_term")).and_then(Value::as_str);
-    page(&api, query.get("server"), limit, body.find_text("since")?, search).await
+    let filter = body.find::<DirectoryFilter>("filter")?.unwrap_or_default();
+    page(&api, query.get("server"), limit, body.find_text("since")?, &filter).await
 }
 
 async fn page(
@@ -99,13 +100,13 @@ async fn page(
     server: Option<&str>,
     limit: usize,
     since: Option<&str>,
-    search: Option<&str>,
+    filter: &DirectoryFilter,
 ) -> Answer {
     let named =
         server.map(ServerName::parse).transpose().map_err(|error| ApiError::invalid_param(error.to_string()))?;
     let page = match named.filter(|server| server != api.messaging().server_name()) {
-        Some(server) => api.messaging().public_rooms_of(&server, limit, since, search).await?,
-        None => api.messaging().public_rooms(limit, since, search).await?,
+        Some(server) => api.messaging().public_rooms_of(&server, limit, since, filter).await?,
+        None => api.messaging().public_rooms(limit, since, filter).await?,
     };
     let mut answer = json!({ "chunk": page.chunk, "total_room_count_estimate": page.total });
     if let Some(next) = page.next_batch {

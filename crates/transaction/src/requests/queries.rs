@@ -5,6 +5,7 @@ use events::{Object, RoomAlias, RoomId, ServerName, UserId};
 use serde::Deserialize;
 use serde_json::Value;
 use transport::path::PathBuilder;
+use transport::questions::DirectoryFilter;
 
 use super::{LONG_LIMITS, QUICK_LIMITS, Question, RequestError, Requests};
 
@@ -60,21 +61,20 @@ impl Requests {
         self.ask(server, Question::post(path, &body, LONG_LIMITS)).await
     }
 
-    /// `POST /publicRooms`: a page of the directory of `server`; `search` restricts it to rooms that match.
+    /// `POST /publicRooms`: a page of the directory of `server`.
     pub async fn public_rooms(
         &self,
         server: &ServerName,
         limit: usize,
         since: Option<&str>,
-        search: Option<&str>,
+        filter: &DirectoryFilter,
     ) -> Result<Object, RequestError> {
         let mut body = Object::from_iter([("limit".to_owned(), Value::from(limit.min(PUBLIC_ROOMS_MAX)))]);
         if let Some(since) = since {
             body.insert("since".to_owned(), since.into());
         }
-        if let Some(search) = search {
-            let filter = Object::from_iter([("generic_search_term".to_owned(), search.into())]);
-            body.insert("filter".to_owned(), Value::Object(filter));
+        if !filter.is_empty() {
+            body.insert("filter".to_owned(), serde_json::json!(filter));
         }
         let path = "/_matrix/federation/v1/publicRooms".to_owned();
         self.ask(server, Question::post(path, &body, LONG_LIMITS)).await

@@ -3,11 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use events::{Object, Value};
+use serde::Deserialize;
 
 use super::body::NoBody;
 use super::signed::Signed;
 use super::{Answered, ServerContext};
 use crate::error::ApiError;
+use crate::questions::DirectoryFilter;
 
 /// Rooms in one answer, also for those who set no limit; the rest comes with the next page.
 const ROOMS_MAX: usize = 500;
@@ -16,7 +18,7 @@ const ROOMS_MAX: usize = 500;
 pub(super) async fn get(State(context): State<ServerContext>, signed: Signed<NoBody>) -> Answered {
     let limit = bounded(signed.parameters.query_number("limit")?)?;
     let since = signed.parameters.query_text("since").map(ToOwned::to_owned);
-    context.directory.public_rooms(&signed.origin, limit, since, None).await.map(Json)
+    context.directory.public_rooms(&signed.origin, limit, since, DirectoryFilter::default()).await.map(Json)
 }
 
 /// `POST /_matrix/federation/v1/publicRooms`
@@ -26,9 +28,12 @@ pub(super) async fn post(State(context): State<ServerContext>, signed: Signed<Ob
         Some(limit) => Some(limit.as_i64().ok_or_else(|| ApiError::bad_json("`limit` must be an integer"))?),
     };
     let since = text(signed.body.get("since"), "since")?;
-    let filter = signed.body.get("filter");
-    let search = text(filter.and_then(|filter| filter.get("generic_search_term")), "generic_search_term")?;
-    context.directory.public_rooms(&signed.origin, bounded(limit)?, since, search).await.map(Json)
+    let filter = match signed.body.get("filter") {
+        None | Some(Value::Null) => DirectoryFilter::default(),
+        Some(filter) => DirectoryFilter::deserialize(filter)
+            .map_err(|error| ApiError::bad_json(format!("`filter` is not as it must be: {error}")))?,
+    };
+    context.directory.public_rooms(&signed.origin, bounded(limit)?, since, filter).await.map(Json)
 }
 
 /// Nothing and 0 mean that there is no limit.
