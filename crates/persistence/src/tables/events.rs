@@ -9,11 +9,10 @@ CREATE TABLE events (
     UNIQUE (event_id, room)
 );
 
--- The checked content of an event. `sequence` is the order of storing. `rejected` is final once the event is in the graph.
+-- The checked content of an event. `rejected` is final once the event is in the graph.
 -- `redacted_by` is the redaction that applies to it.
 CREATE TABLE bodies (
-    sequence INTEGER PRIMARY KEY,
-    event BIGINT NOT NULL UNIQUE,
+    event INTEGER PRIMARY KEY,
     room BIGINT NOT NULL,
     type TEXT NOT NULL,
     state_key TEXT,
@@ -24,7 +23,7 @@ CREATE TABLE bodies (
     redacted_by BIGINT,
     json TEXT NOT NULL
 );
-CREATE INDEX bodies_state_by_room ON bodies (room, sequence) WHERE state_key IS NOT NULL;
+CREATE INDEX bodies_state_by_room ON bodies (room) WHERE state_key IS NOT NULL;
 
 CREATE TABLE auth_edges (
     event BIGINT NOT NULL,

@@ -56,8 +56,7 @@ pub fn id(tx: &ReadTx<'_>, event: EventNumber) -> Result<EventId, StoreError> {
 
 /// Stores an event's content if it is not there, and returns its number.
 ///
-/// A full copy takes the place of a mangled one. What came from outside of the graph and was never judged is stored anew: events
-/// are to come after those that they cite, in the order of [`state_events_after`].
+/// A full copy takes the place of a mangled one. What came from outside of the graph and was never judged is stored anew.
 pub fn store(tx: &mut WriteTx<'_>, room: RoomNumber, pdu: &Pdu, rejected: bool) -> Result<EventNumber, StoreError> {
     let event = intern(tx, room, pdu.event_id())?;
     tx.execute(
@@ -115,33 +114,6 @@ pub fn load(tx: &ReadTx<'_>, version: RoomVersion, event: EventNumber) -> Result
     let Some((event_id, json, mangled, rejected, redacted_by)) = row else { return Ok(None) };
     let pdu = parse(version, event_id, &json, mangled)?;
     Ok(Some(StoredEvent { number: event, pdu, rejected, redacted_by }))
-}
-
-/// Returns the state events of a room stored after `sequence`, outliers too, and the newest sequence.
-pub fn state_events_after(
-    tx: &ReadTx<'_>,
-    room: RoomNumber,
-    version: RoomVersion,
-    sequence: i64,
-) -> Result<(Vec<StoredEvent>, i64), StoreError> {
-    let mut newest = sequence;
-    let mut events = Vec::new();
-    tx.query_each(
-        "SELECT bodies.event, events.event_id, bodies.json, bodies.mangled, bodies.rejected, bodies.redacted_by,
-                bodies.sequence
-           FROM bodies
-           JOIN events ON events.number = bodies.event
-          WHERE bodies.room = ?1 AND bodies.state_key IS NOT NULL AND bodies.sequence > ?2
-          ORDER BY bodies.sequence",
-        &[&room, &sequence],
-        |row| {
-            let pdu = parse(version, row.get(1)?, &row.get::<String>(2)?, row.get(3)?)?;
-            events.push(StoredEvent { number: row.get(0)?, pdu, rejected: row.get(4)?, redacted_by: row.get(5)? });
-            newest = row.get(6)?;
-            Ok(())
-        },
-    )?;
-    Ok((events, newest))
 }
 
 fn parse(version: RoomVersion, event_id: EventId, json: &str, mangled: bool) -> Result<Pdu, StoreError> {
