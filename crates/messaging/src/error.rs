@@ -83,7 +83,9 @@ impl From<SendError> for MessagingError {
                 Self::TooLarge(events::pdu::FormatError::TooLarge(size).to_string())
             }
             SendError::Format(error) => Self::Invalid(error.to_string()),
+            SendError::TooAlike => Self::Invalid(error.to_string()),
             SendError::Stuck { .. } => Self::Internal(error.to_string()),
+            SendError::Store(StoreError::Conflict(reason)) => Self::InUse(reason),
             SendError::Store(error) => error.into(),
         }
     }

@@ -1,8 +1,12 @@
 //! Making rooms. C-S API, "Creation".
 
+use std::sync::Arc;
+
 use events::room_version::RoomIdFormat;
 use events::{Object, RoomAlias, RoomId, RoomVersion, UserId, Value};
-use pdu::Draft;
+use pdu::{BesideRoom, Draft};
+use persistence::StoreError;
+use persistence::transactions::aliases;
 use serde_json::json;
 
 use crate::limits::{INITIAL_STATE_MAX, INVITES_MAX};
@@ -62,7 +66,7 @@ pub enum Preset {
 }
 
 impl Messaging {
-    /// Makes a room with all its first events, then publishes it and sends the invites.
+    /// Makes a room: its first events, its alias and its place in the directory all at once, then the invites.
     pub async fn create_room(&self, new: NewRoom) -> Result<RoomId, MessagingError> {
         check(&new)?;
         let alias = match &new.alias_localpart {
@@ -74,20 +78,19 @@ impl Messaging {
             RoomIdFormat::Chosen => Some(self.random_room_id()?),
             RoomIdFormat::CreateEvent => None,
         };
-        let create = draft(&new.creator, "m.room.create", "", create_content(&new));
-        let (room_id, _) = self.graph().create_room(new.version, room_id, create).await?;
-        let drafts = first_events(&new, alias.as_ref());
-        if let Err(error) = self.graph().send(&room_id, drafts, None).await.map_err(MessagingError::from) {
+        let first = pdu::NewRoom {
+            version: new.version,
+            room_id,
+            create: draft(&new.creator, "m.room.create", "", create_content(&new)),
+            following: first_events(&new, alias.as_ref()),
+        };
+        let made = self.graph().create_room(first, Some(names(&new, alias))).await;
+        let room_id = match made.map_err(MessagingError::from) {
+            Ok((room_id, _)) => room_id,
             // The creator asked for rules that they themselves break.
-            let MessagingError::Forbidden(reason) = error else { return Err(error) };
-            return Err(MessagingError::InvalidState(reason));
-        }
-        if let Some(alias) = &alias {
-            self.store_alias(alias, &room_id, &new.creator).await?;
-        }
-        if new.published {
-            self.publish(&room_id).await?;
-        }
+            Err(MessagingError::Forbidden(reason)) => return Err(MessagingError::InvalidState(reason)),
+            Err(error) => return Err(error),
+        };
         for user in &new.invite {
             let content =
                 if new.is_direct { Object::from_iter([("is_direct".to_owned(), json!(true))]) } else { Object::new() };
@@ -103,6 +106,19 @@ impl Messaging {
         let id = format!("!{}:{}", self.handles().random.token(18), self.server_name());
         RoomId::parse(id).map_err(|error| MessagingError::Internal(error.to_string()))
     }
+}
+
+/// Writes the names under which a new room is found.
+fn names(new: &NewRoom, alias: Option<RoomAlias>) -> BesideRoom {
+    let (creator, published) = (new.creator.clone(), new.published);
+    Arc::new(move |tx, room_id| {
+        if let Some(alias) = &alias
+            && !aliases::insert(tx, alias, room_id, &creator)?
+        {
+            return Err(StoreError::Conflict(format!("the alias {alias} is taken")));
+        }
+        if published { aliases::publish(tx, room_id) } else { Ok(()) }
+    })
 }
 
 fn check(new: &NewRoom) -> Result<(), MessagingError> {

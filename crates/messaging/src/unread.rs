@@ -152,7 +152,8 @@ impl Counter<'_, '_> {
             if stored.pdu.redacts().is_some() && !is_fresh {
                 return Ok(None);
             }
-            if stored.redacted_by.is_some() {
+            // Dummies are ours: the user in whose name they stand knows nothing of them.
+            if stored.redacted_by.is_some() || stored.pdu.event_type() == pdu::DUMMY_EVENT_TYPE {
                 continue;
             }
             let thread = self.thread_of(&stored.pdu)?;

@@ -42,6 +42,7 @@ impl Graph {
                     | SendError::NotInRoom(_)
                     | SendError::Forbidden(_)
                     | SendError::Format(_)
+                    | SendError::TooAlike
                     | SendError::Stuck { .. }),
                 ) => {
                     tracing::warn!(room.id = %room_id, "The {before} extremities of {room_id} stay: {error}");

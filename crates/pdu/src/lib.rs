@@ -50,5 +50,5 @@ pub use intake::StoredBodies;
 pub use invite::InviteError;
 pub use join::{JoinError, Joined, refused};
 pub use leave::LeaveError;
-pub use send::{Beside, Draft, SendError, Sent};
+pub use send::{Beside, BesideRoom, Draft, NewRoom, SendError, Sent};
 pub use verdict::{Step, Verdict};

@@ -11,7 +11,7 @@ use events::limits::OWN_PREV_EVENTS_MAX;
 use events::pdu::FormatError;
 use events::{EventId, NewEvent, Object, Pdu, RoomId, RoomVersion, UserId};
 use persistence::transactions::rooms as room_rows;
-use persistence::{Position, StoreError, WriteTx};
+use persistence::{Position, RoomNumber, StoreError, WriteTx};
 
 use crate::commit::{CommitError, Entry};
 use crate::graph::{Graph, RoomTurn};
@@ -33,6 +33,19 @@ pub struct Draft {
     pub content: Object,
     /// The event that a redaction is for.
     pub redacts: Option<EventId>,
+}
+
+/// A room that a user of ours makes.
+#[derive(Debug, Clone)]
+pub struct NewRoom {
+    /// Its version.
+    pub version: RoomVersion,
+    /// Its id; `None` in room versions whose rooms are named after their create event.
+    pub room_id: Option<RoomId>,
+    /// Its create event.
+    pub create: Draft,
+    /// The events that follow, in their order.
+    pub following: Vec<Draft>,
 }
 
 /// An event that was sent: it is in the room, and on its way to the other servers.
@@ -67,6 +80,9 @@ pub enum SendError {
         /// Why.
         reason: String,
     },
+    /// The creator makes many rooms that are alike.
+    #[error("you made too many rooms with the same content at the same time")]
+    TooAlike,
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -78,46 +94,59 @@ const OVERTAKEN_MAX: usize = 5;
 /// What is written in the same transaction as the events: gets their ids.
 pub type Beside = Arc<dyn Fn(&mut WriteTx<'_>, &[EventId]) -> Result<(), StoreError> + Send + Sync>;
 
+/// What is written in the same transaction as the first events of a room: gets its id.
+pub type BesideRoom = Arc<dyn Fn(&mut WriteTx<'_>, &RoomId) -> Result<(), StoreError> + Send + Sync>;
+
 impl Graph {
-    /// Makes a room: its create event and the events that follow, in one transaction.
-    ///
-    /// `room_id` is `None` in room versions whose rooms are named after their create event.
+    /// Makes a room: its create event and the events that follow, in one transaction with what `beside` writes.
     pub async fn create_room(
         &self,
-        version: RoomVersion,
-        room_id: Option<RoomId>,
-        create: Draft,
-    ) -> Result<(RoomId, Sent), SendError> {
+        new: NewRoom,
+        beside: Option<BesideRoom>,
+    ) -> Result<(RoomId, Vec<Sent>), SendError> {
+        let now = self.handles().clock.now();
+        // A room named after its create event has the name of another one that its creator made alike in the same
+        // millisecond: then it is made in the next.
+        for later in 0..OVERTAKEN_MAX {
+            let created_at = now.saturating_add(i64::try_from(later).unwrap_or(i64::MAX));
+            let create = self.create_event(&new, created_at)?;
+            let room_id = create.room_id().clone();
+            let mut room = Room::empty(RoomNumber::default(), room_id.clone(), new.version, 0);
+            let advance = self.build(&mut room, Some(create), &new.following)?;
+            let (id, version) = (room_id.clone(), new.version);
+            room.number = self.database().write(move |tx| room_rows::intern(tx, &id, version)).await?;
+            let mut turn = self.turn_of(room.number).await?;
+            if turn.room().is_none_or(|room| room.current.is_some() || !room.heads.is_empty()) {
+                continue;
+            }
+            room.turn = turn.row.turn;
+            turn.take();
+            let beside = beside.clone().map(|beside| -> Beside {
+                let room_id = room_id.clone();
+                Arc::new(move |tx, _| beside(tx, &room_id))
+            });
+            return match self.advance_on(&mut turn, room, advance, Entry::ThroughUs, beside).await? {
+                Some(sent) => Ok((room_id, sent)),
+                None => Err(too_fast(&room_id)),
+            };
+        }
+        Err(SendError::TooAlike)
+    }
+
+    fn create_event(&self, new: &NewRoom, created_at: i64) -> Result<Pdu, FormatError> {
         let event = NewEvent {
-            room_id,
-            sender: create.sender,
-            event_type: create.event_type,
-            state_key: create.state_key,
-            content: create.content,
+            room_id: new.room_id.clone(),
+            sender: new.create.sender.clone(),
+            event_type: new.create.event_type.clone(),
+            state_key: new.create.state_key.clone(),
+            content: new.create.content.clone(),
             redacts: None,
             prev_events: Vec::new(),
             auth_events: Vec::new(),
             depth: 1,
-            origin_server_ts: self.handles().clock.now(),
+            origin_server_ts: created_at,
         };
-        let pdu = event.sign(version, self.server_name(), self.signing_key())?;
-        let room_id = pdu.room_id().clone();
-        let id = room_id.clone();
-        let number = self.database().write(move |tx| room_rows::intern(tx, &id, version)).await?;
-        let mut turn = self.turn_of(number).await?;
-        let stuck = || SendError::Stuck { room: room_id.clone(), reason: "it is not loaded".to_owned() };
-        let mut room = turn.take().ok_or_else(stuck)?;
-        let candidate = Candidate { pdu: pdu.clone(), origin: None };
-        let around = Surroundings { now: self.handles().clock.now(), ..Surroundings::default() };
-        let advance = judge_entering(&mut room, vec![candidate], &around);
-        let advance = advance.map_err(|refusal| not_entered(&room_id, refusal))?;
-        let committed = self
-            .commit(&mut room, advance, Entry::ThroughUs, None)
-            .await
-            .map_err(|error| overtaken(&room_id, error))?;
-        turn.put_back(room);
-        let position = committed.last().map(|last| last.arrival).unwrap_or_default();
-        Ok((room_id.clone(), Sent { pdu, position }))
+        event.sign(new.version, self.server_name(), self.signing_key())
     }
 
     /// Sends events of our users, all of them or none, in one transaction, with what `beside` writes.
@@ -153,7 +182,7 @@ impl Graph {
                 return Ok(sent);
             }
         }
-        Err(SendError::Stuck { room: room_id.clone(), reason: "it advanced faster than we could follow".to_owned() })
+        Err(too_fast(room_id))
     }
 
     /// Sends events on a turn. `None` if the room is not what it was when the turn began.
@@ -171,7 +200,7 @@ impl Graph {
             return Err(SendError::NotInRoom(room_id));
         }
         let known = room.graph.len();
-        let advance = match self.build(&mut room, drafts) {
+        let advance = match self.build(&mut room, None, drafts) {
             Ok(advance) => advance,
             Err(error) => {
                 room.undo(known);
@@ -179,12 +208,24 @@ impl Graph {
                 return Err(error);
             }
         };
+        self.advance_on(turn, room, advance, entry, beside).await
+    }
+
+    /// Commits events of our own. `None` if the room is not what it was when the turn began.
+    async fn advance_on(
+        &self,
+        turn: &mut RoomTurn,
+        mut room: Room,
+        advance: Advance,
+        entry: Entry,
+        beside: Option<Beside>,
+    ) -> Result<Option<Vec<Sent>>, SendError> {
         let pdus: Vec<Pdu> = advance.judged.iter().map(|judged| judged.pdu.clone()).collect();
         match self.commit(&mut room, advance, entry, beside).await {
             Ok(committed) => {
                 let many = room.heads.len();
                 turn.put_back(room);
-                tracing::debug!(room.id = %room_id, extremities = many, "Sent {} events", pdus.len());
+                tracing::debug!(room.id = %turn.row.room_id, extremities = many, "Sent {} events", pdus.len());
                 let sent = pdus.into_iter().zip(committed);
                 Ok(Some(sent.map(|(pdu, committed)| Sent { pdu, position: committed.arrival }).collect()))
             }
@@ -193,8 +234,8 @@ impl Graph {
         }
     }
 
-    /// Builds and judges drafts one after the other.
-    fn build(&self, room: &mut Room, drafts: &[Draft]) -> Result<Advance, SendError> {
+    /// Builds and judges drafts one after the other, after the event that creates the room if it is new.
+    fn build(&self, room: &mut Room, create: Option<Pdu>, drafts: &[Draft]) -> Result<Advance, SendError> {
         let room_id = room.room_id.clone();
         let around =
             Surroundings { parents: parents(&room.heads), now: self.handles().clock.now(), ..Surroundings::default() };
@@ -203,6 +244,13 @@ impl Graph {
         let mut depth = heads.iter().map(|head| head.depth).max().unwrap_or(0);
         let mut whole: Option<Advance> = None;
         let mut candidates: Vec<Candidate> = Vec::new();
+        if let Some(pdu) = create {
+            prev_events = vec![pdu.event_id().clone()];
+            depth = pdu.depth();
+            candidates.push(Candidate { pdu: pdu.clone(), origin: None });
+            let first = vec![Candidate { pdu, origin: None }];
+            whole = Some(judge_entering(room, first, &around).map_err(|refusal| not_entered(&room_id, refusal))?);
+        }
         for draft in drafts {
             // Each draft is judged after those before it, whose state it needs for its auth events.
             let map = match whole.as_ref().and_then(|advance| advance.judged.last()) {
@@ -301,9 +349,6 @@ fn failed(room: &RoomId, error: &JudgeError) -> SendError {
     SendError::Stuck { room: room.clone(), reason: error.to_string() }
 }
 
-fn overtaken(room: &RoomId, error: CommitError) -> SendError {
-    match error {
-        CommitError::Overtaken => SendError::Stuck { room: room.clone(), reason: error.to_string() },
-        CommitError::Store(error) => error.into(),
-    }
+fn too_fast(room: &RoomId) -> SendError {
+    SendError::Stuck { room: room.clone(), reason: "it advanced faster than we could follow".to_owned() }
 }

@@ -3,7 +3,7 @@
 use crate::value::{FromValue, ToValue, ValueRef};
 
 /// The number of a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct RoomNumber(pub i64);
 
 /// The number of an event, unique for (room, event id). Events that are only referred to have one too.

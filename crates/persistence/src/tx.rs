@@ -30,6 +30,9 @@ pub enum StoreError {
     /// A row that cannot be there.
     #[error("the database is inconsistent: {0}; restore it from a backup, or run `althing check`")]
     Inconsistent(String),
+    /// What was to be written stands against what is there: nothing of the transaction was kept.
+    #[error("{0}")]
+    Conflict(String),
     /// The closure panicked. Nothing of it was kept.
     #[error("the database work was abandoned, which is a defect of this program: {0}")]
     Panicked(String),

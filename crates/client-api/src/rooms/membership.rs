@@ -26,6 +26,9 @@ fn via(query: &Query) -> Result<Vec<ServerName>, ApiError> {
 }
 
 async fn with_profile(api: &ClientApi, who: &Authenticated, body: &Body) -> Result<Object, ApiError> {
+    if body.find::<Object>("third_party_signed")?.is_some() {
+        return Err(no_third_party_invites());
+    }
     let mut content = member_profile(api, &who.user).await?;
     content.extend(reason(body)?);
     Ok(content)

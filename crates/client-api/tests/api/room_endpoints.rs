@@ -63,6 +63,60 @@ async fn a_room_that_is_not_known_has_no_visibility_and_one_that_was_not_left_is
     let by_address = json!({ "id_server": "id.test", "medium": "email", "address": "a@b.test" });
     let invited = server.post(&format!("v3/rooms/{room}/invite"), &token, by_address).await;
     assert_eq!(invited.error(), (403, "M_THREEPID_DENIED"));
+    let signed =
+        json!({ "third_party_signed": { "mxid": "@u:a.test", "sender": "@v:a.test", "token": "t", "signatures": {} } });
+    assert_eq!(server.post(&format!("v3/join/{room}"), &token, signed).await.error(), (403, "M_THREEPID_DENIED"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_whose_state_breaks_its_own_rules_leaves_nothing() {
+    let server = server().await;
+    let token = server.register("alice").await;
+    let mut wish = json!({
+        "visibility": "public", "room_alias_name": "hall", "room_version": "11",
+        "power_level_content_override": { "users": { "@alice:a.test": 10 } },
+    });
+    assert_eq!(server.post("v3/createRoom", &token, wish.clone()).await.error(), (400, "M_INVALID_ROOM_STATE"));
+    assert_eq!(server.get("v3/joined_rooms", &token).await.ok(), json!({ "joined_rooms": [] }));
+    assert_eq!(server.get("v3/publicRooms", &token).await.ok()["chunk"], json!([]));
+    assert_eq!(server.get("v3/directory/room/%23hall:a.test", &token).await.error(), (404, "M_NOT_FOUND"));
+    wish["power_level_content_override"] = json!({});
+    let room = create(&server, &token, wish.clone()).await;
+    assert_eq!(server.get("v3/directory/room/%23hall:a.test", &token).await.ok()["room_id"], json!(room));
+    assert_eq!(server.post("v3/createRoom", &token, wish).await.error(), (400, "M_ROOM_IN_USE"));
+    assert_eq!(server.get("v3/joined_rooms", &token).await.ok(), json!({ "joined_rooms": [room] }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_directory_shows_the_types_of_rooms_that_are_wanted() {
+    let [a, b] = servers(["a.test", "b.test"]).await;
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    create(&a, &alice, json!({ "visibility": "public", "name": "room" })).await;
+    let space = json!({ "visibility": "public", "name": "space", "creation_content": { "type": "m.space" } });
+    create(&a, &alice, space).await;
+    for (wanted, found) in [
+        (json!(["m.space"]), &["space"][..]),
+        (json!([null]), &["room"]),
+        (json!([null, "m.space"]), &["room", "space"]),
+        (json!(["other"]), &[]),
+        (json!([]), &[]),
+        (json!(null), &["room", "space"]),
+    ] {
+        let search = json!({ "filter": { "room_types": wanted } });
+        for answer in [
+            a.post("v3/publicRooms", &alice, search.clone()).await.ok(),
+            b.post("v3/publicRooms?server=a.test", &bob, search.clone()).await.ok(),
+        ] {
+            let chunk = answer["chunk"].as_array().unwrap();
+            let mut names: Vec<&str> = chunk.iter().map(|room| room["name"].as_str().unwrap()).collect();
+            names.sort_unstable();
+            assert_eq!(names, found, "{search}");
+        }
+    }
+    for filter in [json!("text"), json!({ "room_types": "m.space" }), json!({ "generic_search_term": 1 })] {
+        let refused = a.post("v3/publicRooms", &alice, json!({ "filter": filter })).await;
+        assert_eq!(refused.error(), (400, "M_BAD_JSON"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -154,3 +154,16 @@ async fn private_receipts_and_markers_stay_with_their_user() {
     let elsewhere = chat.server.post(&path, &chat.alice, json!({ "m.fully_read": "$elsewhere" })).await;
     assert_eq!(elsewhere.error(), (404, "M_NOT_FOUND"));
 }
+
+/// The server joins the room's forks in the name of one of its users, who has read nothing by that.
+#[tokio::test(start_paused = true)]
+async fn an_event_that_joins_forks_reads_nothing() {
+    let chat = chat().await;
+    chat.bob_says("one").await;
+    assert_eq!(chat.counts().await, (1, 0));
+    let path = format!("v3/rooms/{}/send/org.matrix.dummy_event/t1", chat.room);
+    chat.server.put(&path, &chat.alice, json!({})).await.ok();
+    assert_eq!(chat.counts().await, (1, 0));
+    chat.server.say(&chat.alice, &chat.room, "and mine").await;
+    assert_eq!(chat.counts().await, (0, 0), "while a message of the own does");
+}

@@ -1,10 +1,10 @@
 //! Messages of our own users, many at once.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use events::{EventId, RoomId, RoomVersion};
 use futures_util::future::join_all;
-use pdu::{Beside, SendError, Sent};
+use pdu::{Beside, BesideRoom, NewRoom, SendError, Sent};
 use persistence::StoreError;
 use persistence::transactions::graph::Outcome;
 use persistence::transactions::rooms as room_rows;
@@ -15,6 +15,17 @@ use crate::world::{Server, World, draft, message};
 /// How often the room has advanced: once for each commit to it.
 async fn commits(server: &Server, room: &RoomId) -> i64 {
     server.read(room, |tx, number, _| Ok(room_rows::by_number(tx, number)?.turn)).await
+}
+
+/// A room of alice's in version 12, with her in it.
+fn new_room() -> NewRoom {
+    let alice = "@alice:a.test";
+    NewRoom {
+        version: RoomVersion::V12,
+        room_id: None,
+        create: draft(alice, "m.room.create", Some(""), json!({ "room_version": "12" })),
+        following: vec![draft(alice, "m.room.member", Some(alice), json!({ "membership": "join" }))],
+    }
 }
 
 /// Sends all at the same moment, each with what is to be written beside it.
@@ -28,6 +39,48 @@ async fn send_at_once(
         sent.map(|mut sent| sent.remove(0))
     });
     join_all(sending).await
+}
+
+/// In version 12 the room has the id of its create event, and two that are alike would be one room.
+#[tokio::test(start_paused = true)]
+async fn rooms_that_are_made_alike_at_the_same_moment_are_two_rooms() {
+    let world = World::new();
+    let server = world.server("a.test").await;
+    let (first, second) =
+        tokio::join!(server.graph.create_room(new_room(), None), server.graph.create_room(new_room(), None));
+    let (first, second) = (first.unwrap(), second.unwrap());
+    assert_ne!(first.0, second.0);
+    for (room, sent) in [first, second] {
+        assert_eq!(commits(&server, &room).await, 1, "its events come all at once");
+        assert_eq!(sent.len(), 2);
+        for one in &sent {
+            assert_eq!(server.outcome(&room, one.pdu.event_id()).await, Some(Outcome::Accepted));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_is_not_made_where_one_of_its_events_or_its_names_cannot_be() {
+    let world = World::new();
+    let server = world.server("a.test").await;
+    let mut forbidden = new_room();
+    forbidden.following.push(message("@bob:a.test", "I am not in it"));
+    let refused = server.graph.create_room(forbidden, None).await;
+    assert!(matches!(refused, Err(SendError::Forbidden(_))), "{refused:?}");
+    let named = Arc::new(OnceLock::new());
+    let taken: BesideRoom = {
+        let named = Arc::clone(&named);
+        Arc::new(move |_, room| {
+            named.set(room.clone()).unwrap();
+            Err(StoreError::Conflict("the alias is taken".to_owned()))
+        })
+    };
+    let refused = server.graph.create_room(new_room(), Some(taken)).await;
+    assert!(matches!(refused, Err(SendError::Store(StoreError::Conflict(_)))), "{refused:?}");
+    assert_eq!(commits(&server, named.get().unwrap()).await, 0);
+    // And what failed is in nobody's way.
+    let (room, _) = server.graph.create_room(new_room(), None).await.unwrap();
+    server.say(&room, "@alice:a.test", "hello").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use events::{EventId, KeyId, Object, RoomId, RoomVersion, ServerName, SigningKey
 use handles::{Handles, Notifier};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http_body_util::BodyExt;
-use pdu::{Draft, Graph, JoinError, Joined, Parts, SendError, StoredBodies};
+use pdu::{Draft, Graph, JoinError, Joined, NewRoom, Parts, SendError, StoredBodies};
 use persistence::transactions::graph::{self as graph_rows, Outcome, Place};
 use persistence::transactions::rooms as room_rows;
 use persistence::transactions::{events as event_rows, state as state_rows};
@@ -19,8 +19,8 @@ use tower::ServiceExt;
 use transaction::{Inbound, Outbound, Requests};
 use transport::exchange::BoxFuture;
 use transport::questions::{
-    Answer, DirectoryQuestions, FileAnswer, Handshake, MediaQuestions, MembershipQuestions, ThumbnailQuestion,
-    UserQuestions,
+    Answer, DirectoryFilter, DirectoryQuestions, FileAnswer, Handshake, MediaQuestions, MembershipQuestions,
+    ThumbnailQuestion, UserQuestions,
 };
 use transport::{
     ApiError, Client, Exchange, ExchangeError, Health, HeardFrom, KeyRing, Request, Response, ServerContext,
@@ -194,15 +194,14 @@ impl Server {
             RoomId::parse(format!("!room{}:{}", self.graph.handles().random.below(1 << 40), self.name)).unwrap()
         });
         let create = Draft { content, ..draft(creator, "m.room.create", Some(""), json!({})) };
-        let (room, _) = self.graph.create_room(version, id, create).await.unwrap();
         let levels = if version == RoomVersion::V12 { json!({}) } else { json!({ "users": { creator: 100 } }) };
-        let drafts = vec![
+        let following = vec![
             draft(creator, "m.room.member", Some(creator), json!({ "membership": "join" })),
             draft(creator, "m.room.power_levels", Some(""), levels),
             draft(creator, "m.room.join_rules", Some(""), json!({ "join_rule": "public" })),
         ];
-        self.graph.send(&room, drafts, None).await.unwrap();
-        room
+        let new = NewRoom { version, room_id: id, create, following };
+        self.graph.create_room(new, None).await.unwrap().0
     }
 
     pub(crate) async fn send(&self, room: &RoomId, draft: Draft) -> Result<EventId, SendError> {
@@ -336,7 +335,7 @@ impl DirectoryQuestions for Below {
         nothing()
     }
 
-    fn public_rooms<'a>(&'a self, _: &'a ServerName, _: usize, _: Option<String>, _: Option<String>) -> Answer<'a> {
+    fn public_rooms<'a>(&'a self, _: &'a ServerName, _: usize, _: Option<String>, _: DirectoryFilter) -> Answer<'a> {
         nothing()
     }
 }

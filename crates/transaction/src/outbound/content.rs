@@ -113,7 +113,11 @@ fn body(
             Ok(None)
         }
         Err(
-            error @ (StoreError::Engine(_) | StoreError::Panicked(_) | StoreError::TooLong(_) | StoreError::Closed),
+            error @ (StoreError::Engine(_)
+            | StoreError::Conflict(_)
+            | StoreError::Panicked(_)
+            | StoreError::TooLong(_)
+            | StoreError::Closed),
         ) => Err(error),
     }
 }
