@@ -46,6 +46,22 @@ fn the_later_of_two_topics_holds() {
     assert_eq!(outcome_of(&decisions[0], &room.id(later)), &Outcome::Won);
 }
 
+/// Bob's membership is in all forks, and but one of them cites it. Counted to the difference, it would come after all that those
+/// with power did, and what bob did with power after it.
+#[test]
+fn what_all_forks_hold_is_not_in_the_auth_difference() {
+    let mut room = Room::new(RoomVersion::V11);
+    let mut state = room.state.clone();
+    let levels = json!({"users": {"@alice:a.test": 100, "@bob:a.test": 100}});
+    room.add(&mut state, "alice", "m.room.power_levels", "", levels);
+    let (mut one, mut other) = (state.clone(), state);
+    room.add(&mut one, "bob", "m.room.join_rules", "", json!({"join_rule": "invite"}));
+    let later = room.add(&mut other, "alice", "m.room.join_rules", "", json!({"join_rule": "public"}));
+
+    let resolution = resolve(&room.graph, &[&one, &other]).expect("within the budget");
+    assert_eq!(resolution.decisions(&room.graph)[0].winner, Some(room.id(later)));
+}
+
 /// CVE-2022-39374: what was rejected does not come back by a fork.
 #[test]
 fn a_rejected_event_does_not_win() {

@@ -6,9 +6,11 @@ from harness.view import RoomView
 from harness.waiting import LIMIT, eventually
 
 
-async def shared_room(here: Homeserver, there: Homeserver, version: str, **options) -> tuple[User, User, str]:
+async def shared_room(
+    here: Homeserver, there: Homeserver, version: str, here_user: User | None = None, **options
+) -> tuple[User, User, str]:
     """Makes a room of alice's on `here` that bob of `there` has joined; both have seen his join."""
-    alice, bob = await here.user("alice"), await there.user("bob")
+    alice, bob = here_user or await here.user("alice"), await there.user("bob")
     room = await alice.create_room(version, **options)
     await bob.join(room, via=here.name)
     await settled_join(room, bob, alice)

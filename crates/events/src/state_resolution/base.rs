@@ -95,8 +95,13 @@ impl<'a> Chain<'a> {
         Self { graph, base, difference: vec![0; graph.len()], held, dropped }
     }
 
+    /// Says whether `event` is in the state, or an event of the state cites it, directly or not.
+    pub(super) fn reaches(&self, event: EventIndex) -> bool {
+        self.contains(event) || self.holds(event)
+    }
+
     /// Says whether an event of the state, directly or not, cites `event`.
-    pub(super) fn contains(&self, event: EventIndex) -> bool {
+    fn contains(&self, event: EventIndex) -> bool {
         self.citations_of(event) > 0
     }
 

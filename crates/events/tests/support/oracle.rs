@@ -106,7 +106,10 @@ impl Oracle {
             state.iter().map(entry).collect()
         };
         let states: Vec<StateMap<OwnedEventId>> = states.iter().map(of_state).collect();
-        let chain = |state: &StateMap<OwnedEventId>| self.chain(state.values().cloned()).into_iter().collect();
+        // The events of a state count to its auth chain, as in Synapse: see `auth_difference` in `state_resolution`.
+        let chain = |state: &StateMap<OwnedEventId>| {
+            self.chain(state.values().cloned()).into_iter().chain(state.values().cloned()).collect()
+        };
         let chains = states.iter().map(chain).collect();
         let subgraph = self.subgraph(&states);
         Prepared { states, chains, subgraph }
