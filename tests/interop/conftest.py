@@ -15,6 +15,9 @@ from harness.pair import KINDS, World
 from peer import Peer
 
 VERSIONS = ["6", "10", "11", "12"]
+# Beside these, for scenarios that are marked to run in every version.
+OTHER_VERSIONS = ["1", "2", "3", "4", "5"]
+ALL_VERSIONS = [str(number) for number in range(1, 13)]
 LOG_LINES = 40
 # Seconds after which a test is given up, whatever it waits for.
 TEST_LIMIT = 240
@@ -27,6 +30,8 @@ def pytest_addoption(parser):
     group.addoption("--left", choices=KINDS, default="althing", help="kind of the left server")
     group.addoption("--right", choices=KINDS, default="synapse", help="kind of the right server")
     group.addoption("--third", choices=KINDS, help="kind of the third server; as the left one if not given")
+    group.addoption("--graphs", type=int, default=2, help="generated histories of each room version, see test_oracle.py")
+    group.addoption("--first-graph", type=int, default=0, help="seed of the first of them")
     group.addoption("--broken-anyway", action="store_true", help="run the tests in broken/ also against Synapse")
 
 
@@ -34,6 +39,7 @@ def pytest_configure(config):
     if "INTEROP_NAMESPACE" not in os.environ and not config.option.collectonly:
         raise pytest.UsageError("start these tests with tests/interop/run, which sets up their network")
     config.addinivalue_line("markers", "since(version): the room version that the scenario needs")
+    config.addinivalue_line("markers", "every_version: the scenario runs for room versions 1 to 5 too")
     config.addinivalue_line("markers", "versions(*names): the only room versions that the scenario runs for")
 
 
@@ -42,9 +48,18 @@ def pytest_generate_tests(metafunc):
     if "version" in metafunc.fixturenames and "version" not in given:
         since = metafunc.definition.get_closest_marker("since")
         only = metafunc.definition.get_closest_marker("versions")
-        versions = list(only.args) if only else VERSIONS
+        every = metafunc.definition.get_closest_marker("every_version")
+        if "graph_seed" in metafunc.fixturenames:
+            versions = ALL_VERSIONS
+        elif only:
+            versions = list(only.args)
+        else:
+            versions = (OTHER_VERSIONS if every else []) + VERSIONS
         versions = [v for v in versions if not since or int(v) >= since.args[0]]
         metafunc.parametrize("version", versions, ids=[f"v{v}" for v in versions])
+    if "graph_seed" in metafunc.fixturenames:
+        first, graphs = metafunc.config.option.first_graph, metafunc.config.option.graphs
+        metafunc.parametrize("graph_seed", range(first, first + graphs))
     if "made" in metafunc.fixturenames and "made" not in given:
         metafunc.parametrize("made", ["left", "right"], ids=["made-left", "made-right"])
 

@@ -18,10 +18,12 @@ from harness.authority import Authority
 from harness.homeserver import Homeserver
 from harness.names import FEDERATION_PORT, Place
 from harness.signed import Answer, Signer, segment
+import peer_events
 from peer_room import PeerRoom
 
 HTTPS_PORT = 443
 KEY_VALIDITY_MS = 24 * 3600 * 1000
+VERSIONS = [str(number) for number in range(1, 13)]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -145,7 +147,7 @@ class Peer(Signer):
     def user(self, localpart: str) -> str:
         return f"@{localpart}:{self.name}"
 
-    async def make_join(self, server: Homeserver, room_id: str, user: str, versions=("6", "10", "11", "12")) -> Answer:
+    async def make_join(self, server: Homeserver, room_id: str, user: str, versions=VERSIONS) -> Answer:
         path = f"/v1/make_join/{segment(room_id)}/{segment(user)}"
         return await self.request(server, "GET", path, ver=list(versions))
 
@@ -153,7 +155,7 @@ class Peer(Signer):
         """Returns the server's forward extremities of a public room, as a template for a join shows them."""
         answer = await self.make_join(server, room_id, self.user("witness"))
         assert answer.status == 200, answer.text
-        return answer.body["event"]["prev_events"]
+        return peer_events.referred(answer.body["event"], "prev_events")
 
     async def join(self, server: Homeserver, room_id: str, user: str) -> PeerRoom:
         """Joins a room through `server` and returns it."""

@@ -1,10 +1,11 @@
-"""Events as a homeserver makes them: hashes, redaction, ids and signatures, for room versions 6 to 12.
+"""Events as a homeserver makes them: hashes, redaction, ids and signatures, for every room version.
 
 It follows the specification's text and shares no code with any homeserver, so that it can contradict each of them.
 """
 
 import copy
 import hashlib
+import secrets
 
 import signedjson.sign
 import unpaddedbase64
@@ -14,6 +15,8 @@ KEPT = {
     "event_id", "type", "room_id", "sender", "state_key", "content", "hashes", "signatures", "depth", "prev_events",
     "auth_events", "origin_server_ts",
 }
+# Room versions in which the server that makes an event chooses its id.
+CHOSEN_IDS = ("1", "2")
 KEPT_UNTIL_10 = {"prev_state", "origin", "membership"}
 KEPT_POWER_LEVELS = {
     "ban", "events", "events_default", "kick", "redact", "state_default", "users", "users_default",
@@ -40,6 +43,7 @@ def redacted_content(type: str, content: dict, number: int) -> dict:
         "m.room.power_levels": KEPT_POWER_LEVELS | ({"invite"} if number >= 11 else set()),
         "m.room.history_visibility": {"history_visibility"},
         "m.room.redaction": {"redacts"} if number >= 11 else set(),
+        "m.room.aliases": {"aliases"} if number < 6 else set(),
         "m.room.member": {"membership"} | ({"join_authorised_via_users_server"} if number >= 9 else set()),
     }.get(type, set())
     result = {key: copy.deepcopy(value) for key, value in content.items() if key in kept}
@@ -55,12 +59,34 @@ def content_hash(event: dict) -> str:
 
 
 def event_id(event: dict, version: str) -> str:
-    """Returns the event's id, which is its reference hash."""
+    """Returns the event's id: chosen, or its reference hash."""
+    if version in CHOSEN_IDS:
+        return event["event_id"]
+    return "$" + reference_hash(event, version, urlsafe=int(version) >= 4)
+
+
+def chosen_id(server: str) -> str:
+    """Returns a new id, for room versions in which it is chosen."""
+    return f"${secrets.token_hex(12)}:{server}"
+
+
+def reference_hash(event: dict, version: str, urlsafe: bool = False) -> str:
     rest = redacted(event, version)
     rest.pop("signatures", None)
     rest.pop("unsigned", None)
-    hash_bytes = hashlib.sha256(encode_canonical_json(rest)).digest()
-    return "$" + unpaddedbase64.encode_base64(hash_bytes, urlsafe=True)
+    return unpaddedbase64.encode_base64(hashlib.sha256(encode_canonical_json(rest)).digest(), urlsafe=urlsafe)
+
+
+def reference(event: dict, version: str):
+    """Returns how others name the event in prev_events and auth_events."""
+    if version in CHOSEN_IDS:
+        return [event["event_id"], {"sha256": reference_hash(event, version)}]
+    return event_id(event, version)
+
+
+def referred(event: dict, key: str) -> list[str]:
+    """Returns the ids in prev_events or auth_events, whatever the room version."""
+    return [entry if isinstance(entry, str) else entry[0] for entry in event.get(key, [])]
 
 
 def sign_event(event: dict, version: str, server: str, key) -> dict:

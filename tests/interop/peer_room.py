@@ -36,6 +36,8 @@ class PeerRoom:
         event = {**template, "origin_server_ts": int(time.time() * 1000)}
         for key in ("hashes", "signatures", "unsigned", "event_id"):
             event.pop(key, None)
+        if self.version in peer_events.CHOSEN_IDS:
+            event["event_id"] = peer_events.chosen_id(self.peer.name)
         event = self.sign(event)
         return peer_events.event_id(event, self.version), event
 
@@ -55,7 +57,7 @@ class PeerRoom:
         """Takes an event that another server sent: the next event of ours is built upon it."""
         event_id = self.add(event)
         self.states[event_id] = dict(self.state)
-        self.extremities = [e for e in self.extremities if e not in event["prev_events"]] + [event_id]
+        self.extremities = [e for e in self.extremities if e not in peer_events.referred(event, "prev_events")] + [event_id]
         self.depth = max(self.depth, event["depth"])
         if "state_key" in event:
             self.state[(event["type"], event["state_key"])] = event_id
@@ -72,9 +74,11 @@ class PeerRoom:
             "sender": self.user,
             "origin_server_ts": int(time.time() * 1000),
             "depth": self.depth + 1,
-            "prev_events": list(self.extremities),
-            "auth_events": self.auth_events(type, state_key, content),
+            "prev_events": self.references(self.extremities),
+            "auth_events": self.references(self.auth_events(type, state_key, content)),
         }
+        if self.version in peer_events.CHOSEN_IDS:
+            event["event_id"] = peer_events.chosen_id(self.peer.name)
         if int(self.version) < 11:
             event["origin"] = self.peer.name
         if state_key is not None:
@@ -95,6 +99,14 @@ class PeerRoom:
     def sign(self, event: dict) -> dict:
         return peer_events.sign_event(event, self.version, self.peer.name, self.peer.key)
 
+    def references(self, event_ids: list[str]) -> list:
+        """Names events as the room version has it; one that is not known has no hash."""
+        unknown = (lambda event_id: [event_id, {}]) if self.version in peer_events.CHOSEN_IDS else (lambda event_id: event_id)
+        return [
+            peer_events.reference(self.events[event_id], self.version) if event_id in self.events else unknown(event_id)
+            for event_id in event_ids
+        ]
+
     def auth_events(self, type: str, state_key: str | None, content: dict) -> list[str]:
         """Returns what the specification selects to authorise an event of ours."""
         wanted = [("m.room.power_levels", ""), ("m.room.member", self.user)]
@@ -109,7 +121,7 @@ class PeerRoom:
     def auth_chain(self, event_ids: list[str]) -> list[str]:
         chain, todo = set(), list(event_ids)
         while todo:
-            for parent in self.events.get(todo.pop(), {}).get("auth_events", []):
+            for parent in peer_events.referred(self.events.get(todo.pop(), {}), "auth_events"):
                 if parent not in chain and parent in self.events:
                     chain.add(parent)
                     todo.append(parent)
@@ -125,7 +137,7 @@ class PeerRoom:
         found: dict[str, dict] = {}
         todo = list(latest)
         while todo and len(found) < MISSING_EVENTS_MAX:
-            for parent in self.events.get(todo.pop(0), {}).get("prev_events", []):
+            for parent in peer_events.referred(self.events.get(todo.pop(0), {}), "prev_events"):
                 if parent in self.events and parent not in earliest and parent not in found:
                     found[parent] = self.events[parent]
                     todo.append(parent)

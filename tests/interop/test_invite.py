@@ -4,6 +4,8 @@ import pytest
 
 from harness.rooms import same_state, see_member, settled_join
 
+pytestmark = pytest.mark.every_version
+
 
 async def test_invite_and_join(here, there, version):
     """The invited user sees the room's name before joining, and joins without naming a server."""

@@ -5,6 +5,8 @@ import pytest
 from harness.rooms import same_state, see_member, settled_join, shared_room
 from harness.user import MatrixError
 
+pytestmark = pytest.mark.every_version
+
 
 async def test_join_by_alias(here, there, version):
     """An alias leads to a room of the other server, which the joiner's server did not know."""

@@ -4,6 +4,8 @@ import pytest
 
 from harness.rooms import same_state, see_member, settled_join, shared_room
 
+pytestmark = pytest.mark.every_version
+
 
 async def test_leave_and_rejoin(here, there, version):
     """The server of a user who left, the only one it had in the room, comes back through another server."""

@@ -6,6 +6,8 @@ import pytest
 
 from harness.rooms import same_state, shared_room
 
+pytestmark = pytest.mark.every_version
+
 EACH = 100
 
 

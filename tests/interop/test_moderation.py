@@ -6,6 +6,8 @@ from harness.rooms import same_state, see_member, settled_join, shared_room
 from harness.user import MatrixError
 from harness.waiting import eventually
 
+pytestmark = pytest.mark.every_version
+
 
 async def test_kick_the_only_user_of_a_server(here, there, version):
     """The kicked user's server hears of the kick although it has nobody in the room any more."""

@@ -4,6 +4,8 @@ import pytest
 
 from harness.waiting import eventually
 
+pytestmark = pytest.mark.every_version
+
 
 @pytest.mark.parametrize("side", ["left", "right"])
 async def test_peer_joins_and_talks(pair, peer, side, version):

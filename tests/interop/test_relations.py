@@ -1,7 +1,11 @@
 """Edits, reactions and redactions."""
 
+import pytest
+
 from harness.rooms import both_see, shared_room
 from harness.waiting import eventually
+
+pytestmark = pytest.mark.every_version
 
 
 async def test_edit(here, there, version):

@@ -8,6 +8,8 @@ from harness.rooms import both_see, same_state, shared_room
 from harness.user import MatrixError
 from harness.waiting import eventually
 
+pytestmark = pytest.mark.every_version
+
 
 async def test_topic_and_name(here, there, version):
     """A change of topic or name shows on both sides."""

@@ -302,12 +302,12 @@ fn read_registration(values: &mut Values, warnings: &mut Vec<String>) -> Result<
 }
 
 fn read_rooms(values: &mut Values) -> Result<Rooms, ConfigError> {
-    let versions: Vec<String> = RoomVersion::SUPPORTED.iter().map(|version| format!("\"{version}\"")).collect();
+    let versions: Vec<String> = RoomVersion::ALL.iter().map(|version| format!("\"{version}\"")).collect();
     Ok(Rooms {
         default_version: values.parsed(
             "rooms.default_version",
             &format!("one of {}", versions.join(", ")),
-            RoomVersion::parse_supported,
+            RoomVersion::parse,
         )?,
         public_directory: values.parsed(
             "rooms.public_directory",

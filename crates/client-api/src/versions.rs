@@ -19,8 +19,7 @@ pub(crate) async fn versions() -> Json<Value> {
 
 /// `GET /_matrix/client/v3/capabilities`. C-S API, "Capabilities negotiation".
 pub(crate) async fn capabilities(State(api): State<ClientApi>, _who: Authenticated) -> Json<Value> {
-    let available: Object =
-        RoomVersion::SUPPORTED.iter().map(|version| (version.to_string(), json!("stable"))).collect();
+    let available: Object = RoomVersion::ALL.iter().map(|version| (version.to_string(), json!("stable"))).collect();
     Json(json!({
         "capabilities": {
             "m.change_password": { "enabled": true },

@@ -6,12 +6,15 @@ use crate::json::{Object, Value};
 use crate::limits::INTEGER_MAX;
 use crate::pdu::{FormatError, ParsedPdu, Pdu};
 use crate::redaction::redact;
+use crate::reference::Reference;
 use crate::room_version::{EventIdFormat, RoomIdFormat, RoomVersion};
 use crate::signature::{SigningKey, insert_signature};
 
 /// An event of ours that is about to be signed.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
+    /// The event's id in room versions 1 and 2, where it is chosen; in others it is a hash, and `None`.
+    pub event_id: Option<EventId>,
     /// The room; `None` for the create event of a room of version 12.
     pub room_id: Option<RoomId>,
     /// One of our users.
@@ -25,9 +28,9 @@ pub struct NewEvent {
     /// The event that a redaction is for; goes where the room version wants it.
     pub redacts: Option<EventId>,
     /// Forward extremities.
-    pub prev_events: Vec<EventId>,
+    pub prev_events: Vec<Reference>,
     /// Selected as S2S API, "Auth events selection".
-    pub auth_events: Vec<EventId>,
+    pub auth_events: Vec<Reference>,
     /// One more than the deepest parent's, at most 2^53 - 1.
     pub depth: i64,
     /// Milliseconds since 1970.
@@ -38,12 +41,7 @@ impl NewEvent {
     /// Hashes and signs the event as `server`. S2S API, "Adding hashes and signatures to outgoing events".
     ///
     /// Fails if the event is too large or a field does not follow its grammar: what a client asked for cannot be sent.
-    /// Room versions 1 and 2, where the sender chooses the id, are refused.
     pub fn sign(self, version: RoomVersion, server: &ServerName, key: &SigningKey) -> Result<Pdu, FormatError> {
-        let rules = version.rules();
-        if rules.event_id == EventIdFormat::Chosen {
-            return Err(FormatError::Missing("event_id"));
-        }
         let mut object = self.into_object(version);
         let hash = Object::from_iter([("sha256".to_owned(), Value::String(encode_base64(content_hash(&object))))]);
         object.insert("hashes".to_owned(), Value::Object(hash));
@@ -55,8 +53,12 @@ impl NewEvent {
 
     fn into_object(self, version: RoomVersion) -> Object {
         let rules = version.rules();
-        let ids = |ids: Vec<EventId>| Value::Array(ids.iter().map(|id| Value::String(id.to_string())).collect());
+        let references =
+            |all: Vec<Reference>| Value::Array(all.iter().map(|reference| reference.write(version)).collect());
         let mut object = Object::new();
+        if let Some(event_id) = self.event_id.filter(|_| rules.event_id == EventIdFormat::Chosen) {
+            object.insert("event_id".to_owned(), Value::String(event_id.to_string()));
+        }
         let mut content = self.content;
         if let Some(target) = self.redacts {
             let place = if rules.redaction.redacts_in_content { &mut content } else { &mut object };
@@ -73,8 +75,8 @@ impl NewEvent {
             ("type".to_owned(), Value::String(self.event_type)),
             ("sender".to_owned(), Value::String(self.sender.to_string())),
             ("content".to_owned(), Value::Object(content)),
-            ("prev_events".to_owned(), ids(self.prev_events)),
-            ("auth_events".to_owned(), ids(self.auth_events)),
+            ("prev_events".to_owned(), references(self.prev_events)),
+            ("auth_events".to_owned(), references(self.auth_events)),
             ("depth".to_owned(), Value::from(self.depth.clamp(1, INTEGER_MAX))),
             ("origin_server_ts".to_owned(), Value::from(self.origin_server_ts)),
         ]);

@@ -1,4 +1,9 @@
 //! Canonical JSON. Appendices, "Canonical JSON".
+//!
+//! Numbers are kept as they came (the feature `arbitrary_precision` of `serde_json`): in old rooms there are integers of any size,
+//! and events are hashed with all of their digits.
+
+use serde_json::Number;
 
 use crate::limits::INTEGER_MAX;
 
@@ -51,15 +56,28 @@ pub fn check_strict_value(value: &Value) -> Result<(), NotCanonical> {
     }
 }
 
+/// Says whether Python could write every number in `object`: those that no double can hold, like `1e400`, it cannot. They are in
+/// no event of any room version.
+pub fn check_finite(object: &Object) -> Result<(), NotCanonical> {
+    object.values().try_for_each(check_finite_value)
+}
+
+fn check_finite_value(value: &Value) -> Result<(), NotCanonical> {
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
+        Value::Number(number) if is_integer(number.as_str()) || number.as_f64().is_some() => Ok(()),
+        Value::Number(number) => Err(NotCanonical(number.to_string())),
+        Value::Array(items) => items.iter().try_for_each(check_finite_value),
+        Value::Object(object) => check_finite(object),
+    }
+}
+
 fn write_value(out: &mut String, value: &Value) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
         Value::Bool(false) => out.push_str("false"),
-        Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
-            Some(fraction) => write_fraction(out, fraction),
-            None => out.push_str(&number.to_string()),
-        },
+        Value::Number(number) => write_number(out, number),
         Value::String(text) => write_string(out, text),
         Value::Array(items) => {
             out.push('[');
@@ -75,7 +93,24 @@ fn write_value(out: &mut String, value: &Value) {
     }
 }
 
-/// Writes what canonical JSON has no form for, as Python does: events of room versions 1 to 5 are hashed like that.
+/// Writes a number. Canonical JSON has a form for small integers only; what else there is, is written as Python does it: events of
+/// room versions 1 to 5 are hashed like that.
+fn write_number(out: &mut String, number: &Number) {
+    match number.as_str() {
+        "-0" => out.push('0'),
+        integer if is_integer(integer) => out.push_str(integer),
+        // What no double can hold is in no event, see [`check_finite`].
+        fraction => match number.as_f64() {
+            Some(double) => write_fraction(out, double),
+            None => out.push_str(fraction),
+        },
+    }
+}
+
+fn is_integer(number: &str) -> bool {
+    number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+}
+
 fn write_fraction(out: &mut String, fraction: f64) {
     let shortest = format!("{fraction:e}");
     let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
@@ -167,7 +202,7 @@ mod tests {
 
     /// Left of each pair what Python reads, right what it writes.
     #[test]
-    fn fractions_are_written_as_python_writes_them() {
+    fn numbers_are_written_as_python_writes_them() {
         for (given, written) in [
             ("1e3", "1000.0"),
             ("1e15", "1000000000000000.0"),
@@ -181,6 +216,16 @@ mod tests {
             ("5e-324", "5e-324"),
             ("0.1", "0.1"),
             ("18446744073709551615", "18446744073709551615"),
+            ("18446744073709551616", "18446744073709551616"),
+            ("-123456789012345678901234567890", "-123456789012345678901234567890"),
+            ("-0", "0"),
+            ("-0.0", "-0.0"),
+            ("1.50", "1.5"),
+            ("1E5", "100000.0"),
+            ("0.1e1", "1.0"),
+            ("1e22", "1e+22"),
+            ("123456789012345680000.0", "1.2345678901234568e+20"),
+            ("1.7976931348623157e308", "1.7976931348623157e+308"),
         ] {
             assert_eq!(canonical_value(&parse(given)), written);
         }
@@ -188,13 +233,27 @@ mod tests {
 
     #[test]
     fn strict_numbers_only() {
-        for bad in ["1.5", "1e3", "-0", "9007199254740992", "-9007199254740992", "123456789012345678901234567890"] {
+        for bad in ["1.5", "1e3", "-0.0", "9007199254740992", "-9007199254740992", "123456789012345678901234567890"] {
             let value = parse(&format!(r#"{{"a":[{{"b":{bad}}}]}}"#));
             assert!(check_strict(value.as_object().unwrap()).is_err(), "{bad}");
         }
-        for good in ["0", "-1", "9007199254740991", "-9007199254740991"] {
+        for good in ["0", "-0", "-1", "9007199254740991", "-9007199254740991"] {
             let value = parse(&format!(r#"{{"a":{good}}}"#));
             assert!(check_strict(value.as_object().unwrap()).is_ok(), "{good}");
         }
+    }
+
+    #[test]
+    fn what_no_double_holds_is_no_number() {
+        for (number, is_one) in [("1e308", true), ("1e400", false), ("-1e400", false), ("1e-400", true)] {
+            let value = parse(&format!(r#"{{"a":[{{"b":{number}}}]}}"#));
+            assert_eq!(check_finite(value.as_object().unwrap()).is_ok(), is_one, "{number}");
+        }
+        let many_digits = format!(r#"{{"a":{}}}"#, "9".repeat(400));
+        assert_eq!(
+            check_finite(parse(&many_digits).as_object().unwrap()),
+            Ok(()),
+            "an integer has as many as it likes"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The rules of events: what a PDU is, who may send it, and what a room's state is after it.
 //!
-//! Read in this order: [`id`], [`json`], [`room_version`], [`redaction`], [`hash`], [`signature`], [`pdu`], [`builder`],
-//! [`membership`], [`power`], [`auth`], [`auth_graph`], [`state_resolution`].
+//! Read in this order: [`id`], [`json`], [`room_version`], [`redaction`], [`hash`], [`reference`], [`signature`], [`pdu`],
+//! [`builder`], [`membership`], [`power`], [`auth`], [`auth_graph`], [`state_resolution`].
 //!
 //! **Invariant:** pure. No clock, no network, no database, no async runtime. The same input gives the same output, in any
 //! process, in any order of arrival.
@@ -19,6 +19,7 @@ pub mod membership;
 pub mod pdu;
 pub mod power;
 pub mod redaction;
+pub mod reference;
 pub mod room_version;
 pub mod shared_map;
 pub mod signature;
@@ -31,5 +32,6 @@ pub use json::{Object, Value};
 pub use membership::{JoinRule, Membership};
 pub use pdu::{ParsedPdu, Pdu};
 pub use power::{Level, Levels};
+pub use reference::Reference;
 pub use room_version::{RoomVersion, Rules};
 pub use signature::{PublicKey, SigningKey};

@@ -11,6 +11,7 @@ use crate::id::{EventId, KeyId, RoomId, ServerName, UserId};
 use crate::json::{self, Object, Value};
 use crate::limits::PDU_SIZE_BYTES_MAX;
 use crate::redaction::redact;
+use crate::reference::Reference;
 use crate::room_version::{EventIdFormat, RoomVersion};
 use crate::signature::{self, PublicKey, SignatureError, SigningKey};
 use fields::Fields;
@@ -52,6 +53,8 @@ impl ParsedPdu {
         let rules = version.rules();
         if rules.strict_json {
             json::check_strict(&object)?;
+        } else {
+            json::check_finite(&object)?;
         }
         let size = json::canonical(&object).len();
         if size > PDU_SIZE_BYTES_MAX {
@@ -237,6 +240,11 @@ impl Pdu {
     /// The events that give it permission.
     pub fn auth_events(&self) -> &[EventId] {
         &self.0.fields.auth_events
+    }
+
+    /// The event as others name it among their parents and permissions.
+    pub fn reference(&self) -> Reference {
+        Reference::to(self.event_id(), self.object(), self.version())
     }
 
     /// The event's content.

@@ -247,7 +247,9 @@ fn read_level(value: &Value, rules: &AuthRules) -> Option<Level> {
     let points = match value {
         Value::Number(number) if rules.integer_levels_only => number.as_i64(),
         #[expect(clippy::cast_possible_truncation, reason = "cut off at the point, and at the ends of the range")]
-        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|number| number as i64)),
+        Value::Number(number) => {
+            read_level_text(number.as_str()).or_else(|| number.as_f64().map(|number| number as i64))
+        }
         Value::String(text) if !rules.integer_levels_only => read_level_text(text),
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A room version that Althing knows.
+/// A room version. Althing takes part in rooms of all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum RoomVersion {
@@ -134,17 +134,9 @@ impl RoomVersion {
         Self::V12,
     ];
 
-    /// The versions that Althing takes part in.
-    pub const SUPPORTED: [Self; 7] = [Self::V6, Self::V7, Self::V8, Self::V9, Self::V10, Self::V11, Self::V12];
-
     /// The version called `name`, or `None` if it is not known.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|version| version.as_str() == name)
-    }
-
-    /// The version called `name` if Althing takes part in rooms of it.
-    pub fn parse_supported(name: &str) -> Option<Self> {
-        Self::parse(name).filter(|version| Self::SUPPORTED.contains(version))
     }
 
     /// The version's name on the wire.

@@ -1,9 +1,10 @@
-//! State resolution: the state of a room where forks meet. Room versions 2 and 12, "State resolution".
+//! State resolution: the state of a room where forks meet. Room versions 1, 2 and 12, "State resolution".
 //!
 //! Everything is computed from what differs between the states: a room may have 10,000 members, but if its forks differ in four
 //! keys, four keys and what they cite are looked at. [`Base`] keeps what that needs to know of the rest.
 //!
-//! The steps of the algorithm stand in [`resolve_forks`], in the specification's order and words.
+//! The steps of the algorithm stand in [`resolve_forks`], in the specification's order and words; those of version 1, which is
+//! another one, in `version_1`.
 
 use crate::auth_graph::{AuthGraph, Difference, StateMap};
 use crate::room_version::StateResolution;
@@ -26,6 +27,7 @@ mod index_map;
 mod iterative_checks;
 mod mainline;
 mod power_order;
+mod version_1;
 
 /// The state in which some states resolve, and how each conflict was decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,7 +85,8 @@ pub fn resolve_forks(graph: &AuthGraph, base: &Base, forks: &[Difference]) -> Re
         return Ok(ForkResolution { changes, record: Record::default() });
     }
     let includes_subgraph = match graph.version().rules().state_resolution {
-        StateResolution::V1 | StateResolution::V2 => false,
+        StateResolution::V1 => return version_1::resolve(graph, base, conflicts, &mut budget),
+        StateResolution::V2 => false,
         StateResolution::V2_1 => true,
     };
     let full_conflicted_set = conflicted_set::full(graph, base, &conflicts, includes_subgraph, &mut budget)?;

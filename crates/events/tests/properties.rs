@@ -17,7 +17,7 @@ use support::oracle::NaiveState;
 proptest! {
     #[test]
     fn resolution_does_not_depend_on_the_order_of_states_and_events(
-        version in prop::sample::select(RoomVersion::SUPPORTED.to_vec()),
+        version in prop::sample::select(RoomVersion::ALL.to_vec()),
         seed in any::<u64>(),
         order in any::<u64>(),
     ) {

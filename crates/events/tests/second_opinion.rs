@@ -22,6 +22,27 @@ struct Seen {
     refused_in_resolution: usize,
 }
 
+/// Version 1 resolves in another way, which ruma does not know: see `vectors/make_resolutions.py`.
+#[test]
+fn version_2() {
+    compare_rooms(RoomVersion::V2);
+}
+
+#[test]
+fn version_3() {
+    compare_rooms(RoomVersion::V3);
+}
+
+#[test]
+fn version_4() {
+    compare_rooms(RoomVersion::V4);
+}
+
+#[test]
+fn version_5() {
+    compare_rooms(RoomVersion::V5);
+}
+
 #[test]
 fn version_6() {
     compare_rooms(RoomVersion::V6);

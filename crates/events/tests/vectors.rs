@@ -6,9 +6,11 @@ mod support;
 use std::collections::BTreeMap;
 
 use events::auth::{self, AuthEvent, Cited};
+use events::auth_graph::{AuthGraph, EventIndex, Standing, StateMap};
 use events::hash::{content_hash, encode_base64};
 use events::redaction::redact;
 use events::signature::sign_json;
+use events::state_resolution::{Base, Outcome, resolve, resolve_on};
 use events::{EventId, KeyId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, SigningKey, UserId, Value};
 use serde::Deserialize;
 use serde_json::json;
@@ -151,6 +153,69 @@ fn verdicts_are_those_of_synapse() {
     differences.sort();
     differences.dedup();
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
+}
+
+/// What `vectors/make_resolutions.py` made: a room's events, and the states that Synapse makes of others.
+#[derive(Deserialize)]
+struct ResolutionVector {
+    events: Vec<Object>,
+    cases: Vec<Case>,
+}
+
+/// States by the places of their events in the list.
+#[derive(Deserialize)]
+struct Case {
+    states: Vec<Vec<usize>>,
+    resolved: Vec<usize>,
+}
+
+#[test]
+fn forks_of_version_1_resolve_as_in_synapse() {
+    let vectors: Vec<ResolutionVector> =
+        serde_json::from_str(include_str!("vectors/resolutions.json")).expect("the vectors");
+    let (mut compared, mut refused) = (0, 0);
+    for (room, vector) in vectors.iter().enumerate() {
+        let mut graph = AuthGraph::new(RoomVersion::V1);
+        let add = |event: &Object| {
+            graph.append(AuthEvent::new(&of_version_1(event, &vector.events[0])), Standing::Accepted).expect("it fits")
+        };
+        let indices: Vec<EventIndex> = vector.events.iter().map(add).collect();
+        let state_of = |places: &[usize]| -> StateMap {
+            places.iter().map(|at| (graph.state_key_of(indices[*at]), indices[*at])).collect()
+        };
+        for (at, case) in vector.cases.iter().enumerate() {
+            let states: Vec<StateMap> = case.states.iter().map(|state| state_of(state)).collect();
+            let expected = state_of(&case.resolved);
+            let all: Vec<&StateMap> = states.iter().collect();
+            let ours = resolve(&graph, &all).expect("within the budget");
+            let differs: Vec<_> = expected.diff(&ours.state).iter().map(|(key, _)| graph.state_key(key)).collect();
+            assert!(differs.is_empty(), "room {room}, case {at}: {differs:?} in {:#?}", ours.decisions(&graph));
+            let reversed: Vec<&StateMap> = states.iter().rev().collect();
+            assert_eq!(resolve(&graph, &reversed).expect("within the budget").state, expected, "in another order");
+            for state in &states {
+                let base = Base::new(&graph, state.clone());
+                assert_eq!(resolve_on(&graph, &base, &all).expect("within the budget").state, expected, "on a base");
+            }
+            compared += 1;
+            let candidates = ours.decisions(&graph).into_iter().flat_map(|decision| decision.candidates);
+            refused += candidates.filter(|one| matches!(one.outcome, Outcome::Refused { .. })).count();
+        }
+    }
+    assert!(compared > 200 && refused > 50, "{compared} compared, {refused} refused");
+}
+
+/// Completes an event of the vectors, all of which follow the create event.
+fn of_version_1(event: &Object, create: &Object) -> Pdu {
+    let mut whole = json!({
+        "room_id": "!room:a.test", "origin_server_ts": 1, "hashes": {}, "signatures": {}, "auth_events": [], "prev_events": [],
+    });
+    if event != create {
+        whole["prev_events"] = json!([[create["event_id"], {}]]);
+    }
+    let mut whole = object(&whole);
+    whole.extend(event.clone());
+    let id = events::hash::event_id(&whole, RoomVersion::V1).expect("an event id");
+    Pdu::from_store(whole, RoomVersion::V1, id, false).expect("an event")
 }
 
 /// Until version 9 the specification does not say what `events` and `notifications` are to be. Synapse takes an empty array, and

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use events::{EventId, NewEvent, Object, Pdu, RoomId, RoomVersion, ServerName, SigningKey, UserId, Value};
+use events::{EventId, NewEvent, Object, Pdu, Reference, RoomId, RoomVersion, ServerName, SigningKey, UserId, Value};
 use handles::Handles;
 use serde_json::json;
 
@@ -136,14 +136,15 @@ impl MadeRoom {
         auth: &[EventId],
     ) -> NewEvent {
         NewEvent {
+            event_id: None,
             room_id: Some(self.id.clone()),
             sender: sender.clone(),
             event_type: event_type.to_owned(),
             state_key: state_key.map(str::to_owned),
             content: content.as_object().cloned().unwrap_or_else(Object::new),
             redacts: None,
-            prev_events: parents.to_vec(),
-            auth_events: auth.to_vec(),
+            prev_events: parents.iter().cloned().map(Reference::by_id).collect(),
+            auth_events: auth.iter().cloned().map(Reference::by_id).collect(),
             depth: self.depth(),
             origin_server_ts: self.now,
         }

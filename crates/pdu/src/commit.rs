@@ -135,9 +135,9 @@ impl Graph {
             .heads
             .into_iter()
             .filter_map(|head| {
-                let number = head.number.or_else(|| numbers.get(&head.event_id).map(|committed| committed.number))?;
-                let NewHead { event_id, depth, topological, after, .. } = head;
-                Some(Head { number, event_id, depth, topological, after })
+                let number = head.number.or_else(|| numbers.get(head.event_id()).map(|committed| committed.number))?;
+                let NewHead { reference, depth, topological, after, .. } = head;
+                Some(Head { number, reference, depth, topological, after })
             })
             .collect();
         room.current = Some(advance.current);
@@ -308,7 +308,7 @@ impl Batch {
                 .heads
                 .iter()
                 .filter(|head| head.number.is_none())
-                .map(|head| head.event_id.clone())
+                .map(|head| head.event_id().clone())
                 .collect(),
             us: us.clone(),
         }

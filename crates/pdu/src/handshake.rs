@@ -112,14 +112,15 @@ impl Graph {
         heads.sort_by_key(|head| std::cmp::Reverse(head.depth));
         heads.truncate(events::limits::OWN_PREV_EVENTS_MAX);
         let depth = heads.iter().map(|head| head.depth).max()? + 1;
+        let auth_events = select_auth_events(room, draft, map);
         let event = json!({
             "room_id": room.room_id,
             "sender": draft.sender,
             "type": draft.event_type,
             "state_key": draft.state_key,
             "content": draft.content,
-            "prev_events": heads.iter().map(|head| &head.event_id).collect::<Vec<_>>(),
-            "auth_events": select_auth_events(room, draft, map),
+            "prev_events": heads.iter().map(|head| head.reference.write(room.version)).collect::<Vec<_>>(),
+            "auth_events": auth_events.iter().map(|event| event.write(room.version)).collect::<Vec<_>>(),
             "depth": depth,
             "origin": self.server_name(),
             "origin_server_ts": self.handles().clock.now(),
@@ -219,6 +220,8 @@ fn may_enter(room: &Room, draft: &Draft, event: &Object) -> Result<(), ApiError>
     object.insert("hashes".to_owned(), json!({}));
     object.insert("signatures".to_owned(), json!({}));
     object.remove("origin");
+    // Where ids are chosen, the joining server will choose one.
+    object.insert("event_id".to_owned(), json!("$template"));
     let id = events::hash::event_id(&object, room.version).ok_or_else(ApiError::internal)?;
     // The authoriser's signature comes with send_join; the rule asks for it, so that the check counts ours as given.
     let pdu =

@@ -1,10 +1,11 @@
 //! Invites: ours to users of other servers, and theirs to ours. S2S API, "Inviting to a room".
 
-use events::room_version::RoomIdFormat;
+use events::room_version::{EventIdFormat, RoomIdFormat};
 use events::{EventId, NewEvent, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
 use persistence::transactions::{events as event_rows, rooms as room_rows};
 use persistence::{RoomNumber, StoreError};
 use serde_json::json;
+use transaction::requests::Invite;
 use transport::ApiError;
 
 use crate::commit::{CommitError, Entry};
@@ -35,12 +36,8 @@ impl Graph {
     pub async fn invite_remote(&self, room_id: &RoomId, draft: Draft, invited: &UserId) -> Result<Sent, InviteError> {
         let (pdu, stripped) = self.build_invite(room_id, &draft).await?;
         let server = invited.server();
-        let body = json!({
-            "room_version": pdu.version().as_str(),
-            "event": pdu.object(),
-            "invite_room_state": stripped,
-        });
-        let signed = self.requests().invite(&server, room_id, pdu.event_id(), &body).await;
+        let invite = Invite { room_version: pdu.version(), event: pdu.object(), room_state: stripped };
+        let signed = self.requests().invite(&server, room_id, pdu.event_id(), invite).await;
         let signed = signed.map_err(|error| refused(&server, error))?;
         let object: Option<Object> = serde_json::from_str(signed.get()).ok();
         let checked =
@@ -63,13 +60,14 @@ impl Graph {
         heads.sort_by_key(|head| std::cmp::Reverse(head.depth));
         heads.truncate(events::limits::OWN_PREV_EVENTS_MAX);
         let event = NewEvent {
+            event_id: self.chosen_event_id(room.version),
             room_id: Some(room_id.clone()),
             sender: draft.sender.clone(),
             event_type: draft.event_type.clone(),
             state_key: draft.state_key.clone(),
             content: draft.content.clone(),
             redacts: None,
-            prev_events: heads.iter().map(|head| head.event_id.clone()).collect(),
+            prev_events: heads.iter().map(|head| head.reference.clone()).collect(),
             auth_events: select_auth_events(room, draft, &current.map),
             depth: heads.iter().map(|head| head.depth).max().ok_or_else(not_in_room)? + 1,
             origin_server_ts: self.handles().clock.now(),
@@ -116,7 +114,7 @@ impl Graph {
         self.check_acl(origin, room_id).await?;
         let named = body.get("room_version").and_then(Value::as_str);
         let named = named.ok_or_else(|| ApiError::bad_json("the invite has no `room_version`"))?;
-        let Some(version) = RoomVersion::parse_supported(named) else {
+        let Some(named_version) = RoomVersion::parse(named) else {
             let error = ApiError::new(
                 400,
                 "M_INCOMPATIBLE_ROOM_VERSION",
@@ -124,6 +122,7 @@ impl Graph {
             );
             return Err(error.with("room_version", named));
         };
+        let version = self.version_of_invite(room_id, named_version).await?;
         let event = body.get("event").and_then(Value::as_object);
         let event = event.ok_or_else(|| ApiError::bad_json("the invite has no `event`"))?.clone();
         let parsed = ParsedPdu::parse(event, version).map_err(|error| ApiError::invalid_param(error.to_string()))?;
@@ -144,6 +143,18 @@ impl Graph {
             self.set_outside_standing(row.number, &invited, outside).await?;
         }
         Ok(json!({ "event": pdu.object() }))
+    }
+
+    /// The version of the room that an invite leads to. Version 1 of the endpoint does not tell versions 1 and 2 of rooms apart:
+    /// what we know of the room does.
+    async fn version_of_invite(&self, room_id: &RoomId, named: RoomVersion) -> Result<RoomVersion, StoreError> {
+        if named.rules().event_id != EventIdFormat::Chosen {
+            return Ok(named);
+        }
+        let id = room_id.clone();
+        let known = self.database().read(move |tx| room_rows::by_id(tx, &id)).await?;
+        let known = known.map(|row| row.version).filter(|known| known.rules().event_id == EventIdFormat::Chosen);
+        Ok(known.unwrap_or(named))
     }
 
     /// Refuses a server that the ACL of the room denies, if we know the room: whatever it sends, that comes first.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use events::auth::{AuthEvent, Cited, Rejection, check_auth_events, check_state};
 use events::auth_graph::{Standing, StateMap};
 use events::state_resolution::TooCostly;
-use events::{EventId, Pdu, ServerName};
+use events::{EventId, Pdu, Reference, ServerName};
 use persistence::EventNumber;
 use persistence::transactions::graph::Outcome;
 
@@ -61,10 +61,16 @@ pub(crate) struct Advance {
 pub(crate) struct NewHead {
     /// `None` for events of the batch.
     pub(crate) number: Option<EventNumber>,
-    pub(crate) event_id: EventId,
+    pub(crate) reference: Reference,
     pub(crate) depth: i64,
     pub(crate) topological: i64,
     pub(crate) after: Arc<State>,
+}
+
+impl NewHead {
+    pub(crate) fn event_id(&self) -> &EventId {
+        &self.reference.event_id
+    }
 }
 
 /// A batch cannot be judged.
@@ -139,7 +145,7 @@ impl<'a> Bench<'a> {
     fn new(room: &'a mut Room, around: &'a Surroundings) -> Self {
         let known = |head: &Head| NewHead {
             number: Some(head.number),
-            event_id: head.event_id.clone(),
+            reference: head.reference.clone(),
             depth: head.depth,
             topological: head.topological,
             after: Arc::clone(&head.after),
@@ -284,10 +290,10 @@ impl<'a> Bench<'a> {
         let outcome = verdict.outcome();
         let replaces = self.replaced_by(pdu);
         if outcome == Outcome::Accepted {
-            self.heads.retain(|head| !replaces.contains(&head.event_id) && head.event_id != *pdu.event_id());
+            self.heads.retain(|head| !replaces.contains(head.event_id()) && head.event_id() != pdu.event_id());
             self.heads.push(NewHead {
                 number: None,
-                event_id: pdu.event_id().clone(),
+                reference: pdu.reference(),
                 depth: pdu.depth(),
                 topological,
                 after: Arc::clone(after),
@@ -310,7 +316,7 @@ impl<'a> Bench<'a> {
                 let ancestors = &parent.accepted_ancestors;
                 let behind =
                     self.heads.iter().filter(|head| head.number.is_some_and(|number| ancestors.contains(&number)));
-                replaced.extend(behind.map(|head| head.event_id.clone()));
+                replaced.extend(behind.map(|head| head.event_id().clone()));
             }
         }
         replaced

@@ -7,7 +7,7 @@ use events::auth::{AuthEvent, StateView};
 use events::auth_graph::{AuthGraph, EventIndex, Standing, StateMap};
 use events::room_version::RoomIdFormat;
 use events::state_resolution::{Base, Resolution, TooCostly, resolve_on};
-use events::{EventId, RoomId, RoomVersion};
+use events::{EventId, Reference, RoomId, RoomVersion};
 use persistence::transactions::events as event_rows;
 use persistence::transactions::graph as graph_rows;
 use persistence::transactions::rooms::RoomRow;
@@ -36,10 +36,16 @@ pub(crate) enum Origin {
 #[derive(Clone)]
 pub(crate) struct Head {
     pub(crate) number: EventNumber,
-    pub(crate) event_id: EventId,
+    pub(crate) reference: Reference,
     pub(crate) depth: i64,
     pub(crate) topological: i64,
     pub(crate) after: Arc<State>,
+}
+
+impl Head {
+    pub(crate) fn event_id(&self) -> &EventId {
+        &self.reference.event_id
+    }
 }
 
 /// A room in memory: what deciding about new events needs. Its auth graph has the events of its current state and of its
@@ -138,7 +144,7 @@ impl Room {
         let after = place.state_after.ok_or_else(missing)?;
         Ok(Head {
             number: event,
-            event_id: stored.pdu.event_id().clone(),
+            reference: stored.pdu.reference(),
             depth: stored.pdu.depth(),
             topological: place.topological,
             after: self.load_state(tx, after)?,

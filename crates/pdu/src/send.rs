@@ -9,7 +9,8 @@ use events::auth::{AuthEvent, Rejection, auth_types, check_state};
 use events::auth_graph::StateMap;
 use events::limits::OWN_PREV_EVENTS_MAX;
 use events::pdu::FormatError;
-use events::{EventId, NewEvent, Object, Pdu, RoomId, RoomVersion, UserId};
+use events::room_version::EventIdFormat;
+use events::{EventId, NewEvent, Object, Pdu, Reference, RoomId, RoomVersion, UserId};
 use persistence::transactions::rooms as room_rows;
 use persistence::{Position, RoomNumber, StoreError, WriteTx};
 
@@ -91,6 +92,9 @@ pub enum SendError {
 /// How often a step is computed again because somebody else took the room's turn. There is one process, so hardly ever.
 const OVERTAKEN_MAX: usize = 5;
 
+/// Letters of an event id that we choose, before the server's name: enough that no two are the same.
+const EVENT_ID_LETTERS: usize = 22;
+
 /// What is written in the same transaction as the events: gets their ids.
 pub type Beside = Arc<dyn Fn(&mut WriteTx<'_>, &[EventId]) -> Result<(), StoreError> + Send + Sync>;
 
@@ -135,6 +139,7 @@ impl Graph {
 
     fn create_event(&self, new: &NewRoom, created_at: i64) -> Result<Pdu, FormatError> {
         let event = NewEvent {
+            event_id: self.chosen_event_id(new.version),
             room_id: new.room_id.clone(),
             sender: new.create.sender.clone(),
             event_type: new.create.event_type.clone(),
@@ -240,12 +245,12 @@ impl Graph {
         let around =
             Surroundings { parents: parents(&room.heads), now: self.handles().clock.now(), ..Surroundings::default() };
         let heads = deepest_heads(room);
-        let mut prev_events: Vec<EventId> = heads.iter().map(|head| head.event_id.clone()).collect();
+        let mut prev_events: Vec<Reference> = heads.iter().map(|head| head.reference.clone()).collect();
         let mut depth = heads.iter().map(|head| head.depth).max().unwrap_or(0);
         let mut whole: Option<Advance> = None;
         let mut candidates: Vec<Candidate> = Vec::new();
         if let Some(pdu) = create {
-            prev_events = vec![pdu.event_id().clone()];
+            prev_events = vec![pdu.reference()];
             depth = pdu.depth();
             candidates.push(Candidate { pdu: pdu.clone(), origin: None });
             let first = vec![Candidate { pdu, origin: None }];
@@ -261,7 +266,7 @@ impl Graph {
             let pdu = self.sign(room, draft, &map, prev_events, depth)?;
             check_state(&AuthEvent::new(&pdu), &View { graph: &room.graph, map: &map })
                 .map_err(SendError::Forbidden)?;
-            prev_events = vec![pdu.event_id().clone()];
+            prev_events = vec![pdu.reference()];
             candidates.push(Candidate { pdu, origin: None });
             let again = candidates.iter().map(|one| Candidate { pdu: one.pdu.clone(), origin: None }).collect();
             let advance = judge_entering(room, again, &around).map_err(|refusal| not_entered(&room_id, refusal))?;
@@ -289,10 +294,11 @@ impl Graph {
         room: &Room,
         draft: &Draft,
         map: &StateMap,
-        prev_events: Vec<EventId>,
+        prev_events: Vec<Reference>,
         depth: i64,
     ) -> Result<Pdu, SendError> {
         let event = NewEvent {
+            event_id: self.chosen_event_id(room.version),
             room_id: Some(room.room_id.clone()),
             sender: draft.sender.clone(),
             event_type: draft.event_type.clone(),
@@ -308,13 +314,26 @@ impl Graph {
     }
 }
 
+impl Graph {
+    /// An id for a new event of ours, in room versions where ids are chosen.
+    pub(crate) fn chosen_event_id(&self, version: RoomVersion) -> Option<EventId> {
+        match version.rules().event_id {
+            EventIdFormat::ReferenceHash | EventIdFormat::UrlSafeReferenceHash => None,
+            EventIdFormat::Chosen => {
+                let opaque = self.handles().random.token(EVENT_ID_LETTERS);
+                EventId::parse(format!("${opaque}:{}", self.server_name())).ok()
+            }
+        }
+    }
+}
+
 /// S2S API, "Auth events selection".
-pub(crate) fn select_auth_events(room: &Room, draft: &Draft, map: &StateMap) -> Vec<EventId> {
+pub(crate) fn select_auth_events(room: &Room, draft: &Draft, map: &StateMap) -> Vec<Reference> {
     let types =
         auth_types(room.version.rules(), &draft.event_type, &draft.sender, draft.state_key.as_deref(), &draft.content);
     let event_of = |(event_type, state_key): &(String, String)| {
         let index = map.get(room.graph.state_key_index(event_type, state_key)?)?;
-        Some(room.graph.event(index).event_id().clone())
+        Some(room.graph.event(index).reference())
     };
     types.iter().filter_map(event_of).collect()
 }
@@ -332,7 +351,7 @@ pub(crate) fn parents(heads: &[Head]) -> BTreeMap<EventId, Parent> {
     let parent = |head: &Head| {
         let parent =
             Parent { topological: head.topological, after: Arc::clone(&head.after), accepted_ancestors: Vec::new() };
-        (head.event_id.clone(), parent)
+        (head.event_id().clone(), parent)
     };
     heads.iter().map(parent).collect()
 }

@@ -4,7 +4,7 @@
 //! restricted join, the authoriser are taken. Everything else we build and sign ourselves.
 
 use events::limits::{AUTH_EVENTS_MAX, INTEGER_MAX, PREV_EVENTS_MAX};
-use events::{EventId, NewEvent, Object, RoomId, RoomVersion, ServerName, UserId, Value};
+use events::{NewEvent, Object, Reference, RoomId, RoomVersion, ServerName, UserId, Value};
 use serde_json::json;
 use transport::questions::Handshake;
 
@@ -28,21 +28,20 @@ impl Graph {
         content: &Object,
         server: &ServerName,
     ) -> Result<Taken, JoinError> {
-        let versions: Vec<&str> = RoomVersion::SUPPORTED.iter().map(|version| version.as_str()).collect();
+        let versions: Vec<&str> = RoomVersion::ALL.iter().map(|version| version.as_str()).collect();
         let template = self.requests().make(server, handshake, room_id, user, &versions).await;
         let template = template.map_err(|error| refused(server, error))?;
         let version = template.room_version.unwrap_or_else(|| "1".to_owned());
-        let Some(version) = RoomVersion::parse_supported(&version) else {
+        let Some(version) = RoomVersion::parse(&version) else {
             return Err(JoinError::UnsupportedVersion { room: room_id.clone(), version });
         };
         check_template(&template.event, handshake, room_id, user).map_err(|reason| failed(server, reason))?;
-        let references = |key: &str, max: usize| -> Result<Vec<EventId>, JoinError> {
+        let references = |key: &str, max: usize| -> Result<Vec<Reference>, JoinError> {
             let unusable = || failed(server, format!("its template has no usable `{key}`"));
-            let ids = template.event.get(key).and_then(Value::as_array).ok_or_else(unusable)?;
-            let ids = ids.iter().map(|id| id.as_str().and_then(|id| EventId::parse(id).ok()));
-            let ids: Option<Vec<EventId>> = ids.collect();
+            let entries = template.event.get(key).and_then(Value::as_array).ok_or_else(unusable)?;
+            let all: Option<Vec<_>> = entries.iter().map(|entry| Reference::read(entry, version)).collect();
             // Only a create event has no parents.
-            ids.filter(|ids| ids.len() <= max && !(ids.is_empty() && key == "prev_events")).ok_or_else(unusable)
+            all.filter(|all| all.len() <= max && !(all.is_empty() && key == "prev_events")).ok_or_else(unusable)
         };
         let mut content = content.clone();
         content.insert("membership".to_owned(), json!(membership_of(handshake)));
@@ -52,6 +51,7 @@ impl Graph {
             content.insert("join_authorised_via_users_server".to_owned(), json!(authoriser));
         }
         let event = NewEvent {
+            event_id: self.chosen_event_id(version),
             room_id: Some(room_id.clone()),
             sender: user.clone(),
             event_type: "m.room.member".to_owned(),

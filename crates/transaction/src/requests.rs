@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use transport::{CallError, CallLimits, Client, Rest};
 
-pub use handshakes::{Joined, Members, Template};
+pub use handshakes::{Invite, Joined, Members, Template};
 pub use history::{BACKFILL_MAX, MISSING_EVENTS_MAX, RoomStateIds};
 pub use media::MediaRequests;
 

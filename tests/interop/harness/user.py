@@ -77,11 +77,11 @@ class User:
         if via is None:
             return check(await self.nio.join(room)).room_id
         # Both names of the parameter, as clients send while servers know only one of them.
-        path = f"/client/v3/join/{quote(room)}"
+        path = f"/client/v3/join/{quote(room, safe='')}"
         return (await self.request("POST", path, {}, via=via, server_name=via))["room_id"]
 
     async def knock(self, room: str, via: str) -> str:
-        path = f"/client/v3/knock/{quote(room)}"
+        path = f"/client/v3/knock/{quote(room, safe='')}"
         return (await self.request("POST", path, {"reason": "please"}, via=via, server_name=via))["room_id"]
 
     async def invite(self, room: str, other: "User") -> None:
@@ -117,7 +117,7 @@ class User:
         return check(await self.nio.room_redact(room, event_id, reason, f"interop-{next(transaction_ids)}")).event_id
 
     async def event(self, room: str, event_id: str) -> dict:
-        return await self.request("GET", f"/client/v3/rooms/{quote(room)}/event/{quote(event_id)}")
+        return await self.request("GET", f"/client/v3/rooms/{quote(room, safe='')}/event/{quote(event_id, safe='')}")
 
     async def state(self, room: str) -> dict[tuple[str, str], dict]:
         """Returns the room's current state: (type, state key) to event."""

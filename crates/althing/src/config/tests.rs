@@ -65,7 +65,7 @@ fn errors_name_the_key_what_stands_there_and_what_should() {
         ("[registration]\nmode = \"opne\"", "`registration.mode` is \"opne\"; expected \"closed\", \"token\" or"),
         ("[registration]\nmode = \"token\"", "expected registration.tokens to have one, or another mode"),
         ("[registration]\nshared_secret = 4711", "`registration.shared_secret` is a secret of type integer; expected"),
-        ("[rooms]\ndefault_version = \"5\"", "`rooms.default_version` is \"5\"; expected one of \"6\", \"7\""),
+        ("[rooms]\ndefault_version = \"13\"", "`rooms.default_version` is \"13\"; expected one of \"1\", \"2\""),
         ("[rooms]\ndefault_version = 12", "`rooms.default_version` is 12; expected a text in quotes"),
         ("[bridges]\nregistration_files = [\"irc.yaml\"]", "expected none: bridges are not supported yet"),
         ("[log]\nfilter = \"loud=very\"", "`log.filter` is \"loud=very\"; expected a level"),

@@ -88,7 +88,7 @@ pub(super) fn may_publish(api: &ClientApi, who: &Authenticated) -> Result<(), Ap
 
 fn version(api: &ClientApi, body: &Body) -> Result<RoomVersion, ApiError> {
     let Some(name) = body.find_text("room_version")? else { return Ok(api.config().default_version) };
-    RoomVersion::parse_supported(name).ok_or_else(|| {
+    RoomVersion::parse(name).ok_or_else(|| {
         let message = format!("room version {name} is not supported here");
         ApiError::new(StatusCode::BAD_REQUEST, "M_UNSUPPORTED_ROOM_VERSION", message)
     })

@@ -8,6 +8,7 @@ use crate::json::{Object, Value};
 use crate::membership::{JoinRule, Membership};
 use crate::pdu::Pdu;
 use crate::power::PowerContent;
+use crate::reference::Reference;
 use crate::room_version::{RoomVersion, Rules};
 
 /// The parts of an event that authorisation looks at, read once. Cheap to clone.
@@ -21,6 +22,8 @@ pub struct AuthEvent {
 struct Parts {
     version: RoomVersion,
     event_id: EventId,
+    /// Beside ids that are chosen only.
+    reference_hash: Option<Box<str>>,
     room_id: RoomId,
     sender: UserId,
     event_type: Arc<str>,
@@ -94,6 +97,7 @@ impl AuthEvent {
         let parts = Arc::new(Parts {
             version: pdu.version(),
             event_id: pdu.event_id().clone(),
+            reference_hash: pdu.reference().sha256,
             room_id: pdu.room_id().clone(),
             sender: pdu.sender().clone(),
             event_type: pdu.event_type().into(),
@@ -116,6 +120,11 @@ impl AuthEvent {
     /// The event's id.
     pub fn event_id(&self) -> &EventId {
         &self.parts.event_id
+    }
+
+    /// The event as others name it among their parents and permissions.
+    pub fn reference(&self) -> Reference {
+        Reference { event_id: self.parts.event_id.clone(), sha256: self.parts.reference_hash.clone() }
     }
 
     /// The event's room.

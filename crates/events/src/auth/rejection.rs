@@ -8,7 +8,7 @@ use crate::power::Level;
 
 /// The rule that refused an event, with what it looked at. Stored with the event; `althing explain` prints it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "rule", rename_all = "snake_case")]
+#[serde(tag = "rule", content = "with", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each variant's message says what it is")]
 pub enum Rejection {
     #[error("its `{field}` is longer than 255 bytes")]

@@ -6,7 +6,8 @@ use crate::hash::event_id;
 use crate::id::{EventId, InvalidId, RoomId, UserId};
 use crate::json::{NotCanonical, Object, Value};
 use crate::limits::{FIELD_BYTES_MAX, INTEGER_MAX, PDU_SIZE_BYTES_MAX};
-use crate::room_version::{EventIdFormat, RoomIdFormat, RoomVersion};
+use crate::reference::Reference;
+use crate::room_version::{RoomIdFormat, RoomVersion};
 
 /// The fields of an event that its layers read, with their formats checked.
 #[derive(Debug, Clone)]
@@ -85,8 +86,8 @@ impl Fields {
             state_key,
             depth: integer(object, "depth", 0..=if rules.strict_json { INTEGER_MAX } else { i64::MAX })?,
             origin_server_ts: integer(object, "origin_server_ts", i64::MIN..=i64::MAX)?,
-            prev_events: references(object, "prev_events", rules.event_id)?,
-            auth_events: references(object, "auth_events", rules.event_id)?,
+            prev_events: references(object, "prev_events", version)?,
+            auth_events: references(object, "auth_events", version)?,
             oversized: None,
         };
         fields.oversized = fields.check_sizes(rules.lenient_sizes)?;
@@ -140,16 +141,11 @@ fn check_signatures(object: &Object) -> Result<(), FormatError> {
     if valid { Ok(()) } else { Err(FormatError::Wrong { field: "signatures", expected }) }
 }
 
-/// Reads `prev_events` or `auth_events`: ids, or pairs of id and hashes in room versions 1 and 2.
-fn references(object: &Object, field: &'static str, format: EventIdFormat) -> Result<Vec<EventId>, FormatError> {
-    let wrong = || FormatError::Wrong { field, expected: "an array of event ids" };
-    let items = object.get(field).ok_or(FormatError::Missing(field))?.as_array().ok_or_else(wrong)?;
-    let id_of = |item: &Value| -> Result<EventId, FormatError> {
-        let id = match format {
-            EventIdFormat::Chosen => item.get(0).and_then(Value::as_str),
-            EventIdFormat::ReferenceHash | EventIdFormat::UrlSafeReferenceHash => item.as_str(),
-        };
-        Ok(EventId::parse(id.ok_or_else(wrong)?)?)
-    };
-    items.iter().map(id_of).collect()
+/// Reads `prev_events` or `auth_events`.
+fn references(object: &Object, field: &'static str, version: RoomVersion) -> Result<Vec<EventId>, FormatError> {
+    let wrong =
+        || FormatError::Wrong { field, expected: "an array of event ids, with their hashes in versions 1 and 2" };
+    let entries = object.get(field).ok_or(FormatError::Missing(field))?.as_array().ok_or_else(wrong)?;
+    let id_of = |entry: &Value| Reference::read(entry, version).map(|reference| reference.event_id).ok_or_else(wrong);
+    entries.iter().map(id_of).collect()
 }

@@ -83,6 +83,23 @@ impl Conflicts {
         self.conflicted.push(Conflict { key, candidates: from..self.candidates.len() });
     }
 
+    /// Takes for agreed what `counts` leaves one candidate of, or none.
+    pub(super) fn settle(&mut self, counts: impl Fn(EventIndex) -> bool) {
+        let candidates = &self.candidates;
+        let mut settled = Vec::new();
+        self.conflicted.retain(|conflict| {
+            let mut left = candidates[conflict.candidates.clone()].iter().copied().filter(|event| counts(*event));
+            let first = left.next();
+            let is_open = left.next().is_some();
+            if !is_open {
+                settled.push((conflict.key, first));
+            }
+            is_open
+        });
+        self.agreed.extend(settled);
+        self.agreed.sort_unstable_by_key(|(key, _)| *key);
+    }
+
     /// Returns the place of `event` among the candidates from `from` on, at the end if it has none yet.
     fn candidate(&mut self, from: usize, event: EventIndex) -> usize {
         let known = self.candidates[from..].iter().position(|other| *other == event);

@@ -137,10 +137,12 @@ fn redactions_take_effect_by_power_or_within_a_server() {
 #[test]
 fn a_rejection_can_be_stored() {
     let mut room = Room::new(V11);
-    room.run("alice create\nalice join\nalice ban bob");
-    let rejection = room.judge(&room.make("bob", &["join"]).unwrap()).unwrap_err();
-    let stored = serde_json::to_value(&rejection).unwrap();
-    assert_eq!(stored["rule"], "banned");
-    assert_eq!(stored["user"], "@bob:a.test");
-    assert_eq!(serde_json::from_value::<Rejection>(stored).unwrap(), rejection);
+    room.run("alice create\nalice join\nalice rule public\ncarol join\nalice ban bob\nalice levels {\"users\": {\"@alice:a.test\": 100}}");
+    for (sender, action, rule) in [("bob", &["join"][..], "banned"), ("carol", &["ban", "alice"], "power_too_low")] {
+        let rejection = room.judge(&room.make(sender, action).unwrap()).unwrap_err();
+        let stored = serde_json::to_string(&rejection).unwrap();
+        let read: Value = serde_json::from_str(&stored).unwrap();
+        assert_eq!((&read["rule"], &read["with"]["user"]), (&json!(rule), &json!(user(sender))));
+        assert_eq!(serde_json::from_str::<Rejection>(&stored).unwrap(), rejection);
+    }
 }

@@ -138,7 +138,9 @@ impl Room {
         let content = json!({"membership": "join", "join_authorised_via_users_server": user(authoriser)});
         let state_key = user(sender).to_string();
         let draft = self.draft(sender, "m.room.member", Some(&state_key), content);
+        let references = |ids: &[EventId]| ids.iter().cloned().map(events::Reference::by_id).collect();
         let event = events::NewEvent {
+            event_id: EventId::parse("$unsigned:a.test").ok(),
             room_id: Some(self.room_id()),
             sender: user(sender),
             event_type: draft.event_type.to_owned(),
@@ -148,8 +150,8 @@ impl Room {
                 ("join_authorised_via_users_server".to_owned(), json!(user(authoriser))),
             ]),
             redacts: None,
-            prev_events: draft.prev_events.clone(),
-            auth_events: draft.auth_events.clone(),
+            prev_events: references(&draft.prev_events),
+            auth_events: references(&draft.auth_events),
             depth: 5,
             origin_server_ts: draft.origin_server_ts,
         };

@@ -10,7 +10,7 @@ pub(crate) mod oracle;
 use std::collections::BTreeMap;
 
 use events::auth::{self, AuthEvent};
-use events::hash::event_id;
+use events::hash::{content_hash, encode_base64, event_id};
 use events::{EventId, Object, Pdu, RoomId, RoomVersion, UserId, Value};
 use serde_json::json;
 
@@ -70,8 +70,9 @@ impl Draft<'_> {
             object["redacts"] = json!(redacts);
         }
         if chosen {
-            let unique = format!("${}{}{}", self.origin_server_ts, self.event_type, self.sender.localpart());
-            object["event_id"] = json!(format!("{unique}:{}", self.sender.server()));
+            // The same for the same event, like the hash that it is in later versions.
+            let unique = encode_base64(content_hash(object.as_object().unwrap()));
+            object["event_id"] = json!(format!("${unique}:{}", self.sender.server()));
         }
         let object: Object = object.as_object().unwrap().clone();
         let id = event_id(&object, version).unwrap();

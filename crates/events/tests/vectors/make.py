@@ -64,6 +64,9 @@ EVENTS = {
     "fractions": event(
         "m.room.message", {"a": [1e3, 1e15, 1e16, 1.5e300, 1e-4, 1e-5, 1.25e-7, -0.5, 123456789.125, 5e-324, 0.1]}
     ),
+    "integers of any size": event("m.room.create", {"a": [2**53, 2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**30]}, ""),
+    "integers of any size, beside": event("m.room.message", {"a": [2**53, 2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**30]}),
+    "fractions of all kinds": event("m.room.create", {"a": [-0.0, 0.1 + 0.2, 1e22, 123456789012345680000.0, 1.7976931348623157e308]}, ""),
     "nested": event("m.room.create", {"a": [[], {}, [None, True, False, "", {"b": [1]}]]}, ""),
     "top level": event(
         "X", {}, "", membership="join", prev_state=[["$p:domain", {}]], replaces_state="$q:domain", extra={"a": 1}, redacts="$r"

@@ -154,7 +154,7 @@ fn judge_table(lines: &str) -> Table {
     batch.judge(single.pdus.clone());
     assert_eq!(batch.verdicts, single.verdicts);
     let heads =
-        |table: &Table| -> BTreeSet<EventId> { table.room.heads.iter().map(|head| head.event_id.clone()).collect() };
+        |table: &Table| -> BTreeSet<EventId> { table.room.heads.iter().map(|head| head.event_id().clone()).collect() };
     assert_eq!(heads(&batch), heads(&single));
     assert_eq!(batch.state(), single.state());
     single
@@ -307,8 +307,8 @@ impl Table {
         let numbers: BTreeMap<&EventId, EventNumber> =
             self.placed.iter().map(|(label, placed)| (&self.ids[label], placed.number)).collect();
         let head = |head: NewHead| Head {
-            number: numbers[&head.event_id],
-            event_id: head.event_id,
+            number: numbers[head.event_id()],
+            reference: head.reference,
             depth: head.depth,
             topological: head.topological,
             after: head.after,
@@ -343,7 +343,7 @@ impl Table {
     }
 
     fn assert_heads<const N: usize>(&self, labels: [&str; N]) {
-        let heads: BTreeSet<&EventId> = self.room.heads.iter().map(|head| &head.event_id).collect();
+        let heads: BTreeSet<&EventId> = self.room.heads.iter().map(Head::event_id).collect();
         let expected: BTreeSet<&EventId> = labels.iter().map(|label| &self.ids[*label]).collect();
         assert_eq!(heads, expected, "of {:#?}", self.ids);
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use events::auth::{AuthEvent, check_state};
 use events::auth_graph::StateMap;
-use events::{EventId, Pdu, RoomId};
+use events::{EventId, Pdu, Reference, RoomId};
 use persistence::{StoreError, WriteTx};
 use tokio::sync::oneshot;
 
@@ -136,7 +136,7 @@ impl Graph {
         map: &StateMap,
         batch: Vec<Waiting>,
     ) -> (Vec<Waiting>, Vec<Pdu>) {
-        let mut prev_events: Vec<EventId> = heads.iter().map(|head| head.event_id.clone()).collect();
+        let mut prev_events: Vec<Reference> = heads.iter().map(|head| head.reference.clone()).collect();
         let mut depth = heads.iter().map(|head| head.depth).max().unwrap_or(0);
         let (mut allowed, mut pdus) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         for waiting in batch {
@@ -148,7 +148,7 @@ impl Graph {
             match built {
                 Ok(pdu) => {
                     depth += 1;
-                    prev_events = vec![pdu.event_id().clone()];
+                    prev_events = vec![pdu.reference()];
                     allowed.push(waiting);
                     pdus.push(pdu);
                 }

@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use events::auth::auth_types;
-use events::{EventId, NewEvent, Object, Pdu, RoomId, RoomVersion, ServerName, SigningKey, Value, signature};
+use events::hash::{content_hash, encode_base64};
+use events::redaction::redact;
+use events::{
+    EventId, NewEvent, Object, Pdu, Reference, RoomId, RoomVersion, ServerName, SigningKey, Value, signature,
+};
 use handles::Handles;
 use http::Method;
 use pdu::Draft;
@@ -103,8 +107,10 @@ impl Peer {
     }
 
     fn honest(&self, request: &Request) -> (u16, Value) {
-        let path = decode(request.path_and_query.split('?').next().unwrap());
-        let parts: Vec<&str> = path.trim_start_matches("/_matrix/").split('/').collect();
+        // In version 3 of rooms there are event ids with a slash.
+        let path = request.path_and_query.split('?').next().unwrap().trim_start_matches("/_matrix/");
+        let parts: Vec<String> = path.split('/').map(decode).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let body: Value = request.body.as_ref().map_or(Value::Null, |body| serde_json::from_slice(body).unwrap());
         let room = |id: &str| self.rooms.lock().unwrap().get(&RoomId::parse(id).unwrap()).cloned();
         let not_found = (404, json!({ "errcode": "M_NOT_FOUND", "error": "not here" }));
@@ -219,6 +225,7 @@ impl Peer {
         }
         let id = (version != RoomVersion::V12).then(|| RoomId::parse(format!("!made:{}", self.name)).unwrap());
         let create = NewEvent {
+            event_id: self.chosen_id(version),
             room_id: id,
             sender: user_id(creator),
             event_type: "m.room.create".to_owned(),
@@ -250,14 +257,31 @@ impl Peer {
         let template = self.get(server, &path).await.unwrap();
         assert_eq!(template["room_version"], version.as_str());
         let event = &template["event"];
-        let references = |key: &str| serde_json::from_value(event[key].clone()).unwrap();
+        let read_one = |entry: &Value| Reference::read(entry, version).unwrap().event_id;
+        let references = |key: &str| event[key].as_array().unwrap().iter().map(read_one).collect();
         let draft = draft(user, "m.room.member", Some(user), json!({ "membership": "join" }));
         let depth = event["depth"].as_i64().unwrap();
         let join = self.sign(room, version, &draft, references("prev_events"), references("auth_events"), depth);
-        let path = format!("v2/send_join/{room}/{}", join.event_id());
+        let path = format!("v2/send_join/{room}/{}", join.event_id().as_str().replace('/', "%2F"));
         let answer = self.ask(server, Method::PUT, &path, Some(Value::Object(join.object().clone()))).await.unwrap();
         let read = |key: &str| answer[key].as_array().unwrap().iter().map(|event| checked(event, version)).collect();
         PeerRoom { id: room.clone(), version, base: read("state"), chain: read("auth_chain"), line: vec![join] }
+    }
+
+    /// An id for an event, where ids are chosen.
+    fn chosen_id(&self, version: RoomVersion) -> Option<EventId> {
+        let id = format!("${}:{}", self.handles.random.token(20), self.name);
+        matches!(version, RoomVersion::V1 | RoomVersion::V2).then(|| EventId::parse(id).unwrap())
+    }
+
+    /// Hashes and signs an event of version 1 anew.
+    pub(crate) fn signed(&self, mut event: Value) -> Value {
+        let object = event.as_object_mut().unwrap();
+        object.insert("hashes".to_owned(), json!({ "sha256": encode_base64(content_hash(object)) }));
+        object.insert("signatures".to_owned(), json!({}));
+        let signature = self.key.signature_of(&redact(object, RoomVersion::V1));
+        signature::insert_signature(object, &self.name, self.key.id(), signature);
+        event
     }
 
     /// Signs any event.
@@ -271,14 +295,15 @@ impl Peer {
         depth: i64,
     ) -> Pdu {
         let event = NewEvent {
+            event_id: self.chosen_id(version),
             room_id: Some(room.clone()),
             sender: draft.sender.clone(),
             event_type: draft.event_type.clone(),
             state_key: draft.state_key.clone(),
             content: draft.content.clone(),
             redacts: draft.redacts.clone(),
-            prev_events,
-            auth_events,
+            prev_events: prev_events.into_iter().map(Reference::by_id).collect(),
+            auth_events: auth_events.into_iter().map(Reference::by_id).collect(),
             depth,
             origin_server_ts: self.handles.clock.now(),
         };
@@ -290,6 +315,25 @@ impl Peer {
         let last = room.line.last().unwrap();
         let auth = room.auth_events(&draft);
         self.sign(&room.id, room.version, &draft, vec![last.event_id().clone()], auth, last.depth() + 1)
+    }
+
+    /// Makes an event like another one, with other content: in room versions 1 and 2, where ids are chosen.
+    pub(crate) fn again(&self, event: &Pdu, content: Value) -> Pdu {
+        let references = |ids: &[EventId]| ids.iter().cloned().map(Reference::by_id).collect();
+        let event = NewEvent {
+            event_id: Some(event.event_id().clone()),
+            room_id: Some(event.room_id().clone()),
+            sender: event.sender().clone(),
+            event_type: event.event_type().to_owned(),
+            state_key: event.state_key().map(str::to_owned),
+            content: content.as_object().unwrap().clone(),
+            redacts: event.redacts(),
+            prev_events: references(event.prev_events()),
+            auth_events: references(event.auth_events()),
+            depth: event.depth(),
+            origin_server_ts: event.origin_server_ts(),
+        };
+        event.sign(RoomVersion::V1, &self.name, &self.key).unwrap()
     }
 
     /// Makes such an event, and adds it to the room.
@@ -390,11 +434,13 @@ impl PeerRoom {
 
     pub(crate) fn template(&self, draft: &Draft) -> Value {
         let last = self.line.last().unwrap();
+        let reference = |id: &EventId| Reference::by_id(id.clone()).write(self.version);
+        let auth_events: Vec<Value> = self.auth_events(draft).iter().map(reference).collect();
         json!({
             "room_version": self.version.as_str(),
             "event": {
                 "room_id": self.id, "sender": draft.sender, "type": draft.event_type, "state_key": draft.state_key,
-                "content": draft.content, "prev_events": [last.event_id()], "auth_events": self.auth_events(draft),
+                "content": draft.content, "prev_events": [reference(last.event_id())], "auth_events": auth_events,
                 "depth": last.depth() + 1,
             },
         })

@@ -272,6 +272,19 @@ impl Server {
         Some(ids.await)
     }
 
+    /// The ids of the events of the current state.
+    pub(crate) async fn current_state(&self, room: &RoomId) -> Vec<EventId> {
+        let mut ids = self
+            .read(room, |tx, room, _| {
+                let snapshot = room_rows::by_number(tx, room)?.state.expect("the room has a state");
+                let state = state_rows::load(tx, snapshot)?;
+                state.iter().map(|(_, event)| event_rows::id(tx, event)).collect::<Result<Vec<_>, _>>()
+            })
+            .await;
+        ids.sort_unstable();
+        ids
+    }
+
     /// The id of an event of the current state.
     pub(crate) async fn current(&self, room: &RoomId, event_type: &str, state_key: &str) -> Option<EventId> {
         let (event_type, state_key) = (event_type.to_owned(), state_key.to_owned());

@@ -1,5 +1,6 @@
 //! Events and what they contain, verdicts and redactions.
 
+use events::room_version::EventIdFormat;
 use events::{EventId, Object, Pdu, RoomVersion};
 
 use crate::numbers::{EventNumber, RoomNumber};
@@ -56,7 +57,8 @@ pub fn id(tx: &ReadTx<'_>, event: EventNumber) -> Result<EventId, StoreError> {
 
 /// Stores an event's content if it is not there, and returns its number.
 ///
-/// A full copy takes the place of a mangled one. What came from outside of the graph and was never judged is stored anew.
+/// A full copy takes the place of a mangled one, if it is one of the same event: where ids are chosen, another may have the same.
+/// What came from outside of the graph and was never judged is stored anew.
 pub fn store(tx: &mut WriteTx<'_>, room: RoomNumber, pdu: &Pdu, rejected: bool) -> Result<EventNumber, StoreError> {
     let event = intern(tx, room, pdu.event_id())?;
     tx.execute(
@@ -64,6 +66,9 @@ pub fn store(tx: &mut WriteTx<'_>, room: RoomNumber, pdu: &Pdu, rejected: bool) 
           WHERE event = ?1 AND NOT EXISTS (SELECT 1 FROM verdicts WHERE verdicts.event = bodies.event)",
         &[&event],
     )?;
+    if is_of_another(tx, event, pdu)? {
+        return Ok(event);
+    }
     let stored = tx.execute(
         "INSERT INTO bodies (event, room, type, state_key, sender, origin_server_ts, mangled, rejected, json)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
@@ -92,6 +97,17 @@ pub fn store(tx: &mut WriteTx<'_>, room: RoomNumber, pdu: &Pdu, rejected: bool) 
         }
     }
     Ok(event)
+}
+
+/// Says whether what is stored under the number of an event with a chosen id is another event.
+fn is_of_another(tx: &ReadTx<'_>, event: EventNumber, pdu: &Pdu) -> Result<bool, StoreError> {
+    match pdu.version().rules().event_id {
+        EventIdFormat::ReferenceHash | EventIdFormat::UrlSafeReferenceHash => Ok(false),
+        EventIdFormat::Chosen => {
+            let stored = load(tx, pdu.version(), event)?;
+            Ok(stored.is_some_and(|stored| stored.pdu.reference() != pdu.reference()))
+        }
+    }
 }
 
 /// Says whether an event was refused.

@@ -1,7 +1,8 @@
 //! The handshakes of membership: join, leave, knock, invite. S2S API, "Joining Rooms", "Leaving Rooms", "Knocking upon a
 //! room", "Inviting to a room".
 
-use events::{EventId, Object, RoomId, ServerName, UserId};
+use events::room_version::EventIdFormat;
+use events::{EventId, Object, RoomId, RoomVersion, ServerName, UserId};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -20,6 +21,17 @@ pub struct Template {
     pub room_version: Option<String>,
     /// An event without hashes and signatures, in which only a few fields are worth reading.
     pub event: Object,
+}
+
+/// An invite of somebody else's user.
+#[derive(Debug, Clone)]
+pub struct Invite<'a> {
+    /// The version of the room.
+    pub room_version: RoomVersion,
+    /// The event, signed by us.
+    pub event: &'a Object,
+    /// What tells the user about the room.
+    pub room_state: Vec<Value>,
 }
 
 /// What `/send_join` answers.
@@ -155,21 +167,50 @@ impl Requests {
         Ok(answer.knock_room_state)
     }
 
-    /// `PUT /invite`, version 2; `body` has the event, its room version and the stripped state. Returns the event with the signature of the invited user's server.
+    /// `PUT /invite`, version 2, or version 1 where that is all there is and the room is of the kind that it knows. Returns the
+    /// event with the signature of the invited user's server.
     pub async fn invite(
         &self,
         server: &ServerName,
         room: &RoomId,
         event_id: &EventId,
-        body: &Value,
+        invite: Invite<'_>,
     ) -> Result<Box<RawValue>, RequestError> {
-        let path = path_of("v2", "invite", room, event_id);
-        let Some(body) = body.as_object() else {
-            let reason = "what we were about to send is no object".to_owned();
-            return Err(RequestError::Malformed { server: server.clone(), path, reason });
+        let path = |version| path_of(version, "invite", room, event_id);
+        let body = invite.as_version_2();
+        let question = Question::put(path("v2"), &body, LONG_LIMITS);
+        let answer: InviteAnswer = match self.ask(server, question).await {
+            Err(error) if error.is_unrecognized() && invite.is_of_version_1() => {
+                let body = invite.as_version_1();
+                let question = Question::put(path("v1"), &body, LONG_LIMITS);
+                let Pair(_, answer) = self.ask(server, question).await?;
+                answer
+            }
+            answer => answer?,
         };
-        let answer: InviteAnswer = self.ask(server, Question::put(path, body, LONG_LIMITS)).await?;
         Ok(answer.event)
+    }
+}
+
+impl Invite<'_> {
+    fn as_version_2(&self) -> Object {
+        Object::from_iter([
+            ("room_version".to_owned(), self.room_version.as_str().into()),
+            ("event".to_owned(), Value::Object(self.event.clone())),
+            ("invite_room_state".to_owned(), Value::Array(self.room_state.clone())),
+        ])
+    }
+
+    /// Version 1 says nothing of the room's version: whoever knows no other takes it for one of the first two.
+    fn is_of_version_1(&self) -> bool {
+        self.room_version.rules().event_id == EventIdFormat::Chosen
+    }
+
+    fn as_version_1(&self) -> Object {
+        let unsigned = Object::from_iter([("invite_room_state".to_owned(), Value::Array(self.room_state.clone()))]);
+        let mut event = self.event.clone();
+        event.insert("unsigned".to_owned(), Value::Object(unsigned));
+        event
     }
 }
 

@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use ::events::{EventId, KeyId, RoomAlias, RoomId, SigningKey, UserId};
+use ::events::{EventId, KeyId, RoomAlias, RoomId, RoomVersion, SigningKey, UserId};
 use bytes::Bytes;
 use handles::Handles;
 use persistence::Database;
@@ -94,6 +94,26 @@ async fn version_one_of_send_join_serves_where_that_is_all_there_is() {
     let asked = scripted.asked.lock().unwrap();
     assert!(asked[0].0.contains("/v2/send_join/") && asked[1].0.contains("/v1/send_join/"));
     assert!(asked.iter().all(|(_, body)| *body == json!({ "x": 1 })));
+}
+
+#[tokio::test]
+async fn version_one_of_invite_serves_for_the_rooms_that_it_knows() {
+    let event = object(json!({ "type": "m.room.member" }));
+    let state = vec![json!({ "type": "m.room.create" })];
+    for (room_version, serves) in [(RoomVersion::V1, true), (RoomVersion::V2, true), (RoomVersion::V3, false)] {
+        let answer = json!([200, { "event": { "n": 1 } }]);
+        let (requests, scripted) = world(vec![("/_matrix/federation/v1/invite", 200, answer)]).await;
+        let invite = Invite { room_version, event: &event, room_state: state.clone() };
+        let signed = requests.invite(&b(), &room(), &self::event(), invite).await;
+        assert_eq!(signed.is_ok_and(|signed| signed.get() == "{\"n\":1}"), serves, "{room_version}");
+        let asked = scripted.asked.lock().unwrap();
+        assert_eq!(
+            asked[0].1,
+            json!({ "room_version": room_version.as_str(), "event": event, "invite_room_state": state })
+        );
+        let by_version_1 = json!({ "type": "m.room.member", "unsigned": { "invite_room_state": state } });
+        assert_eq!(asked.get(1).map(|(_, body)| body), serves.then_some(&by_version_1));
+    }
 }
 
 #[tokio::test]
