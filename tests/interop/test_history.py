@@ -75,6 +75,21 @@ async def test_invited_history(here, there, version):
     await eventually(readable, "what was said since the invite")
 
 
+@pytest.mark.versions("6", "12")
+async def test_what_was_said_before_is_found_by_its_time(here, there, version):
+    """Who joins late finds events from before by their time: the own server asks the one that was there."""
+    alice, bob, room, before = await room_with_past(here, there, version, "shared", 10)
+    times = [(await alice.event(room, event_id))["origin_server_ts"] for event_id in before]
+    await bob.join(room, via=here.name)
+    await settled_join(room, bob, alice)
+    for user in (alice, bob):
+        for direction in ("f", "b"):
+            found = await user.event_by_time(room, times[4], direction)
+            assert found["origin_server_ts"] == times[4], f"{user.id} finds {found}, not one of {times}"
+        event = await user.event(room, found["event_id"])
+        assert event["origin_server_ts"] == times[4]
+
+
 async def room_with_past(here, there, version: str, visibility: str, messages: int):
     """Makes a room of alice's with messages that were sent before bob joins; returns their ids in order."""
     alice, bob = await here.user("alice"), await there.user("bob")

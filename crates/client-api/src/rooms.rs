@@ -49,6 +49,7 @@ fn talking() -> Router<ClientApi> {
         .route("/_matrix/client/v3/rooms/{room_id}/event/{event_id}", get(history::event))
         .route("/_matrix/client/v3/rooms/{room_id}/messages", get(history::messages))
         .route("/_matrix/client/v3/rooms/{room_id}/context/{event_id}", get(history::context))
+        .route("/_matrix/client/v1/rooms/{room_id}/timestamp_to_event", get(history::by_time))
         .route("/_matrix/client/v3/rooms/{room_id}/typing/{user_id}", put(receipts::typing))
         .route("/_matrix/client/v3/rooms/{room_id}/receipt/{receipt_type}/{event_id}", post(receipts::receipt))
         .route("/_matrix/client/v3/rooms/{room_id}/read_markers", post(receipts::read_markers))

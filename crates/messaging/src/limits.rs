@@ -24,6 +24,8 @@ pub const SUBSCRIPTION_PAGE: u32 = 100;
 pub const IGNORED_USERS_MAX: usize = 10_000;
 /// Events looked at for one page of history. A page is counted by position, so that hidden events cannot end it early.
 pub const PAGE_LOOK_MAX: usize = 1_000;
+/// Events looked at to find the nearest to a time.
+pub const TIMES_LOOK_MAX: usize = 1_000;
 /// Events read from the database at once for a page or a timeline.
 pub const LOOK_STEP: u32 = 100;
 /// Events looked at for the timeline of one room in one sync.

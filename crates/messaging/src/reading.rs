@@ -1,8 +1,9 @@
 //! Reading rooms as a user: who may see what, and what they get.
 //!
 //! [`Sight`] is the one gate for users. [`format`] writes events for clients, [`history`] pages through a room and shows what
-//! surrounds an event, [`state`] answers about the state and the members, [`HistoryPoint`] is the token that clients hold.
+//! surrounds an event, [`by_time`] finds an event, [`state`] answers about the state and the members, [`HistoryPoint`] is the token that clients hold.
 
+pub mod by_time;
 pub mod format;
 pub mod history;
 mod point;

@@ -9,15 +9,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use events::{EventId, Pdu, RoomId, ServerName};
 use persistence::StoreError;
 use persistence::transactions::events as event_rows;
-use persistence::transactions::graph as graph_rows;
+use persistence::transactions::graph::{self as graph_rows, Direction};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 
 use crate::fetch::{Effort, Outliers, reachable};
 use crate::graph::Graph;
-use crate::intake::References;
-use crate::limits::{BACKFILL_EDGES_MAX, BACKFILL_EVENTS_MAX, BACKFILL_GAPS_MAX, BACKFILL_TIME_MAX};
+use crate::intake::{References, is_placed};
+use crate::limits::{
+    BACKFILL_BATCHES_MAX, BACKFILL_EDGES_MAX, BACKFILL_EVENTS_MAX, BACKFILL_GAPS_MAX, BACKFILL_TIME_MAX,
+};
 use crate::outliers::in_order_of_parents;
 use crate::past::{Behind, Past};
+
+/// Whether an event from `told` is on the right side of `at`, and nearer than one from `found`.
+fn is_nearer(told: i64, at: i64, direction: Direction, found: Option<i64>) -> bool {
+    match direction {
+        Direction::Forwards => told >= at && found.is_none_or(|found| told < found),
+        Direction::Backwards => told <= at && found.is_none_or(|found| told > found),
+    }
+}
 
 /// Events that are named as parents and have no place, and who may know them, best first.
 struct Gaps {
@@ -47,6 +57,56 @@ impl Graph {
         let before: BTreeSet<EventId> = gaps.events.into_iter().collect();
         let now: BTreeSet<EventId> = self.gaps(&row, topological).await?.events.into_iter().collect();
         Ok(before.difference(&now).count())
+    }
+
+    /// Asks other servers for an event nearer to a time than the one from `found`, and fills the gaps down to it. Returns how many
+    /// events came.
+    pub async fn backfill_towards(
+        &self,
+        room_id: &RoomId,
+        at: i64,
+        direction: Direction,
+        found: Option<i64>,
+    ) -> Result<usize, StoreError> {
+        let id = room_id.clone();
+        let Some(row) = self.database().read(move |tx| room_rows::by_id(tx, &id)).await? else { return Ok(0) };
+        let gaps = self.gaps(&row, i64::MAX).await?;
+        if gaps.events.is_empty() {
+            return Ok(0);
+        }
+        let effort = Effort::new(self.handles(), BACKFILL_TIME_MAX);
+        for server in self.servers_to_ask(&row, gaps.servers).await? {
+            match effort.within(self.requests().event_by_time(&server, room_id, at, direction)).await {
+                Some(Ok(told)) if is_nearer(told.origin_server_ts, at, direction, found) => {
+                    let came = self.backfill_down_to(&row, &told.event_id, &effort).await?;
+                    if came > 0 {
+                        return Ok(came);
+                    }
+                }
+                Some(Ok(_)) => {}
+                Some(Err(error)) => {
+                    tracing::info!(server.name = %server, room.id = %room_id, "No event by its time: {error}");
+                }
+                None => break,
+            }
+        }
+        Ok(0)
+    }
+
+    /// Fills the gaps from the newest on, until an event has its place. What lies between has its place then, too.
+    async fn backfill_down_to(&self, row: &RoomRow, event: &EventId, effort: &Effort) -> Result<usize, StoreError> {
+        let mut came = 0;
+        for _ in 0..BACKFILL_BATCHES_MAX {
+            let (number, id) = (row.number, event.clone());
+            if effort.is_spent() || self.database().read(move |tx| is_placed(tx, number, &id)).await? {
+                break;
+            }
+            match self.backfill(&row.room_id, i64::MAX).await? {
+                0 => break,
+                more => came += more,
+            }
+        }
+        Ok(came)
     }
 
     async fn gaps(&self, row: &RoomRow, topological: i64) -> Result<Gaps, StoreError> {

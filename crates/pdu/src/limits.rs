@@ -41,6 +41,8 @@ pub const BACKFILL_EVENTS_MAX: usize = 100;
 pub const BACKFILL_GAPS_MAX: u32 = 20;
 /// Events of one backfilled batch for which the state before them is asked for.
 pub const BACKFILL_EDGES_MAX: usize = 5;
+/// Batches of history that are fetched to reach an event of which another server tells.
+pub const BACKFILL_BATCHES_MAX: usize = 50;
 /// How long one backfill may take.
 pub const BACKFILL_TIME_MAX: Duration = Duration::from_secs(60);
 /// Events that answering one `/backfill` or `/get_missing_events` may look at: those that are not shown cost, too.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, BinaryHeap};
 
 use events::{EventId, Pdu, RoomId, RoomVersion, ServerName, Value};
-use persistence::transactions::graph::{self as graph_rows, Outcome};
+use persistence::transactions::graph::{self as graph_rows, Direction, Outcome};
+use persistence::transactions::history::{self as history_rows, TimePoint};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::{events as event_rows, state as state_rows};
 use persistence::{EventNumber, ReadTx, RoomNumber, StoreError};
@@ -11,7 +12,8 @@ use serde_json::json;
 use transport::ApiError;
 use transport::questions::{Answer, EventQuestions, MissingEvents};
 
-use crate::gates::{may_read_room, may_see, show};
+use crate::extremities::DUMMY_EVENT_TYPE;
+use crate::gates::{Sight, may_read_room, may_see, show};
 use crate::graph::Graph;
 use crate::limits::{BACKFILL_EVENTS_MAX, MISSING_EVENTS_MAX, WALKED_EVENTS_MAX};
 
@@ -125,6 +127,20 @@ impl EventQuestions for Graph {
                 })
                 .await?;
             Ok(json!({ "auth_chain": into_values(chain) }))
+        })
+    }
+
+    fn event_by_time<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        room_id: &'a RoomId,
+        at: i64,
+        direction: Direction,
+    ) -> Answer<'a> {
+        Box::pin(async move {
+            let found =
+                self.ask(origin, room_id, move |tx, room, origin| nearest(tx, room, origin, at, direction)).await?;
+            Ok(json!({ "event_id": found.event_id(), "origin_server_ts": found.origin_server_ts() }))
         })
     }
 
@@ -252,6 +268,25 @@ fn walk_back(
         }
     }
     Ok(found)
+}
+
+/// `/timestamp_to_event`: the nearest event that `origin` may see whole.
+fn nearest(
+    tx: &ReadTx<'_>,
+    room: &RoomRow,
+    origin: &ServerName,
+    at: i64,
+    direction: Direction,
+) -> Result<Pdu, ApiError> {
+    let from = TimePoint::start(at, direction);
+    let walked_max = u32::try_from(WALKED_EVENTS_MAX).unwrap_or(u32::MAX);
+    for place in history_rows::by_time(tx, room.number, from, direction, walked_max)? {
+        let Some(stored) = event_rows::load(tx, room.version, place.event)? else { continue };
+        if stored.pdu.event_type() != DUMMY_EVENT_TYPE && may_see(tx, &stored, origin, room)? == Sight::Full {
+            return Ok(stored.pdu);
+        }
+    }
+    Err(ApiError::not_found(format!("there is no event that {origin} may see on that side of {at}")))
 }
 
 /// `/get_missing_events`: what lies between `latest_events` (left out) and `earliest_events`, oldest first.

@@ -17,7 +17,7 @@ use serde_json::Value;
 use transport::{CallError, CallLimits, Client, Rest};
 
 pub use handshakes::{Invite, Joined, Members, Template};
-pub use history::{BACKFILL_MAX, MISSING_EVENTS_MAX, RoomStateIds};
+pub use history::{BACKFILL_MAX, MISSING_EVENTS_MAX, RoomStateIds, TimedEvent};
 pub use media::MediaRequests;
 
 /// For a question that can be answered from a few rows.

@@ -19,6 +19,7 @@ use crate::health::Health;
 use crate::key_ring::{KeyRing, OldKey};
 use crate::questions::*;
 use crate::server::{ServerContext, router};
+use persistence::transactions::graph::Direction;
 
 /// How long an answer takes.
 const LATENCY: Duration = Duration::from_millis(50);
@@ -191,6 +192,15 @@ impl EventQuestions for Calls {
     }
     fn event_auth<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> Answer<'a> {
         self.note(format!("{origin} event_auth {room_id} {event_id}"))
+    }
+    fn event_by_time<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        room_id: &'a RoomId,
+        at: i64,
+        direction: Direction,
+    ) -> Answer<'a> {
+        self.note(format!("{origin} event_by_time {room_id} {at} {direction:?}"))
     }
     fn backfill<'a>(
         &'a self,

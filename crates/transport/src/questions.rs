@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use events::{EventId, Object, RoomAlias, RoomId, ServerName, UserId};
 use futures_util::stream::BoxStream;
+use persistence::transactions::graph::Direction;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -75,6 +76,14 @@ pub trait EventQuestions: Send + Sync {
     fn state_ids<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> Answer<'a>;
     /// `GET /event_auth/{roomId}/{eventId}`
     fn event_auth<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> Answer<'a>;
+    /// `GET /timestamp_to_event/{roomId}`
+    fn event_by_time<'a>(
+        &'a self,
+        origin: &'a ServerName,
+        room_id: &'a RoomId,
+        at: i64,
+        direction: Direction,
+    ) -> Answer<'a>;
     /// `GET /backfill/{roomId}`
     fn backfill<'a>(
         &'a self,

@@ -99,6 +99,7 @@ fn federation_v1() -> Router<ServerContext> {
         .route("/_matrix/federation/v1/state/{roomId}", get(events::state))
         .route("/_matrix/federation/v1/state_ids/{roomId}", get(events::state_ids))
         .route("/_matrix/federation/v1/event_auth/{roomId}/{eventId}", get(events::event_auth))
+        .route("/_matrix/federation/v1/timestamp_to_event/{roomId}", get(events::timestamp_to_event))
         .route("/_matrix/federation/v1/backfill/{roomId}", get(backfill::backfill))
         .route("/_matrix/federation/v1/get_missing_events/{roomId}", post(backfill::get_missing_events))
         .route("/_matrix/federation/v1/make_join/{roomId}/{userId}", get(membership::make_join))

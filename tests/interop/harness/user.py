@@ -119,6 +119,11 @@ class User:
     async def event(self, room: str, event_id: str) -> dict:
         return await self.request("GET", f"/client/v3/rooms/{quote(room, safe='')}/event/{quote(event_id, safe='')}")
 
+    async def event_by_time(self, room: str, time: int, direction: str) -> dict:
+        """Returns the id and the time of the event nearest to a time."""
+        path = f"/client/v1/rooms/{quote(room, safe='')}/timestamp_to_event"
+        return await self.request("GET", path, ts=time, dir=direction)
+
     async def state(self, room: str) -> dict[tuple[str, str], dict]:
         """Returns the room's current state: (type, state key) to event."""
         events = check(await self.nio.room_get_state(room)).events

@@ -30,14 +30,27 @@ pub(crate) async fn event(State(api): State<ClientApi>, who: Authenticated, path
     Ok(Json(api.messaging().event(&who.viewer(), &room_id, &event_id).await?))
 }
 
+/// `GET /_matrix/client/v1/rooms/{roomId}/timestamp_to_event`
+pub(crate) async fn by_time(State(api): State<ClientApi>, who: Authenticated, path: Path, query: Query) -> Answer {
+    let (room_id, direction): (RoomId, _) = (path.id("room_id")?, direction(&query)?);
+    let text = query.get("ts").ok_or_else(|| ApiError::missing_param("ts"))?;
+    let at = text.parse().map_err(|_| ApiError::invalid_param("`ts` must be a number of milliseconds"))?;
+    let found = api.messaging().event_by_time(&who.viewer(), &room_id, at, direction).await?;
+    Ok(Json(json!({ "event_id": found.event_id, "origin_server_ts": found.origin_server_ts })))
+}
+
+fn direction(query: &Query) -> Result<Direction, ApiError> {
+    match query.get("dir") {
+        Some("b") => Ok(Direction::Backwards),
+        Some("f") => Ok(Direction::Forwards),
+        Some(other) => Err(ApiError::invalid_param(format!("`dir` cannot be {other}"))),
+        None => Err(ApiError::missing_param("dir")),
+    }
+}
+
 /// `GET /_matrix/client/v3/rooms/{roomId}/messages`
 pub(crate) async fn messages(State(api): State<ClientApi>, who: Authenticated, path: Path, query: Query) -> Answer {
-    let direction = match query.get("dir") {
-        Some("b") => Direction::Backwards,
-        Some("f") => Direction::Forwards,
-        Some(other) => return Err(ApiError::invalid_param(format!("`dir` cannot be {other}"))),
-        None => return Err(ApiError::missing_param("dir")),
-    };
+    let direction = direction(&query)?;
     let room_id: RoomId = path.id("room_id")?;
     let request = PageRequest {
         from: point(&query, "from")?,

@@ -1,8 +1,10 @@
 //! Pages of history, what surrounds an event, members and state.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use crate::harness::server;
+use crate::harness::{Answer, Server, server, servers};
 use crate::rooms::{bodies, escaped, keys};
 
 const ALICE: &str = "@alice:a.test";
@@ -152,4 +154,86 @@ async fn who_never_came_in_sees_nothing_of_a_shared_history() {
     let later = server.say(&alice, &room, "later").await;
     let path = format!("v3/rooms/{}/event/{}", escaped(&room), escaped(&later));
     assert_eq!(server.get(&path, &bob).await.error(), (404, "M_NOT_FOUND"));
+}
+
+/// The event at that time, before it or after it.
+async fn by_time(server: &Server, token: &str, room: &str, at: i64, direction: &str) -> Answer {
+    let path = format!("v1/rooms/{}/timestamp_to_event?ts={at}&dir={direction}", escaped(room));
+    server.get(&path, token).await
+}
+
+fn id_of(answer: Answer) -> String {
+    answer.ok()["event_id"].as_str().unwrap().to_owned()
+}
+
+/// Says something each minute. Returns when, and the event's id.
+async fn one_a_minute(server: &Server, token: &str, room: &str, messages: usize) -> Vec<(i64, String)> {
+    let mut said = Vec::new();
+    for number in 0..messages {
+        server.handles.clock.sleep(Duration::from_secs(60)).await;
+        said.push((server.handles.clock.now(), server.say(token, room, &format!("message {number}")).await));
+    }
+    said
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_are_found_by_their_time() {
+    let server = server().await;
+    let (alice, bob) = (server.register("alice").await, server.register("bob").await);
+    let room = server.room(&alice).await;
+    let said = one_a_minute(&server, &alice, &room, 3).await;
+    let (at, id) = &said[1];
+    let found = by_time(&server, &alice, &room, *at, "f").await.ok();
+    assert_eq!(found, json!({ "event_id": id, "origin_server_ts": at }));
+    assert_eq!(id_of(by_time(&server, &alice, &room, *at, "b").await), *id);
+    assert_eq!(id_of(by_time(&server, &alice, &room, at + 1, "f").await), said[2].1);
+    assert_eq!(id_of(by_time(&server, &alice, &room, at - 1, "b").await), said[0].1);
+    assert_eq!(by_time(&server, &alice, &room, said[2].0 + 1, "f").await.error(), (404, "M_NOT_FOUND"));
+    assert_eq!(by_time(&server, &alice, &room, 1, "b").await.error(), (404, "M_NOT_FOUND"));
+    assert_eq!(by_time(&server, &bob, &room, *at, "f").await.error(), (403, "M_FORBIDDEN"));
+    let path = format!("v1/rooms/{}/timestamp_to_event", escaped(&room));
+    for (query, errcode) in [
+        ("", "M_MISSING_PARAM"),
+        ("?ts=1", "M_MISSING_PARAM"),
+        ("?dir=f", "M_MISSING_PARAM"),
+        ("?ts=1&dir=x", "M_INVALID_PARAM"),
+        ("?ts=x&dir=f", "M_INVALID_PARAM"),
+    ] {
+        assert_eq!(server.get(&format!("{path}{query}"), &alice).await.error(), (400, errcode), "{query}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_its_time_nobody_finds_what_is_not_for_them() {
+    let server = server().await;
+    let (alice, bob) = (server.register("alice").await, server.register("bob").await);
+    let room = server.room(&alice).await;
+    server.set(&alice, &room, "m.room.history_visibility", json!({ "history_visibility": "joined" })).await;
+    let before = one_a_minute(&server, &alice, &room, 2).await;
+    server.handles.clock.sleep(Duration::from_secs(60)).await;
+    server.join(&bob, &room).await;
+    server.handles.clock.sleep(Duration::from_secs(60)).await;
+    let after = [(server.handles.clock.now(), server.say(&alice, &room, "for both").await)];
+    let found = id_of(by_time(&server, &bob, &room, before[0].0, "f").await);
+    assert!(found != before[0].1 && found != before[1].1, "his own join is what he finds");
+    assert_eq!(id_of(by_time(&server, &bob, &room, after[0].0, "f").await), after[0].1);
+    let ignored = json!({ "ignored_users": { ALICE: {} } });
+    server.put(&format!("v3/user/{BOB}/account_data/m.ignored_user_list"), &bob, ignored).await.ok();
+    assert_eq!(by_time(&server, &bob, &room, after[0].0, "f").await.error(), (404, "M_NOT_FOUND"));
+}
+
+/// What came before the own server did is asked of others, and what lies between is fetched.
+#[tokio::test(start_paused = true)]
+async fn events_from_before_are_found_by_their_time() {
+    let [a, b] = servers(["a.test", "b.test"]).await;
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    let room = a.room(&alice).await;
+    let said = one_a_minute(&a, &alice, &room, 250).await;
+    b.post(&format!("v3/join/{}?via=a.test", escaped(&room)), &bob, json!({})).await.ok();
+    for (number, direction, shift) in [(200, "b", 0), (3, "f", -1), (100, "b", 1)] {
+        let (at, id) = &said[number];
+        assert_eq!(id_of(by_time(&b, &bob, &room, at + shift, direction).await), *id, "{number}");
+        let context = format!("context/{}?limit=2", escaped(id));
+        assert_eq!(b.read(&bob, &room, &context).await["event"]["content"]["body"], format!("message {number}"));
+    }
 }

@@ -1,5 +1,7 @@
 //! What other servers may read.
 
+use std::time::Duration;
+
 use events::{EventId, RoomVersion, Value};
 use http::Method;
 use persistence::transactions::graph::Outcome;
@@ -136,11 +138,15 @@ async fn what_was_said_before_a_server_came_is_redacted_if_the_room_wants_that()
     let world = World::new();
     let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
     let room = a.create_room("@alice:a.test", V).await;
+    let a_moment = || world.handles.clock.sleep(Duration::from_millis(10));
     let open = a.say(&room, "@alice:a.test", "open").await;
+    a_moment().await;
     a.send(&room, state("@alice:a.test", "m.room.history_visibility", json!({ "history_visibility": "joined" })))
         .await
         .unwrap();
+    a_moment().await;
     let closed = a.say(&room, "@alice:a.test", "closed").await;
+    a_moment().await;
     evil.join(&a, &room, V, "@eve:evil.test").await;
     let last = a.say(&room, "@alice:a.test", "last").await;
     let body_of = |event: EventId| {
@@ -150,6 +156,20 @@ async fn what_was_said_before_a_server_came_is_redacted_if_the_room_wants_that()
     assert_eq!(body_of(open.clone()).await, "open");
     assert_eq!(body_of(closed.clone()).await, Value::Null);
     assert_eq!(body_of(last.clone()).await, "last");
+    // What it may not read it is not told the id of, by the time either.
+    let by_time = |from: &EventId, direction: &str| {
+        let (a, evil, room, from, direction) = (&a, &evil, &room, from.clone(), direction.to_owned());
+        async move {
+            let at = a.visible(room, &from).await.unwrap().origin_server_ts();
+            let path = format!("v1/timestamp_to_event/{room}?ts={at}&dir={direction}");
+            evil.get(a, &path).await.map(|found| found["event_id"].as_str().unwrap().to_owned())
+        }
+    };
+    assert_eq!(by_time(&open, "b").await.unwrap(), open.as_str());
+    assert_ne!(by_time(&closed, "f").await.unwrap(), closed.as_str());
+    assert_ne!(by_time(&closed, "b").await.unwrap(), closed.as_str());
+    let future = format!("v1/timestamp_to_event/{room}?ts=9000000000000&dir=f");
+    assert_eq!(refusal(evil.get(&a, &future).await).0, 404);
     // The chain is unbroken.
     let backfilled = evil.get(&a, &format!("v1/backfill/{room}?v={last}&limit=100")).await.unwrap();
     let ids = listed(&backfilled);
@@ -218,6 +238,7 @@ async fn a_denied_server_is_refused_on_every_endpoint_that_the_specification_nam
         (Method::GET, format!("v1/state_ids/{room}?event_id={event}"), None),
         (Method::GET, format!("v1/backfill/{room}?v={event}&limit=10"), None),
         (Method::GET, format!("v1/event_auth/{room}/{event}"), None),
+        (Method::GET, format!("v1/timestamp_to_event/{room}?ts=0&dir=f"), None),
         (Method::POST, format!("v1/get_missing_events/{room}"), Some(missing)),
     ] {
         let refused = refusal(evil.ask(&a, method, &path, body).await);

@@ -23,6 +23,7 @@ CREATE TABLE bodies (
     redacted_by BIGINT,
     json TEXT NOT NULL
 );
+CREATE INDEX bodies_by_time ON bodies (room, origin_server_ts);
 CREATE INDEX bodies_state_by_room ON bodies (room) WHERE state_key IS NOT NULL;
 
 CREATE TABLE auth_edges (

@@ -143,3 +143,52 @@ pub fn last_before(tx: &ReadTx<'_>, room: RoomNumber, point: TopologicalPoint) -
         place_row,
     )
 }
+
+/// A point in the order of the times that senders gave: at the event of this number among those of the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimePoint {
+    /// Milliseconds since 1970.
+    pub at: i64,
+    /// The event's number.
+    pub event: i64,
+}
+
+impl TimePoint {
+    /// Where a search for the events from a time on begins: before all events of that time, or behind them.
+    pub fn start(at: i64, direction: Direction) -> Self {
+        let event = match direction {
+            Direction::Forwards => i64::MIN,
+            Direction::Backwards => i64::MAX,
+        };
+        Self { at, event }
+    }
+}
+
+/// Returns up to `limit` accepted events of a room behind `from` in the direction, the nearest first.
+pub fn by_time(
+    tx: &ReadTx<'_>,
+    room: RoomNumber,
+    from: TimePoint,
+    direction: Direction,
+    limit: u32,
+) -> Result<Vec<Place>, StoreError> {
+    let sql = match direction {
+        Direction::Forwards => {
+            "SELECT graph.event, graph.arrival, graph.topological, graph.state_before, graph.state_after, graph.outcome
+               FROM bodies
+               JOIN graph ON graph.event = bodies.event
+              WHERE bodies.room = ?1 AND (bodies.origin_server_ts, bodies.event) > (?2, ?3) AND graph.outcome = 0
+              ORDER BY bodies.origin_server_ts, bodies.event
+              LIMIT ?4"
+        }
+        Direction::Backwards => {
+            "SELECT graph.event, graph.arrival, graph.topological, graph.state_before, graph.state_after, graph.outcome
+               FROM bodies
+               JOIN graph ON graph.event = bodies.event
+              WHERE bodies.room = ?1 AND (bodies.origin_server_ts, bodies.event) < (?2, ?3) AND graph.outcome = 0
+              ORDER BY bodies.origin_server_ts DESC, bodies.event DESC
+              LIMIT ?4"
+        }
+    };
+    tx.query_all(sql, &[&room, &from.at, &from.event, &limit], place_row)
+}

@@ -1,6 +1,7 @@
 //! Questions about the events of rooms. S2S API, "Retrieving events", "Backfilling and retrieving missing events".
 
 use events::{EventId, Object, RoomId, ServerName, Value};
+use persistence::transactions::graph::Direction;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use transport::path::PathBuilder;
@@ -19,6 +20,15 @@ pub struct RoomStateIds {
     pub pdu_ids: Vec<EventId>,
     /// The events that authorise them.
     pub auth_chain_ids: Vec<EventId>,
+}
+
+/// An event and when its sender says to have sent it, as `/timestamp_to_event` names it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TimedEvent {
+    /// The event.
+    pub event_id: EventId,
+    /// In milliseconds since 1970.
+    pub origin_server_ts: i64,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +80,23 @@ impl Requests {
         let path = PathBuilder::new("/_matrix/federation/v1/event").segment(event).finish();
         let answer: Pdus = self.ask(server, Question::get(path, LONG_LIMITS)).await?;
         Ok(answer.pdus.into_iter().next())
+    }
+
+    /// `GET /timestamp_to_event`: the event nearest to a time.
+    pub async fn event_by_time(
+        &self,
+        server: &ServerName,
+        room: &RoomId,
+        at: i64,
+        direction: Direction,
+    ) -> Result<TimedEvent, RequestError> {
+        let direction = match direction {
+            Direction::Forwards => "f",
+            Direction::Backwards => "b",
+        };
+        let path = PathBuilder::new("/_matrix/federation/v1/timestamp_to_event").segment(room);
+        let path = path.query("ts", at.to_string()).query("dir", direction).finish();
+        self.ask(server, Question::get(path, LONG_LIMITS)).await
     }
 
     /// `GET /event_auth`: all events that authorise `event`, directly or not.

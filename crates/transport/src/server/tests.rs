@@ -47,6 +47,12 @@ async fn every_endpoint_reaches_its_question() {
         ("GET", v1("event_auth").segment(room).segment(event), None, "a.test event_auth !r/x:b.test $e+/x"),
         (
             "GET",
+            v1("timestamp_to_event").segment(room).query("ts", "-5").query("dir", "b"),
+            None,
+            "a.test event_by_time !r/x:b.test -5 Backwards",
+        ),
+        (
+            "GET",
             v1("backfill").segment(room).query("v", event).query("v", "$2").query("limit", "5000"),
             None,
             "a.test backfill !r/x:b.test [$e+/x, $2] 100",
@@ -246,6 +252,10 @@ async fn broken_requests_get_the_error_that_fits() {
         ("GET", "backfill/!r?limit=1", None, 400, "M_MISSING_PARAM"),
         ("GET", "backfill/!r?v=$e&limit=-1", None, 400, "M_INVALID_PARAM"),
         ("GET", "backfill/!r?v=$e&limit=x", None, 400, "M_INVALID_PARAM"),
+        ("GET", "timestamp_to_event/!r?dir=f", None, 400, "M_MISSING_PARAM"),
+        ("GET", "timestamp_to_event/!r?ts=5", None, 400, "M_MISSING_PARAM"),
+        ("GET", "timestamp_to_event/!r?ts=5&dir=x", None, 400, "M_INVALID_PARAM"),
+        ("GET", "timestamp_to_event/!r?ts=x&dir=f", None, 400, "M_INVALID_PARAM"),
         ("GET", "make_join/!r/@u:b.test", None, 403, "M_FORBIDDEN"),
         ("GET", "event/$forbidden", None, 403, "M_FORBIDDEN"),
         ("GET", "event/$panic", None, 500, "M_UNKNOWN"),

@@ -185,6 +185,31 @@ async fn rules_take_the_place_that_they_are_given() {
     assert_eq!(order().await, ["a", "b", "c"]);
 }
 
+#[tokio::test]
+async fn numbers_in_rules_are_kept_and_compared() {
+    let server = server();
+    let (alice, _) = rules(&server).await;
+    let put = |id: &'static str, condition: Value| {
+        let body = json!({ "actions": ["notify", { "set_tweak": "highlight" }], "conditions": [condition] });
+        let rule = given::rule(&RuleKind::Override, id, &object(body)).unwrap();
+        server.users.add_push_rule(&alice, rule, None, None)
+    };
+    let unknown = json!({ "kind": "org.example.unknown", "x": 1 });
+    put("unknown", unknown.clone()).await.unwrap();
+    put("five", json!({ "kind": "event_property_is", "key": "content.x", "value": 5 })).await.unwrap();
+    put("six", json!({ "kind": "event_property_contains", "key": "content.y", "value": 6 })).await.unwrap();
+    let rules = server.users.push_rules(&alice).await.unwrap();
+    assert_eq!(rules.rule("override", "unknown").unwrap()["conditions"], json!([unknown]));
+    for (content, expected) in [
+        (json!({ "msgtype": "m.text", "x": 5 }), Notification::Highlight),
+        (json!({ "msgtype": "m.text", "x": 4 }), Notification::Notify),
+        (json!({ "msgtype": "m.text", "y": [5, 6] }), Notification::Highlight),
+        (json!({ "msgtype": "m.text", "y": [5] }), Notification::Notify),
+    ] {
+        assert_eq!(rules.evaluate(&message("@bob:a.test", content.clone()), &context()), expected, "{content}");
+    }
+}
+
 #[test]
 fn rules_that_make_no_sense_are_refused() {
     let rule =
