@@ -3,7 +3,7 @@
 use super::base::{Base, Chain};
 use super::budget::{Budget, TooCostly};
 use super::conflicts::Conflicts;
-use super::index_map::EventSet;
+use super::index_map::{Bits, EventSet};
 use crate::auth_graph::{AuthGraph, EventIndex};
 
 /// Returns "the union of the conflicted state set, the conflicted state subgraph, and the auth difference".
@@ -100,7 +100,8 @@ fn subgraph(graph: &AuthGraph, conflicted: &EventSet, budget: &mut Budget) -> Re
     Ok(leads_there.as_slice().to_vec())
 }
 
-/// Returns `from` and all that they cite, directly or not, through events that `goes_through` admits. Cited events come first.
+/// Returns `from` and all that they cite, directly or not, through events that `goes_through` admits, which is asked once of
+/// each. Cited events come first.
 fn walk(
     graph: &AuthGraph,
     from: impl Iterator<Item = EventIndex>,
@@ -108,15 +109,19 @@ fn walk(
     budget: &mut Budget,
 ) -> Result<EventSet, TooCostly> {
     let mut walked = EventSet::new(graph.len());
+    let mut asked = Bits::new(graph.len());
     for event in from {
+        asked.set(event.at());
         walked.insert(event);
     }
     let mut at = 0;
     while let Some(event) = walked.as_slice().get(at).copied() {
         at += 1;
         budget.visit(1 + graph.cited(event).len())?;
-        for cited in graph.cited(event).iter().copied().filter(|cited| goes_through(*cited)) {
-            walked.insert(cited);
+        for cited in graph.cited(event).iter().copied() {
+            if asked.set(cited.at()) && goes_through(cited) {
+                walked.insert(cited);
+            }
         }
     }
     walked.sort();
