@@ -84,6 +84,23 @@ class Graph:
         self.meet(list(range(len(self.branches))))
         return self.grow(0, self.witness, "m.room.message", {"body": "the end"}, None)
 
+    def another_order(self) -> list[dict]:
+        """The events as another server might hear of them: in another order, parents before children all the same."""
+        made = dict(self.events)
+        waits_for = {
+            event_id: {parent for parent in peer_events.referred(event, "prev_events") if parent in made}
+            for event_id, event in self.events
+        }
+        order = []
+        while waits_for:
+            ready = [event_id for event_id, parents in waits_for.items() if not parents]
+            event_id = self.random.choice(ready)
+            del waits_for[event_id]
+            for parents in waits_for.values():
+                parents.discard(event_id)
+            order.append(made[event_id])
+        return order
+
     def grow(self, at: int, sender: str, type: str, content: dict, state_key: str | None, redacts: str | None = None) -> str:
         branch = self.branches[at]
         passes = self.passes(branch, sender, type, content, state_key, redacts)
