@@ -64,6 +64,9 @@ pub enum AppendError {
     /// A message is cited by nobody and is in no state.
     #[error("the event {0} is no state event")]
     NoStateEvent(EventId),
+    /// Where ids are chosen, another event has this one already.
+    #[error("the id {0} is that of another event")]
+    OtherEvent(EventId),
     /// The graph is of another room version.
     #[error("the event {0} is of another room version")]
     OtherVersion(EventId),
@@ -110,7 +113,8 @@ impl AuthGraph {
     /// event, else its number is returned and its standing kept.
     pub fn append(&mut self, mut event: AuthEvent, standing: Standing) -> Result<EventIndex, AppendError> {
         if let Some(index) = self.index_of(event.event_id()) {
-            return Ok(index);
+            let is_same = self.event(index).reference() == event.reference();
+            return if is_same { Ok(index) } else { Err(AppendError::OtherEvent(event.event_id().clone())) };
         }
         if event.version() != self.version {
             return Err(AppendError::OtherVersion(event.event_id().clone()));

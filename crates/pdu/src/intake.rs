@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use events::limits::{AUTH_EVENTS_MAX, PREV_EVENTS_MAX};
 use events::pdu::FormatError;
+use events::room_version::EventIdFormat;
 use events::signature::SignatureError;
 use events::{EventId, KeyId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, Value, json};
 use handles::Timestamp;
@@ -41,6 +42,8 @@ pub(crate) enum Refusal {
     Signature(#[from] SignatureError),
     #[error("the keys of {server} cannot be had to check its signature")]
     NoKeys { server: ServerName, event: Box<ParsedPdu> },
+    #[error("the id {0} is that of another event")]
+    OtherEvent(EventId),
     #[error("it is in the room {0}, not in the one asked about")]
     OtherRoom(RoomId),
     #[error("the room's server ACL denies {0}")]
@@ -68,7 +71,39 @@ impl Graph {
         let parsed: Vec<Result<ParsedPdu, Refusal>> =
             objects.into_iter().map(|object| parse_event(room_id, version, object, references)).collect();
         let keys = self.key_ring().for_events(&claims(parsed.iter().flatten())).await;
-        self.verify(version, parsed, &Arc::new(keys)).await
+        let checked = self.verify(version, parsed, &Arc::new(keys)).await;
+        match version.rules().event_id {
+            EventIdFormat::Chosen => self.without_used_ids(room_id, checked).await,
+            EventIdFormat::ReferenceHash | EventIdFormat::UrlSafeReferenceHash => checked,
+        }
+    }
+
+    /// Refuses events with the ids of others that have been judged: what was judged under an id is what counts under it.
+    async fn without_used_ids(
+        &self,
+        room_id: &RoomId,
+        checked: Vec<Result<Pdu, Refusal>>,
+    ) -> Vec<Result<Pdu, Refusal>> {
+        let (id, pdus) = (room_id.clone(), checked.iter().flatten().cloned().collect::<Vec<_>>());
+        let used = self.database().read(move |tx| {
+            let Some(room) = room_rows::by_id(tx, &id)? else { return Ok(BTreeSet::new()) };
+            let mut used = BTreeSet::new();
+            for pdu in pdus {
+                if event_rows::is_id_of_another(tx, room.number, &pdu)? {
+                    used.insert(pdu.event_id().clone());
+                }
+            }
+            Ok::<_, StoreError>(used)
+        });
+        let used = used.await.unwrap_or_else(|error| {
+            // What is done with the events needs the database, and fails with it.
+            tracing::error!(room.id = %room_id, "the ids of events could not be looked up: {error}");
+            BTreeSet::new()
+        });
+        let refuse = |pdu: Pdu| {
+            if used.contains(pdu.event_id()) { Err(Refusal::OtherEvent(pdu.event_id().clone())) } else { Ok(pdu) }
+        };
+        checked.into_iter().map(|checked| checked.and_then(refuse)).collect()
     }
 
     /// Checks the events of an answer, a few at a time, so that a large one is not in memory twice. Drops and logs the bad ones.
@@ -279,6 +314,7 @@ impl StagedPdus {
                 | Refusal::TooManyReferences(..)
                 | Refusal::Signature(_)
                 | Refusal::OtherRoom(_)
+                | Refusal::OtherEvent(_)
                 | Refusal::DeniedByAcl(_)
                 | Refusal::TooManyWaiting(_)),
             ) => Err(refusal),

@@ -86,12 +86,37 @@ async fn an_id_that_is_used_again_changes_nothing() {
         until_outcome(&world, &a, &room, &first, Outcome::Accepted).await;
         evil.send(&a, &[object(&second)]).await;
         evil.send(&a, &[object(&second), object(&first)]).await;
+        let said = evil.send(&a, &[object(&second)]).await;
+        assert!(said[second.event_id().as_str()]["error"].as_str().unwrap().contains("another event"), "{said}");
         assert_eq!(a.visible(&room, first.event_id()).await.unwrap().content()["body"], "first");
         // What comes after it is no worse for it.
         let third = evil.add(&mut of_peer, message(EVE, "third"));
         evil.send(&a, &[object(&third)]).await;
         until_outcome(&world, &a, &room, &third, Outcome::Accepted).await;
     }
+}
+
+/// What somebody cites is judged by what it cites itself, not by the state. It must not get into the state by another event of its
+/// id that the state allows.
+#[tokio::test(start_paused = true)]
+async fn a_cited_event_does_not_enter_the_state_under_its_id() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared_in(&world, V1).await;
+    let mallory = "@mallory:evil.test";
+    let joined = evil.next(&of_peer, draft(mallory, "m.room.member", Some(mallory), json!({ "membership": "join" })));
+    // Told of only by who cites it.
+    let last = of_peer.line.last().unwrap().event_id().clone();
+    of_peer.line.push(joined.clone());
+    let hello = message(mallory, "hello");
+    let hello = evil.sign(&room, V1, &hello, vec![last], of_peer.auth_events(&hello), 99);
+    let chain = vec![object(&joined)];
+    evil.answers("event_auth", move |_| (200, json!({ "auth_chain": chain })));
+    evil.send(&a, &[object(&hello)]).await;
+    until_outcome(&world, &a, &room, &hello, Outcome::Rejected).await;
+    let other = evil.again(&joined, json!({ "membership": "join", "displayname": "another" }));
+    let said = evil.send(&a, &[object(&other)]).await;
+    assert!(said[other.event_id().as_str()]["error"].is_string(), "{said}");
+    assert_eq!(a.current(&room, "m.room.member", mallory).await, None);
 }
 
 /// A full copy takes the place of a mangled one, but not another event: what was judged is what is kept.

@@ -66,7 +66,7 @@ pub fn store(tx: &mut WriteTx<'_>, room: RoomNumber, pdu: &Pdu, rejected: bool) 
           WHERE event = ?1 AND NOT EXISTS (SELECT 1 FROM verdicts WHERE verdicts.event = bodies.event)",
         &[&event],
     )?;
-    if is_of_another(tx, event, pdu)? {
+    if is_id_of_another(tx, room, pdu)? {
         return Ok(event);
     }
     let stored = tx.execute(
@@ -99,15 +99,17 @@ pub fn store(tx: &mut WriteTx<'_>, room: RoomNumber, pdu: &Pdu, rejected: bool) 
     Ok(event)
 }
 
-/// Says whether what is stored under the number of an event with a chosen id is another event.
-fn is_of_another(tx: &ReadTx<'_>, event: EventNumber, pdu: &Pdu) -> Result<bool, StoreError> {
+/// Says whether the room has another event of this id that was judged: where ids are chosen, it is the one of that id.
+pub fn is_id_of_another(tx: &ReadTx<'_>, room: RoomNumber, pdu: &Pdu) -> Result<bool, StoreError> {
     match pdu.version().rules().event_id {
-        EventIdFormat::ReferenceHash | EventIdFormat::UrlSafeReferenceHash => Ok(false),
-        EventIdFormat::Chosen => {
-            let stored = load(tx, pdu.version(), event)?;
-            Ok(stored.is_some_and(|stored| stored.pdu.reference() != pdu.reference()))
-        }
+        EventIdFormat::ReferenceHash | EventIdFormat::UrlSafeReferenceHash => return Ok(false),
+        EventIdFormat::Chosen => {}
     }
+    let Some(number) = number(tx, room, pdu.event_id())? else { return Ok(false) };
+    if verdict(tx, number)?.is_none() {
+        return Ok(false);
+    }
+    Ok(load(tx, pdu.version(), number)?.is_some_and(|stored| stored.pdu.reference() != pdu.reference()))
 }
 
 /// Says whether an event was refused.
