@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use events::{EventId, Pdu, RoomId, ServerName};
-use persistence::StoreError;
 use persistence::transactions::events as event_rows;
 use persistence::transactions::graph::{self as graph_rows, Direction};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
+use persistence::{EventNumber, ReadTx, StoreError};
 
 use crate::fetch::{Effort, Outliers, reachable};
 use crate::graph::Graph;
@@ -33,6 +33,15 @@ fn is_nearer(told: i64, at: i64, direction: Direction, found: Option<i64>) -> bo
 struct Gaps {
     events: Vec<EventId>,
     servers: Vec<ServerName>,
+}
+
+/// The servers that built on an event: they had it.
+pub(crate) fn builders(tx: &ReadTx<'_>, row: &RoomRow, event: EventNumber) -> Result<Vec<ServerName>, StoreError> {
+    let mut servers = Vec::new();
+    for child in graph_rows::children(tx, event)? {
+        servers.extend(event_rows::load(tx, row.version, child)?.map(|child| child.pdu.sender().server()));
+    }
+    Ok(servers)
 }
 
 impl Graph {
@@ -116,19 +125,15 @@ impl Graph {
                 let mut gaps = Gaps { events: Vec::new(), servers: Vec::new() };
                 for (event, _) in graph_rows::backward_extremities(tx, row.number, topological, BACKFILL_GAPS_MAX)? {
                     gaps.events.push(event_rows::id(tx, event)?);
-                    // Whoever built on an event had it.
-                    for child in graph_rows::children(tx, event)? {
-                        if let Some(child) = event_rows::load(tx, row.version, child)? {
-                            gaps.servers.push(child.pdu.sender().server());
-                        }
-                    }
+                    gaps.servers.extend(builders(tx, &row, event)?);
                 }
                 Ok(gaps)
             })
             .await
     }
 
-    async fn backfill_from(
+    /// Asks one server for `gaps` and what lies before them. Returns how many events came.
+    pub(crate) async fn backfill_from(
         &self,
         row: &RoomRow,
         server: &ServerName,

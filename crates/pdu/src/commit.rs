@@ -161,7 +161,11 @@ impl Graph {
             added.push(event_rows::intern(tx, batch.room, id)?);
         }
         graph_rows::set_extremities(tx, batch.room, &batch.removed_heads, &added)?;
-        let position = written.events.last().map(|last| last.arrival).unwrap_or_default();
+        let position = match written.events.last() {
+            Some(last) => last.arrival,
+            // The extremities moved, with what we learned of the past.
+            None => streams::next(tx, Stream::Events)?,
+        };
         write_current_state(tx, &batch, position)?;
         self.wake_users(tx, &batch)?;
         Ok((written, batch))
@@ -307,7 +311,7 @@ impl Batch {
             added_heads: advance
                 .heads
                 .iter()
-                .filter(|head| head.number.is_none())
+                .filter(|head| room.heads.iter().all(|known| Some(known.number) != head.number))
                 .map(|head| head.event_id().clone())
                 .collect(),
             us: us.clone(),

@@ -13,6 +13,7 @@ use transport::key_ring::KeyRing;
 
 use crate::acl::Acls;
 use crate::limits::{EVENTS_LOADED_MAX, ROOMS_LOADED_MAX};
+use crate::missed::Filler;
 use crate::receive::Workers;
 use crate::room::Room;
 use crate::send::WaitingMessages;
@@ -47,6 +48,7 @@ struct Inner {
     loaded: Mutex<BTreeMap<RoomNumber, Loaded>>,
     workers: Workers,
     verifier: Verifier,
+    filler: Filler,
     acls: Acls,
     waiting_messages: WaitingMessages,
     newest: watch::Sender<u64>,
@@ -76,6 +78,7 @@ impl Graph {
             loaded: Mutex::new(BTreeMap::new()),
             workers: Workers::default(),
             verifier: Verifier::default(),
+            filler: Filler::default(),
             acls: Acls::default(),
             waiting_messages: WaitingMessages::default(),
             newest: watch::Sender::new(0),
@@ -131,6 +134,10 @@ impl Graph {
 
     pub(crate) fn verifier(&self) -> &Verifier {
         &self.0.verifier
+    }
+
+    pub(crate) fn filler(&self) -> &Filler {
+        &self.0.filler
     }
 
     pub(crate) fn waiting_messages(&self) -> &WaitingMessages {

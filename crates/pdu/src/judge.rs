@@ -50,7 +50,7 @@ pub(crate) struct Advance {
     pub(crate) judged: Vec<Judged>,
     /// States that are not in the database, parents before children.
     pub(crate) new_states: Vec<Arc<State>>,
-    /// The forward extremities after the batch. The number of a new one is not known yet.
+    /// The forward extremities after the batch.
     pub(crate) heads: Vec<NewHead>,
     /// The current state after the batch.
     pub(crate) current: Arc<State>,
@@ -65,6 +65,18 @@ pub(crate) struct NewHead {
     pub(crate) depth: i64,
     pub(crate) topological: i64,
     pub(crate) after: Arc<State>,
+}
+
+impl From<&Head> for NewHead {
+    fn from(head: &Head) -> Self {
+        Self {
+            number: Some(head.number),
+            reference: head.reference.clone(),
+            depth: head.depth,
+            topological: head.topological,
+            after: Arc::clone(&head.after),
+        }
+    }
 }
 
 impl NewHead {
@@ -93,6 +105,15 @@ pub(crate) fn judge(room: &mut Room, candidates: Vec<Candidate>, around: &Surrou
         room.undo(before);
     }
     advance
+}
+
+/// Comes to what the room is with other forward extremities and no new event.
+pub(crate) fn with_heads(room: &mut Room, heads: Vec<NewHead>) -> Result<Advance, JudgeError> {
+    let around = Surroundings::default();
+    let mut bench = Bench::new(room, &around);
+    bench.heads = heads;
+    let current = bench.current()?;
+    Ok(Advance { judged: Vec::new(), new_states: bench.new_states, heads: bench.heads, current })
 }
 
 /// Why events that were to enter a room together do not.
@@ -143,14 +164,7 @@ struct Placed {
 
 impl<'a> Bench<'a> {
     fn new(room: &'a mut Room, around: &'a Surroundings) -> Self {
-        let known = |head: &Head| NewHead {
-            number: Some(head.number),
-            reference: head.reference.clone(),
-            depth: head.depth,
-            topological: head.topological,
-            after: Arc::clone(&head.after),
-        };
-        let heads = room.heads.iter().map(known).collect();
+        let heads = room.heads.iter().map(NewHead::from).collect();
         let mut bench = Self {
             room,
             around,

@@ -45,6 +45,12 @@ pub const BACKFILL_EDGES_MAX: usize = 5;
 pub const BACKFILL_BATCHES_MAX: usize = 50;
 /// How long one backfill may take.
 pub const BACKFILL_TIME_MAX: Duration = Duration::from_secs(60);
+/// Generations of ancestors that are fetched in the background behind one gap in what we heard of a room.
+pub const MISSED_GENERATIONS_MAX: i64 = 20_000;
+/// Parents of one room behind which such gaps lie, that are remembered at once.
+pub const MISSED_PER_ROOM_MAX: i64 = 1_000;
+/// How long others are asked for what we missed. After that it is fetched when somebody reads back so far.
+pub const MISSED_HORIZON: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Events that answering one `/backfill` or `/get_missing_events` may look at: those that are not shown cost, too.
 pub const WALKED_EVENTS_MAX: usize = 2_000;
 /// Events of one sender that could not be judged, after which the others wait too: each may have cost a whole resolution.

@@ -2,25 +2,28 @@
 //! before them.
 //!
 //! They are judged by what they cite and by the state before them. That state follows from their parents, or a peer gave it.
-//! They become no extremities and change no current state, so nobody is soft-failed here.
+//! History becomes no extremity and changes no current state, so nobody is soft-failed here. Where the room went behind a gap does,
+//! unless the current state speaks against it.
 
-use std::collections::BTreeMap;
+mod record;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use events::auth::{AuthEvent, Rejection, check_state};
 use events::auth_graph::{Standing, StateMap};
 use events::state_resolution::TooCostly;
 use events::{EventId, Pdu, ServerName};
-use persistence::transactions::events as event_rows;
-use persistence::transactions::graph::{self as graph_rows, Outcome, Place};
-use persistence::{EventNumber, ReadTx, RoomNumber, SnapshotNumber, StoreError, WriteTx};
+use persistence::StoreError;
+use persistence::transactions::graph::Outcome;
+use record::{PastRecord, Written, write_bodies};
 
-use crate::commit::{ParentState, StateRecord, reference, state_records, write_states};
+use crate::commit::{state_records, write_states};
 use crate::graph::Graph;
-use crate::judge::Surroundings;
+use crate::heads::stands_now;
+use crate::judge::{NewHead, Surroundings};
 use crate::limits::{TOPOLOGICAL_GAP, TOPOLOGICAL_START};
 use crate::outliers::{in_order_of_parents, judge_by_citations, state_of};
-use crate::redaction::apply_redactions;
 use crate::room::{Room, State, View};
 use crate::verdict::{Step, Verdict};
 
@@ -43,11 +46,11 @@ pub(crate) enum Behind {
 }
 
 /// A decision about an event of the past.
-struct JudgedPast {
-    pdu: Pdu,
-    verdict: Verdict,
+pub(crate) struct JudgedPast {
+    pub(crate) pdu: Pdu,
+    pub(crate) verdict: Verdict,
     /// `None` if nobody could tell.
-    before: Option<Arc<State>>,
+    pub(crate) before: Option<Arc<State>>,
     after: Option<Arc<State>>,
 }
 
@@ -56,15 +59,6 @@ struct JudgedPast {
 struct History {
     judged: Vec<JudgedPast>,
     new_states: Vec<Arc<State>>,
-}
-
-/// One event of the past, ready to be written.
-struct PastRecord {
-    pdu: Pdu,
-    verdict: String,
-    outcome: Outcome,
-    before: Option<ParentState>,
-    after: Option<ParentState>,
 }
 
 impl Graph {
@@ -77,8 +71,15 @@ impl Graph {
         self.with_room(room, move |room, tx| room.bring_by_id(tx, &named)).await?;
         let known = room.graph.len();
         let given = given_states(room, &given);
-        let history = match judge_past(room, &pdus, &around, &given, &given_by) {
-            Ok(history) => history,
+        let judged = judge_past(room, &pdus, &around, &given, &given_by).and_then(|history| {
+            let edges = match room_for {
+                Behind::Everything => edges(room, &history)?,
+                Behind::Children => BTreeSet::new(),
+            };
+            Ok((history, edges))
+        });
+        let (history, edges) = match judged {
+            Ok(judged) => judged,
             Err(error) => {
                 room.undo(known);
                 tracing::error!(room.id = %room.room_id, "History is not placed: resolving its forks takes too much: {error}");
@@ -88,56 +89,94 @@ impl Graph {
         let states = state_records(room, &history.new_states);
         // History may stand without states. What others are to build on may not: nothing would say what it was allowed by.
         let stands = |judged: &&JudgedPast| room_for == Behind::Children || judged.before.is_some();
-        let records: Vec<PastRecord> =
-            history.judged.iter().filter(stands).map(|judged| PastRecord::new(judged, &states)).collect();
-        let ids: Vec<EventId> = records.iter().map(|record| record.pdu.event_id().clone()).collect();
-        let number = room.number;
-        let top = room.heads.iter().map(|head| head.topological).max();
-        let (states, snapshots, numbers) = self
+        let record = |judged| PastRecord::new(judged, &states, &edges);
+        let records: Vec<PastRecord> = history.judged.iter().filter(stands).map(record).collect();
+        let (number, now) = (room.number, around.now);
+        let topological = match room_for {
+            Behind::Children => None,
+            Behind::Everything => {
+                let top = room.heads.iter().map(|head| head.topological).max();
+                Some(top.unwrap_or(TOPOLOGICAL_START) + TOPOLOGICAL_GAP)
+            }
+        };
+        let (states, snapshots, written) = self
             .database()
             .write(move |tx| {
                 let snapshots = write_states(tx, number, &states)?;
-                // Bodies are stored after those that they cite.
-                for record in &records {
-                    let event = event_rows::store(tx, number, &record.pdu, record.outcome == Outcome::Rejected)?;
-                    if graph_rows::place(tx, event)?.is_none() {
-                        event_rows::store_verdict(tx, number, event, &record.verdict)?;
-                    }
-                }
-                let mut numbers = Vec::with_capacity(records.len());
+                write_bodies(tx, number, &records)?;
+                let mut written = BTreeMap::new();
                 // Newest first: each goes before its children.
                 for record in records.iter().rev() {
-                    let below = match room_for {
-                        Behind::Children => None,
-                        Behind::Everything => Some(top.unwrap_or(TOPOLOGICAL_START) + TOPOLOGICAL_GAP),
-                    };
-                    numbers.push(record.write(tx, number, &snapshots, below)?);
+                    let changed = record.write(tx, number, &snapshots, topological, now)?;
+                    written.extend(changed.map(|changed| (record.pdu.event_id().clone(), changed)));
                 }
-                numbers.reverse();
-                Ok::<_, StoreError>((states, snapshots, numbers))
+                Ok::<_, StoreError>((states, snapshots, written))
             })
             .await?;
         for (record, snapshot) in states.iter().zip(snapshots) {
             record.state.set_stored(snapshot);
             room.keep_state(snapshot, &record.state);
         }
-        let mut placed = 0;
-        for (id, number) in ids.iter().zip(numbers) {
-            let Some(number) = number else { continue };
-            placed += 1;
+        for (id, written) in &written {
             if let Some(index) = room.graph.index_of(id) {
-                room.set_number(index, number);
+                room.set_number(index, written.event);
             }
         }
-        Ok(placed)
+        self.move_heads_by(room, &history, &edges, &written).await?;
+        if !edges.is_empty() {
+            self.wake_filler();
+        }
+        Ok(written.values().filter(|written| written.is_new).count())
     }
+
+    /// Moves the forward extremities: to where the room went behind a gap, and away from what lies before a gap that was filled.
+    async fn move_heads_by(
+        &self,
+        room: &mut Room,
+        history: &History,
+        edges: &BTreeSet<EventId>,
+        written: &BTreeMap<EventId, Written>,
+    ) -> Result<(), StoreError> {
+        let mut added = Vec::new();
+        let mut superseded = BTreeSet::new();
+        for JudgedPast { pdu, verdict, after, .. } in &history.judged {
+            let Some(written) = written.get(pdu.event_id()) else { continue };
+            if let Some(after) = after.as_ref().filter(|_| edges.contains(pdu.event_id())) {
+                added.push(NewHead {
+                    number: Some(written.event),
+                    reference: pdu.reference(),
+                    depth: pdu.depth(),
+                    topological: written.topological,
+                    after: Arc::clone(after),
+                });
+            }
+            if written.was_missed && verdict.outcome() == Outcome::Accepted {
+                let parents = room.heads.iter().filter(|head| pdu.prev_events().contains(head.event_id()));
+                superseded.extend(parents.map(|head| head.number));
+            }
+        }
+        self.move_heads(room, added, &superseded).await
+    }
+}
+
+/// The events behind a gap from which the room goes on.
+fn edges(room: &mut Room, history: &History) -> Result<BTreeSet<EventId>, TooCostly> {
+    let mut edges = BTreeSet::new();
+    for judged in &history.judged {
+        if stands_now(room, judged)? {
+            edges.insert(judged.pdu.event_id().clone());
+        }
+    }
+    Ok(edges)
 }
 
 /// Turns lists of state events that a peer gave into states. One that cannot be a state is left out.
 fn given_states(room: &mut Room, given: &BTreeMap<EventId, Vec<EventId>>) -> BTreeMap<EventId, Arc<State>> {
     let mut states = BTreeMap::new();
     for (event, ids) in given {
-        match state_of(room, ids) {
+        // What follows from an event was not there before it.
+        let before = if ids.contains(event) { None } else { state_of(room, ids) };
+        match before {
             // Most of it is as it is today: stored as a difference, it takes little.
             Some(map) => {
                 let current = room.current.clone();
@@ -268,69 +307,4 @@ fn state_with(
     let state = room.derive(map, before);
     new_states.push(Arc::clone(&state));
     Some(state)
-}
-
-impl PastRecord {
-    fn new(judged: &JudgedPast, states: &[StateRecord]) -> Self {
-        Self {
-            pdu: judged.pdu.clone(),
-            verdict: serde_json::to_string(&judged.verdict).expect("a verdict is plain data"),
-            outcome: judged.verdict.outcome(),
-            before: judged.before.as_ref().map(|state| reference(states, state)),
-            after: judged.after.as_ref().map(|state| reference(states, state)),
-        }
-    }
-
-    /// Returns the event's number; `None` if it has its place already, or nothing says where it belongs.
-    fn write(
-        &self,
-        tx: &mut WriteTx<'_>,
-        room: RoomNumber,
-        snapshots: &[SnapshotNumber],
-        topological: Option<i64>,
-    ) -> Result<Option<EventNumber>, StoreError> {
-        let event = event_rows::intern(tx, room, self.pdu.event_id())?;
-        let (before, after) = (self.before.as_ref(), self.after.as_ref());
-        let before = before.and_then(|state| state.resolve(snapshots));
-        let after = after.and_then(|state| state.resolve(snapshots));
-        if let Some(place) = graph_rows::place(tx, event)? {
-            // Placed before, when nobody could tell the state.
-            if place.state_after.is_none() && after.is_some() {
-                graph_rows::set_states(tx, event, before, after)?;
-            }
-            return Ok(None);
-        }
-        let below = match topological {
-            Some(below) => below,
-            None => match least_topological_of_children(tx, event)? {
-                Some(below) => below - 1,
-                None => return Ok(None),
-            },
-        };
-        let place = Place {
-            event,
-            arrival: None,
-            topological: below,
-            state_before: before,
-            state_after: after,
-            outcome: self.outcome,
-        };
-        let mut parents = Vec::new();
-        for id in self.pdu.prev_events() {
-            parents.push(event_rows::intern(tx, room, id)?);
-        }
-        graph_rows::insert(tx, room, &place, &parents)?;
-        apply_redactions(tx, room, event, &self.pdu, self.outcome)?;
-        Ok(Some(event))
-    }
-}
-
-fn least_topological_of_children(tx: &ReadTx<'_>, event: EventNumber) -> Result<Option<i64>, StoreError> {
-    let mut least = None;
-    for child in graph_rows::children(tx, event)? {
-        if let Some(place) = graph_rows::place(tx, child)? {
-            least = Some(least.map_or(place.topological, |least: i64| least.min(place.topological)));
-        }
-    }
-    Ok(least)
 }

@@ -86,6 +86,7 @@ impl Graph {
             self.wake_worker(queue);
         }
         self.start_verifier();
+        self.start_filler();
         Ok(())
     }
 

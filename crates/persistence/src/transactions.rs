@@ -16,6 +16,7 @@ pub mod identity;
 pub mod key_backups;
 pub mod media;
 pub mod members;
+pub mod missed;
 pub mod news;
 pub mod outbound;
 pub mod profiles;

@@ -123,7 +123,8 @@ async fn a_list_of_events_that_is_no_state_places_nothing() {
         with_a_gap(&evil, &mut of_peer, state("@eve:evil.test", "m.room.topic", json!({ "topic": "mine" }))).await;
     let state = of_peer.state();
     let create = state[&("m.room.create".to_owned(), String::new())].event_id().clone();
-    // One place, two events; and a state without a create event.
+    // One place, two events; a state without a create event; and one with what followed from it.
+    let all = of_peer.state().values().map(|pdu| pdu.event_id().clone()).collect();
     let member = |pdu: &&Pdu| pdu.membership().is_some();
     let eve = of_peer.line[0].event_id().clone();
     let members: Vec<EventId> = state.values().filter(member).map(|pdu| pdu.event_id().clone()).collect();
@@ -138,7 +139,7 @@ async fn a_list_of_events_that_is_no_state_places_nothing() {
     );
     of_peer.base.push(other.clone());
     evil.host(&of_peer);
-    for ids in [members, vec![create, eve, other.event_id().clone()]] {
+    for ids in [members, vec![create, eve, other.event_id().clone()], all] {
         let asked = evil.asked("state_ids");
         evil.answers("state_ids", move |_| (200, json!({ "pdu_ids": ids, "auth_chain_ids": [] })));
         evil.send(&a, &[object(&last)]).await;

@@ -7,6 +7,7 @@ mod gaps;
 mod history;
 mod invites;
 mod joins;
+mod missed;
 mod old_versions;
 mod peer;
 mod reading;

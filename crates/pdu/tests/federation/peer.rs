@@ -114,16 +114,7 @@ impl Peer {
         let body: Value = request.body.as_ref().map_or(Value::Null, |body| serde_json::from_slice(body).unwrap());
         let room = |id: &str| self.rooms.lock().unwrap().get(&RoomId::parse(id).unwrap()).cloned();
         let not_found = (404, json!({ "errcode": "M_NOT_FOUND", "error": "not here" }));
-        let query: Vec<(String, String)> = request
-            .path_and_query
-            .split_once('?')
-            .map(|(_, query)| {
-                query.split('&').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (decode(k), decode(v))).collect()
-            })
-            .unwrap_or_default();
-        let asked = |key: &str| {
-            query.iter().filter(|(name, _)| name == key).map(|(_, value)| value.clone()).collect::<Vec<_>>()
-        };
+        let asked = |key: &str| asked(request, key);
         match parts.as_slice() {
             ["key", "v2", "server", ..] => (200, Value::Object(self.key_document())),
             ["federation", "v1", "send", _] => {
@@ -179,12 +170,7 @@ impl Peer {
                 }
             }
             ["federation", "v1", "backfill", id] => match room(id) {
-                Some(room) => {
-                    let limit = asked("limit")[0].parse().unwrap();
-                    let upto = room.line.iter().rposition(|pdu| asked("v").contains(&pdu.event_id().to_string()));
-                    let found = room.line[..upto.map_or(0, |upto| upto + 1)].iter().rev().take(limit);
-                    (200, json!({ "pdus": objects(found) }))
-                }
+                Some(room) => self.backfill(&room, request),
                 None => not_found,
             },
             ["federation", "v1", "get_missing_events", id] => match room(id) {
@@ -203,6 +189,15 @@ impl Peer {
             },
             _ => not_found,
         }
+    }
+
+    /// Gives the history of a room.
+    pub(crate) fn backfill(&self, room: &PeerRoom, request: &Request) -> (u16, Value) {
+        let limit = asked(request, "limit")[0].parse().unwrap();
+        let from = asked(request, "v");
+        let upto = room.line.iter().rposition(|pdu| from.contains(&pdu.event_id().to_string()));
+        let found = room.line[..upto.map_or(0, |upto| upto + 1)].iter().rev().take(limit);
+        (200, json!({ "pdus": objects(found) }))
     }
 
     fn key_document(&self) -> Object {
@@ -452,6 +447,13 @@ fn checked(event: &Value, version: RoomVersion) -> Pdu {
     let object = event.as_object().unwrap().clone();
     let id = events::hash::event_id(&object, version).unwrap();
     Pdu::from_store(object, version, id, false).unwrap()
+}
+
+/// The values of a parameter of a request's query.
+fn asked(request: &Request, key: &str) -> Vec<String> {
+    let query = request.path_and_query.split_once('?').map_or("", |(_, query)| query);
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.filter(|(name, _)| decode(name) == key).map(|(_, value)| decode(value)).collect()
 }
 
 pub(crate) fn objects<'a>(pdus: impl Iterator<Item = &'a Pdu>) -> Vec<Value> {

@@ -33,6 +33,19 @@ CREATE TABLE gaps (
     PRIMARY KEY (room, prev, event)
 ) WITHOUT ROWID;
 
+-- Parents without a place, behind which lies what happened while we were in the room and did not hear: fetched in the background.
+-- `generations`: so many generations of ancestors may still be fetched. Bounded by a number for each room and by a horizon.
+CREATE TABLE missed (
+    room BIGINT NOT NULL,
+    event BIGINT NOT NULL,
+    since BIGINT NOT NULL,
+    retry_at BIGINT NOT NULL,
+    attempts BIGINT NOT NULL DEFAULT 0,
+    generations BIGINT NOT NULL,
+    PRIMARY KEY (room, event)
+) WITHOUT ROWID;
+CREATE INDEX missed_by_retry ON missed (retry_at);
+
 -- The events that have no accepted child: what the next event builds on.
 CREATE TABLE extremities (
     room BIGINT NOT NULL,

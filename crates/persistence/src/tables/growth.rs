@@ -48,6 +48,7 @@ const TABLES: &[(&str, Growth)] = &[
     ("local_media", Growth::Users("rate limits of uploads")),
     ("media_thumbnails", Growth::Bounded("THUMBNAILS_PER_FILE_MAX")),
     ("members", Growth::RoomsNow),
+    ("missed", Growth::Bounded("MISSED_PER_ROOM_MAX, MISSED_HORIZON")),
     ("one_time_keys", Growth::Users("ONE_TIME_KEYS_MAX")),
     ("outbound_destinations", Growth::Bounded("IDLE_AGE_MAX")),
     ("outbound_edus", Growth::Bounded("WAITING_EDUS_MAX, WAITING_EDU_AGE_MAX")),
