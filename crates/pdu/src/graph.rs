@@ -12,6 +12,7 @@ use transaction::{Outbound, Requests};
 use transport::key_ring::KeyRing;
 
 use crate::acl::Acls;
+use crate::fetch_turns::FetchTurns;
 use crate::limits::{EVENTS_LOADED_MAX, ROOMS_LOADED_MAX};
 use crate::missed::Filler;
 use crate::receive::Workers;
@@ -49,6 +50,7 @@ struct Inner {
     workers: Workers,
     verifier: Verifier,
     filler: Filler,
+    fetch_turns: FetchTurns,
     acls: Acls,
     waiting_messages: WaitingMessages,
     newest: watch::Sender<u64>,
@@ -79,6 +81,7 @@ impl Graph {
             workers: Workers::default(),
             verifier: Verifier::default(),
             filler: Filler::default(),
+            fetch_turns: FetchTurns::default(),
             acls: Acls::default(),
             waiting_messages: WaitingMessages::default(),
             newest: watch::Sender::new(0),
@@ -138,6 +141,10 @@ impl Graph {
 
     pub(crate) fn filler(&self) -> &Filler {
         &self.0.filler
+    }
+
+    pub(crate) fn fetch_turns(&self) -> &FetchTurns {
+        &self.0.fetch_turns
     }
 
     pub(crate) fn waiting_messages(&self) -> &WaitingMessages {

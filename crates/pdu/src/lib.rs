@@ -18,6 +18,7 @@ mod commit;
 mod entering;
 mod extremities;
 mod fetch;
+mod fetch_turns;
 mod gates;
 mod graph;
 mod handshake;

@@ -18,6 +18,8 @@ pub const MISSING_EVENTS_MAX: usize = 20;
 pub const FETCHED_EVENTS_MAX: usize = 1_200;
 /// How long fetching for one batch may take, whatever is still missing then.
 pub const FETCH_TIME_MAX: Duration = Duration::from_secs(180);
+/// Rooms in which what one origin's events refer to is fetched at once.
+pub const FETCHES_PER_ORIGIN_MAX: usize = 8;
 /// Servers that are asked for the same thing.
 pub const FETCH_SERVERS_MAX: usize = 4;
 /// Parents of one batch that may be placed on the state that a peer gives.

@@ -192,3 +192,27 @@ async fn history_from_before_we_came_is_left_until_it_is_read() {
     world.handles.clock.sleep(Duration::from_secs(3600)).await;
     assert_eq!(evil.asked("backfill"), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_is_back_is_asked_about_few_rooms_at_a_time() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let mut rooms = Vec::new();
+    for _ in 0..40 {
+        let room = a.create_room("@alice:a.test", V).await;
+        rooms.push((room.clone(), evil.join(&a, &room, V, EVE).await));
+    }
+    let mut newest = Vec::new();
+    for (_, of_peer) in &mut rooms {
+        (0..3).for_each(|n| drop(evil.add(of_peer, message(EVE, &n.to_string()))));
+        newest.push(evil.add(of_peer, message(EVE, "newest")));
+        evil.host(of_peer);
+    }
+    evil.is_slow("get_missing_events", Duration::from_secs(1));
+    evil.send(&a, &newest.iter().map(object).collect::<Vec<_>>()).await;
+    for ((room, of_peer), newest) in rooms.iter().zip(&newest) {
+        until_outcome(&world, &a, room, newest, Outcome::Accepted).await;
+        assert!(are_placed(&a, room, &of_peer.line).await);
+    }
+    assert!((2..=pdu::limits::FETCHES_PER_ORIGIN_MAX).contains(&evil.at_once()), "{}", evil.at_once());
+}

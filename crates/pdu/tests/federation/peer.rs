@@ -36,6 +36,8 @@ pub(crate) struct Peer {
     received: Mutex<Vec<Value>>,
     transactions: Mutex<u64>,
     slow: Mutex<Option<(String, Duration)>>,
+    /// Requests that are being answered, and the most there ever were.
+    at_once: Mutex<(usize, usize)>,
 }
 
 /// A room as a peer knows it: one line of events, with the state events that it builds on.
@@ -63,6 +65,7 @@ impl Peer {
             received: Mutex::default(),
             transactions: Mutex::new(0),
             slow: Mutex::default(),
+            at_once: Mutex::default(),
         }
     }
 
@@ -81,6 +84,11 @@ impl Peer {
         self.seen.lock().unwrap().iter().filter(|request| request.contains(text)).count()
     }
 
+    /// The most requests that were answered at the same time.
+    pub(crate) fn at_once(&self) -> usize {
+        self.at_once.lock().unwrap().1
+    }
+
     /// The PDUs that came in transactions.
     pub(crate) fn received(&self) -> Vec<Value> {
         self.received.lock().unwrap().clone()
@@ -94,10 +102,16 @@ impl Peer {
     pub(crate) async fn answer(&self, request: Request) -> Response {
         let path = request.path_and_query.clone();
         self.seen.lock().unwrap().push(format!("{} {path}", request.method));
+        {
+            let mut at_once = self.at_once.lock().unwrap();
+            at_once.0 += 1;
+            at_once.1 = at_once.1.max(at_once.0);
+        }
         let slow = self.slow.lock().unwrap().clone();
         if let Some((_, delay)) = slow.filter(|(text, _)| path.contains(text.as_str())) {
             self.handles.clock.sleep(delay).await;
         }
+        self.at_once.lock().unwrap().0 -= 1;
         let scripted = {
             let script = self.script.lock().unwrap();
             script.iter().rev().find(|(text, _)| path.contains(text.as_str())).map(|(_, answer)| answer(&request))

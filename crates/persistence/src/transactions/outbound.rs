@@ -1,5 +1,7 @@
 //! What waits to be sent to other servers: one ordered queue for each, and the transaction that is on its way.
 
+pub mod away;
+
 use std::collections::BTreeSet;
 
 use events::ServerName;
@@ -300,16 +302,6 @@ pub fn note_delivered(tx: &mut WriteTx<'_>, destination: &ServerName, now: i64) 
     Ok(())
 }
 
-/// Notes that `destination` did not answer.
-pub fn note_failing(tx: &mut WriteTx<'_>, destination: &ServerName, now: i64) -> Result<(), StoreError> {
-    tx.execute(
-        "UPDATE outbound_destinations SET failing_since = ?2
-          WHERE destination = ?1 AND failing_since IS NULL",
-        &[destination, &now],
-    )?;
-    Ok(())
-}
-
 /// Says whether anything waits for `destination`.
 pub fn is_waiting(tx: &ReadTx<'_>, destination: &ServerName) -> Result<bool, StoreError> {
     tx.query_one(
@@ -364,57 +356,6 @@ pub fn forget_idle(tx: &mut WriteTx<'_>, horizon: i64, limit: i64) -> Result<usi
         tx.execute("UPDATE outbound_forgotten SET highest = ?1 WHERE id = 1 AND highest < ?1", &[position])?;
     }
     Ok(idle.len())
-}
-
-/// What [`bound`] let go.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LetGo {
-    /// PDUs that a newer one of the same room stands for.
-    pub pdus: usize,
-    /// EDUs that were too old or too many.
-    pub edus: usize,
-}
-
-/// Bounds what waits for a server that stays away. If more than `pdus_max` PDUs wait, only the newest of each room stays: who
-/// receives it asks for those before it. Of the EDUs, those queued before `horizon` go, and the oldest beyond `edus_max`, in
-/// each lane. What is on its way stays.
-pub fn bound(
-    tx: &mut WriteTx<'_>,
-    destination: &ServerName,
-    pdus_max: i64,
-    edus_max: i64,
-    horizon: i64,
-) -> Result<LetGo, StoreError> {
-    let in_flight = stored(tx, destination)?.map(|transaction| transaction.pdus).unwrap_or_default();
-    let waiting: i64 =
-        tx.query_one("SELECT COUNT(*) FROM outbound_pdus WHERE destination = ?1", &[destination], |row| row.get(0))?;
-    let mut gone = LetGo::default();
-    if waiting > pdus_max {
-        gone.pdus = tx.execute(
-            "DELETE FROM outbound_pdus
-              WHERE destination = ?1
-                AND position NOT IN (
-                    SELECT MAX(position) FROM outbound_pdus WHERE destination = ?1 GROUP BY room)
-                AND position NOT IN (SELECT value FROM json_each(?2))",
-            &[destination, &numbers(&in_flight)],
-        )?;
-    }
-    gone.edus = tx.execute(
-        "DELETE FROM outbound_edus WHERE destination = ?1 AND queued_at < ?2 AND in_flight = 0",
-        &[destination, &horizon],
-    )?;
-    for lane in [Lane::ToDevice, Lane::Other] {
-        gone.edus += tx.execute(
-            "DELETE FROM outbound_edus
-              WHERE destination = ?1 AND lane = ?2 AND in_flight = 0
-                AND position <= (SELECT position FROM outbound_edus
-                                  WHERE destination = ?1 AND lane = ?2
-                                  ORDER BY position DESC
-                                  LIMIT 1 OFFSET ?3)",
-            &[destination, &lane.number(), &edus_max],
-        )?;
-    }
-    Ok(gone)
 }
 
 /// Takes the PDUs at `positions` out of the queue.

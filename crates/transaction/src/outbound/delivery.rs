@@ -7,14 +7,15 @@ use events::ServerName;
 use handles::Timestamp;
 use persistence::StoreError;
 use persistence::transactions::outbound as rows;
+use persistence::transactions::outbound::away::{self, Absence};
 use serde_json::Value;
 use transport::{CallError, CallLimits};
 
 use super::content::{Found, Page, Transaction, find};
 use super::ephemeral::EphemeralEdu;
 use super::limits::{
-    SEND_ANSWER_BYTES_MAX, SEND_TIMEOUT, SLOW_ANSWER_MIN, TRANSACTION_ITEMS_MAX, WAITING_EDU_AGE_MAX, WAITING_EDUS_MAX,
-    WAITING_PDUS_MAX,
+    LONG_ABSENCE, SEND_ANSWER_BYTES_MAX, SEND_TIMEOUT, SLOW_ANSWER_MIN, TRANSACTION_ITEMS_MAX, WAITING_EDU_AGE_MAX,
+    WAITING_EDUS_MAX, WAITING_PDUS_MAX,
 };
 use super::queue::{Order, Refused, Rows, WhenEmpty};
 use super::{Pace, Shared};
@@ -209,19 +210,25 @@ impl Shared {
     /// Bounds what waits for a destination that is away.
     async fn note_failing(&self, name: &ServerName) -> Result<(), StoreError> {
         let (destination, now) = (name.clone(), self.handles.clock.now());
-        let age_max = Timestamp::try_from(WAITING_EDU_AGE_MAX.as_millis()).unwrap_or(Timestamp::MAX);
+        let horizon = now.saturating_sub(milliseconds(WAITING_EDU_AGE_MAX));
         let gone = self
             .database
             .write(move |tx| {
-                rows::note_failing(tx, &destination, now)?;
-                rows::bound(tx, &destination, WAITING_PDUS_MAX, WAITING_EDUS_MAX, now.saturating_sub(age_max))
+                let since = away::note_failing(tx, &destination, now)?;
+                let absence = if now - since >= milliseconds(LONG_ABSENCE) {
+                    Absence::Long
+                } else {
+                    Absence::Short { pdus_max: WAITING_PDUS_MAX }
+                };
+                away::bound(tx, &destination, absence, WAITING_EDUS_MAX, horizon)
             })
             .await?;
-        if gone != rows::LetGo::default() {
-            tracing::warn!(
+        if gone != away::LetGo::default() {
+            tracing::info!(
                 server.name = %name,
-                "{name} stays away: let go of {} PDUs, which it will ask for when it is back, and of {} EDUs",
+                "{name} stays away: let go of {} PDUs, which it will ask for when it is back, of {} of rooms that it has left, and of {} EDUs",
                 gone.pdus,
+                gone.unshared,
                 gone.edus
             );
         }
@@ -258,6 +265,10 @@ impl Shared {
             destination.ephemeral.put_back(edus);
         }
     }
+}
+
+fn milliseconds(time: Duration) -> Timestamp {
+    Timestamp::try_from(time.as_millis()).unwrap_or(Timestamp::MAX)
 }
 
 /// Whether the answer is about the content. An error without a Matrix code comes from something else on the way, which may

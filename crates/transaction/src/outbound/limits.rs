@@ -56,6 +56,9 @@ pub const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// PDUs that wait for a destination that stays away; of more, only the newest of each room stays.
 pub const WAITING_PDUS_MAX: i64 = 1_000;
+/// How long a destination has been away when only the newest PDU of each room that it shares stays: what it gets when it is
+/// back is no flood, and until then it costs next to nothing.
+pub const LONG_ABSENCE: Duration = Duration::from_hours(1);
 /// EDUs that wait for a destination that stays away, in each lane.
 pub const WAITING_EDUS_MAX: i64 = 10_000;
 /// How long an EDU waits.

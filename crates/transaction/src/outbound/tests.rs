@@ -5,8 +5,9 @@ mod rests;
 
 use std::time::Duration;
 
-use ::events::{KeyId, SigningKey};
+use ::events::{KeyId, SigningKey, UserId};
 use persistence::ReadTx;
+use persistence::transactions::rooms::set_member;
 use serde_json::json;
 use serde_json::value::RawValue;
 use transport::Health;
@@ -73,6 +74,22 @@ impl World {
             let queued = self.database.write(move |tx| outbound.enqueue_pdu(tx, &to, room, EventNumber(event)));
             queued.await.unwrap();
         }
+    }
+
+    /// Has each server have a user in the rooms.
+    async fn share(&self, with: &[&str], rooms: impl IntoIterator<Item = i64>) {
+        let users: Vec<UserId> = with.iter().map(|server| UserId::parse(format!("@user:{server}")).unwrap()).collect();
+        for room in rooms {
+            for user in users.clone() {
+                let joined = Some(("join", EventNumber(0)));
+                self.database.write(move |tx| set_member(tx, RoomNumber(room), &user, joined)).await.unwrap();
+            }
+        }
+    }
+
+    async fn waiting_pdus(&self, destination: &str) -> usize {
+        let destination = name(destination);
+        self.database.read(move |tx| rows::waiting_pdus(tx, &destination, 100_000)).await.unwrap().len()
     }
 
     async fn send_edu(&self, to: &[&str], edu: Edu, key: Option<&'static str>) {

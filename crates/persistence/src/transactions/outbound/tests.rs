@@ -1,5 +1,8 @@
+use super::away::{Absence, LetGo, bound, note_failing};
 use super::*;
 use crate::Database;
+use crate::transactions::rooms::set_member;
+use events::UserId;
 
 fn server(name: &str) -> ServerName {
     ServerName::parse(name).unwrap()
@@ -108,14 +111,52 @@ async fn of_a_destination_that_stays_away_the_newest_of_each_room_stays_and_what
             edu(tx, &["b.test"], Lane::ToDevice, &format!("to device {number}"), None, number);
             edu(tx, &["b.test"], Lane::Other, &format!("other {number}"), None, number);
         }
-        assert_eq!(bound(tx, &b, 10, 10, 0).unwrap(), LetGo::default());
+        assert_eq!(bound(tx, &b, Absence::Short { pdus_max: 10 }, 10, 0).unwrap(), LetGo::default());
         begin(tx, &b, transaction("1", &[1, 2], &[11])).unwrap();
-        let gone = bound(tx, &b, 9, 3, 2).unwrap();
-        assert_eq!(gone, LetGo { pdus: 5, edus: 5 });
+        let gone = bound(tx, &b, Absence::Short { pdus_max: 9 }, 3, 2).unwrap();
+        assert_eq!(gone, LetGo { pdus: 5, unshared: 0, edus: 5 });
         assert_eq!(waiting(tx, "b.test"), [(1, 0), (2, 1), (8, 7), (9, 8), (10, 9)]);
         let kept = ["to device 0", "to device 3", "to device 4", "to device 5", "other 3", "other 4", "other 5"];
         assert_eq!(contents(tx, "b.test"), kept);
         assert_eq!(waiting(tx, "a.test").len(), 10, "of others nothing goes");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_long_absence_the_newest_of_each_room_that_is_still_shared_stays() {
+    in_one_transaction(|tx| {
+        let b = server("b.test");
+        let bob = UserId::parse("@bob:b.test").unwrap();
+        for event in 0..8 {
+            pdu(tx, &["b.test"], event % 4, event);
+        }
+        for room in [1, 2] {
+            set_member(tx, RoomNumber(room), &bob, Some(("join", EventNumber(99)))).unwrap();
+        }
+        set_member(tx, RoomNumber(3), &bob, Some(("leave", EventNumber(99)))).unwrap();
+        // In room 3 it is told that its user was kicked.
+        let kick =
+            "INSERT INTO bodies (event, room, type, state_key, sender, origin_server_ts, mangled, rejected, json)
+                    VALUES (?1, 3, 'm.room.member', ?2, '@alice:a.test', 0, 0, 0, '')";
+        tx.execute(kick, &[&EventNumber(3), &bob]).unwrap();
+        tx.execute(kick, &[&EventNumber(7), &"@other:c.test"]).unwrap();
+        let gone = bound(tx, &b, Absence::Long, 10, 0).unwrap();
+        assert_eq!(gone, LetGo { pdus: 2, unshared: 3, edus: 0 });
+        assert_eq!(waiting(tx, "b.test"), [(4, 3), (6, 5), (7, 6)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn since_when_a_destination_is_away_is_remembered_until_it_is_reached() {
+    in_one_transaction(|tx| {
+        let b = server("b.test");
+        pdu(tx, &["b.test"], 1, 1);
+        assert_eq!(note_failing(tx, &b, 5).unwrap(), 5);
+        assert_eq!(note_failing(tx, &b, 9).unwrap(), 5);
+        note_delivered(tx, &b, 10).unwrap();
+        assert_eq!(note_failing(tx, &b, 11).unwrap(), 11);
     })
     .await;
 }
