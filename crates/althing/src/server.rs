@@ -19,7 +19,7 @@ use pdu::{Graph, Parts, StoredBodies};
 use persistence::transactions::identity;
 use persistence::{Database, OpenError, StoreError};
 use tokio::sync::{mpsc, watch};
-use transaction::{EduIntake, Inbound, MediaRequests, Outbound, Requests};
+use transaction::{EduIntake, Inbound, MediaRequests, Outbound, Pulls, Requests};
 use transport::address::AllowedAddresses;
 use transport::https::{Https, HttpsConfig, TlsError};
 use transport::key_ring::remember_own_key;
@@ -116,16 +116,21 @@ impl Server {
         let messaging = Messaging::new(graph.clone(), Arc::new(neighbours::Accounts(database.clone())));
         let around_users = Neighbours {
             profile_listener: Arc::new(neighbours::Rooms(messaging.clone())),
-            other_servers: Arc::new(neighbours::RestOfTheWorld { requests, outbound: outbound.clone() }),
+            other_servers: Arc::new(neighbours::RestOfTheWorld {
+                requests: requests.clone(),
+                outbound: outbound.clone(),
+            }),
         };
         let users =
             Users::new(name.clone(), database.clone(), handles.clone(), notifier, accounts(config), around_users);
         let edus: Vec<Arc<dyn EduIntake>> = vec![Arc::new(messaging.clone()), Arc::new(users.clone())];
         let inbound = Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), edus);
+        let pulls = Pulls::new(database.clone(), handles.clone(), requests, inbound.clone());
         let federation = ServerContext {
             server_name: name.clone(),
             key_ring,
             inbox: Arc::new(inbound.clone()),
+            deliveries: Arc::new(outbound.clone()),
             events: Arc::new(graph.clone()),
             membership: Arc::new(messaging.clone()),
             directory: Arc::new(messaging.clone()),
@@ -146,6 +151,7 @@ impl Server {
         introductions::start(&messaging, &users, &handles).await?;
         integrity::watch(&database, &handles);
         control::start(data_dir.path(), &users, &handles);
+        pulls.start();
         // Last: it announces us to others, who then ask us.
         outbound.start();
         Ok(Self { messaging, users, database, handles, stop, listening, _data_dir: data_dir })

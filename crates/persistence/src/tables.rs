@@ -16,6 +16,7 @@ mod identity;
 mod media;
 mod outbound;
 mod profiles;
+mod pulls;
 mod receipts;
 mod received_transactions;
 mod remote_devices;
@@ -47,6 +48,7 @@ pub(crate) const ALL: &[&str] = &[
     media::SCHEMA,
     outbound::SCHEMA,
     profiles::SCHEMA,
+    pulls::SCHEMA,
     receipts::SCHEMA,
     received_transactions::SCHEMA,
     remote_devices::SCHEMA,

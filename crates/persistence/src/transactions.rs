@@ -20,6 +20,7 @@ pub mod missed;
 pub mod news;
 pub mod outbound;
 pub mod profiles;
+pub mod pulls;
 pub mod receipts;
 pub mod received_transactions;
 pub mod remote_devices;

@@ -9,7 +9,7 @@ use messaging::{Messaging, UserDirectory};
 use pdu::{Graph, Parts, StoredBodies};
 use persistence::{Database, OpenError, StoreError};
 use tempfile::TempDir;
-use transaction::{Inbound, MediaRequests, Outbound, Requests};
+use transaction::{EduIntake, Inbound, MediaRequests, Outbound, Pulls, Requests};
 use transport::error::ApiError;
 use transport::exchange::BoxFuture;
 use transport::questions::{Answer, UserQuestions};
@@ -97,22 +97,26 @@ impl SimulatedServer {
         let media = media.map_err(StartError::File)?;
         let outbound =
             Outbound::new(name.clone(), database.clone(), handles.clone(), client.clone(), Arc::new(StoredBodies));
+        let requests = Requests::new(client);
         let graph = Graph::new(Parts {
             server_name: name.clone(),
             signing_key: key,
             database: database.clone(),
             handles: handles.clone(),
             key_ring: Arc::new(key_ring.clone()),
-            requests: Requests::new(client),
+            requests: requests.clone(),
             outbound: outbound.clone(),
             notifier: Notifier::default(),
         });
         let messaging = Messaging::new(graph.clone(), Arc::new(Everybody));
-        let inbound = Inbound::new(database, handles, Arc::new(graph.clone()), vec![Arc::new(messaging.clone())]);
+        let edus: Vec<Arc<dyn EduIntake>> = vec![Arc::new(messaging.clone())];
+        let inbound = Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), edus);
+        let pulls = Pulls::new(database, handles, requests, inbound.clone());
         let context = ServerContext {
             server_name: name.clone(),
             key_ring,
             inbox: Arc::new(inbound),
+            deliveries: Arc::new(outbound.clone()),
             events: Arc::new(graph.clone()),
             membership: Arc::new(messaging.clone()),
             directory: Arc::new(messaging.clone()),
@@ -122,6 +126,7 @@ impl SimulatedServer {
         };
         network.attach(name, router(context));
         graph.start().await.map_err(StartError::Store)?;
+        pulls.start();
         outbound.start();
         Ok(Self { name: name.clone(), messaging, media, _files: files })
     }

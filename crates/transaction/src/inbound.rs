@@ -3,14 +3,17 @@
 
 mod turns;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use events::ServerName;
 use handles::Handles;
+use persistence::transactions::pulls;
 use persistence::transactions::received_transactions::{self, Stored};
 use persistence::{Database, StoreError, WriteTx};
 use serde_json::{Map, Value, json};
+use tokio::sync::Notify;
 use transport::ApiError;
 use transport::questions::{Answer, Edu, Inbox, TransactionBody};
 
@@ -23,6 +26,8 @@ pub const TRANSACTION_ID_BYTES_MAX: usize = 255;
 pub const ANSWERS_PER_ORIGIN_MAX: i64 = 1_000;
 /// How long an answer is kept. Who repeats a transaction after that has been away for so long that it is processed again.
 pub const ANSWER_AGE_MAX: Duration = Duration::from_hours(48);
+/// Servers of which it is remembered that they were heard from in this run.
+const NEWCOMERS_MAX: usize = 50_000;
 /// How often old answers are forgotten.
 const PURGE_INTERVAL: Duration = Duration::from_hours(1);
 /// Answers forgotten in one database transaction, so that others need not wait long.
@@ -40,12 +45,52 @@ struct Shared {
     pdus: Arc<dyn PduIntake>,
     edus: Vec<Arc<dyn EduIntake>>,
     turns: Turns,
+    /// When this run began, in milliseconds since 1970.
+    started: i64,
+    newcomers: Newcomers,
+}
+
+/// The servers that were heard from in this run.
+#[derive(Default)]
+struct Newcomers {
+    known: Mutex<BTreeSet<ServerName>>,
+    news: Notify,
 }
 
 impl Inbound {
     /// Hands PDUs to `pdus`, and each EDU to the first of `edus` that understands its type.
     pub fn new(database: Database, handles: Handles, pdus: Arc<dyn PduIntake>, edus: Vec<Arc<dyn EduIntake>>) -> Self {
-        Self(Arc::new(Shared { database, handles, pdus, edus, turns: Turns::default() }))
+        let started = handles.clock.now();
+        let (turns, newcomers) = (Turns::default(), Newcomers::default());
+        Self(Arc::new(Shared { database, handles, pdus, edus, turns, started, newcomers }))
+    }
+
+    /// When this run began, in milliseconds since 1970.
+    pub(crate) fn started(&self) -> i64 {
+        self.0.started
+    }
+
+    /// Waits until a server is heard from for the first time in this run.
+    pub(crate) async fn newcomer(&self) {
+        self.0.newcomers.news.notified().await;
+    }
+
+    /// Takes what `origin` sent before, and does `beside` in the same database transaction.
+    pub(crate) async fn take_again(
+        &self,
+        origin: &ServerName,
+        body: TransactionBody,
+        beside: impl FnOnce(&mut WriteTx<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let checked = self.0.pdus.check(origin, body.pdus).await?;
+        let (shared, origin) = (Arc::clone(&self.0), origin.clone());
+        self.0
+            .database
+            .write(move |tx| {
+                shared.apply(tx, &origin, checked, &body.edus)?;
+                beside(tx)
+            })
+            .await
     }
 
     /// Begins to forget old answers in the background.
@@ -115,7 +160,7 @@ impl Shared {
 
     /// Writes the answer and all that it acknowledges. Returns the answer, or the text of the one that was there before.
     fn commit(
-        &self,
+        self: &Arc<Self>,
         tx: &mut WriteTx<'_>,
         origin: &ServerName,
         id: &str,
@@ -128,6 +173,23 @@ impl Shared {
             Stored::Before(before) => return Ok(Err(before)),
             Stored::Now => {}
         }
+        self.apply(tx, origin, checked, edus)?;
+        if self.newcomers.note(origin) {
+            pulls::begin(tx, origin, self.started, id, now)?;
+            let shared = Arc::clone(self);
+            tx.after_commit(move || shared.newcomers.news.notify_one());
+        }
+        Ok(Ok(answer))
+    }
+
+    /// Writes what a transaction carries.
+    fn apply(
+        &self,
+        tx: &mut WriteTx<'_>,
+        origin: &ServerName,
+        checked: CheckedPdus,
+        edus: &[Edu],
+    ) -> Result<(), StoreError> {
         checked.staging.stage(tx)?;
         for edu in edus {
             match self.edus.iter().find(|intake| intake.handles(&edu.edu_type)) {
@@ -137,7 +199,7 @@ impl Shared {
                 }
             }
         }
-        Ok(Ok(answer))
+        Ok(())
     }
 
     async fn purge(&self) {
@@ -153,6 +215,14 @@ impl Shared {
                 }
             }
         }
+    }
+}
+
+impl Newcomers {
+    /// Returns whether `origin` was not heard from before.
+    fn note(&self, origin: &ServerName) -> bool {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        !known.contains(origin) && known.len() < NEWCOMERS_MAX && known.insert(origin.clone())
     }
 }
 

@@ -1,7 +1,7 @@
 //! One ordered queue per destination, at most one transaction in flight. S2S API, "Transactions".
 //!
 //! [`queue`] decides when a destination gets something, [`batch`] how much, [`content`] reads and writes what; [`delivery`]
-//! carries it out. A destination with nothing to do costs nothing but its rows in the database.
+//! carries it out, and [`replay`] tells again what was delivered. A destination with nothing to do costs nothing but its rows in the database.
 
 mod batch;
 mod content;
@@ -9,6 +9,7 @@ mod delivery;
 mod ephemeral;
 pub mod limits;
 mod queue;
+mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use events::ServerName;
 use handles::{Handles, Timestamp};
+use persistence::transactions::outbound::delivered;
 use persistence::transactions::outbound::{self as rows, KnownDestination, Lane, NewEdu};
 use persistence::transactions::received_transactions;
 use persistence::{Database, EventNumber, RoomNumber, StoreError, WriteTx};
@@ -28,8 +30,8 @@ use crate::intake::EventBodies;
 use delivery::Report;
 use ephemeral::{EphemeralEdu, EphemeralEdus};
 use limits::{
-    ANNOUNCE_AGE_MAX, ANNOUNCE_INTERVAL, ANNOUNCE_PAGE, EPHEMERAL_FAILURES_MAX, FORGET_INTERVAL, FORGET_PAGE,
-    IDLE_AGE_MAX, PROBES_IN_FLIGHT_MAX, SENDS_IN_FLIGHT_MAX,
+    ANNOUNCE_AGE_MAX, ANNOUNCE_INTERVAL, ANNOUNCE_PAGE, DELIVERED_AGE_MAX, DELIVERED_FORGET_INTERVAL,
+    EPHEMERAL_FAILURES_MAX, FORGET_INTERVAL, FORGET_PAGE, IDLE_AGE_MAX, PROBES_IN_FLIGHT_MAX, SENDS_IN_FLIGHT_MAX,
 };
 use queue::{DestinationQueue, Step};
 
@@ -116,6 +118,13 @@ impl Outbound {
             loop {
                 shared.forget_idle().await;
                 shared.handles.clock.sleep(FORGET_INTERVAL).await;
+            }
+        });
+        let shared = Arc::clone(&self.0);
+        self.0.handles.tasks.spawn("outbound: forget what was delivered", async move {
+            loop {
+                shared.forget_delivered().await;
+                shared.handles.clock.sleep(DELIVERED_FORGET_INTERVAL).await;
             }
         });
     }
@@ -327,6 +336,21 @@ impl Shared {
                 Ok(_) => {}
                 Err::<_, StoreError>(error) => {
                     tracing::error!("cannot forget servers that nothing was sent to for long: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn forget_delivered(&self) {
+        let age_max = Timestamp::try_from(DELIVERED_AGE_MAX.as_millis()).unwrap_or(Timestamp::MAX);
+        let horizon = self.handles.clock.now().saturating_sub(age_max);
+        loop {
+            match self.database.write(move |tx| delivered::purge(tx, horizon, FORGET_PAGE)).await {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err::<_, StoreError>(error) => {
+                    tracing::error!("cannot forget what was delivered long ago: {error}");
                     return;
                 }
             }

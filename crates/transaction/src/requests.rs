@@ -7,6 +7,7 @@ mod handshakes;
 mod history;
 mod media;
 mod queries;
+mod replay;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use transport::{CallError, CallLimits, Client, Rest};
 pub use handshakes::{Invite, Joined, Members, Template};
 pub use history::{BACKFILL_MAX, MISSING_EVENTS_MAX, RoomStateIds, TimedEvent};
 pub use media::MediaRequests;
+pub use replay::DeliveredPage;
 
 /// For a question that can be answered from a few rows.
 pub const QUICK_LIMITS: CallLimits = CallLimits { timeout: Duration::from_secs(10), response_bytes_max: 1024 * 1024 };
@@ -82,7 +84,7 @@ impl From<CallError> for RequestError {
 impl RequestError {
     /// Says whether the server does not know this endpoint. S2S API, "Unsupported endpoints"; older servers answer with a
     /// bare 404 or with 400 `M_UNRECOGNIZED`.
-    fn is_unrecognized(&self) -> bool {
+    pub(crate) fn is_unrecognized(&self) -> bool {
         match self {
             Self::Refused { status: 404, body, .. } if body.get("errcode").is_none() => true,
             Self::Refused { status: 400 | 404 | 405, errcode, .. } => errcode == "M_UNRECOGNIZED",

@@ -87,6 +87,7 @@ impl Network {
             server_name: server.clone(),
             key_ring: key_ring.clone(),
             inbox: Arc::clone(&calls) as _,
+            deliveries: Arc::clone(&calls) as _,
             events: Arc::clone(&calls) as _,
             membership: Arc::clone(&calls) as _,
             directory: Arc::clone(&calls) as _,
@@ -177,6 +178,12 @@ impl Calls {
 impl Inbox for Calls {
     fn receive<'a>(&'a self, origin: &'a ServerName, id: &'a str, body: TransactionBody) -> Answer<'a> {
         self.note(format!("{origin} send {id} {:?} {:?}", body.pdus, body.edus))
+    }
+}
+
+impl DeliveryQuestions for Calls {
+    fn delivered_after<'a>(&'a self, origin: &'a ServerName, after: DeliveredAfter) -> Answer<'a> {
+        self.note(format!("{origin} delivered {after:?}"))
     }
 }
 

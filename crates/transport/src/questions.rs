@@ -42,6 +42,22 @@ pub trait Inbox: Send + Sync {
     fn receive<'a>(&'a self, origin: &'a ServerName, id: &'a str, body: TransactionBody) -> Answer<'a>;
 }
 
+/// Where a server wants to hear on from of what we sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeliveredAfter {
+    /// After the transaction with this id, the last that it has.
+    Transaction(String),
+    /// After the page that ended with this number.
+    Number(i64),
+}
+
+/// Questions about what we sent before: everything after a position of the ordered stream to the one who asks. The transaction
+/// layer implements it.
+pub trait DeliveryQuestions: Send + Sync {
+    /// `GET /_matrix/federation/unstable/org.althing.delivered`, which servers of our kind ask each other.
+    fn delivered_after<'a>(&'a self, origin: &'a ServerName, after: DeliveredAfter) -> Answer<'a>;
+}
+
 /// Which handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handshake {

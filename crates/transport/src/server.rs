@@ -6,6 +6,7 @@
 
 mod backfill;
 mod body;
+mod delivered;
 mod events;
 mod invite;
 mod keys;
@@ -32,7 +33,9 @@ use futures_util::FutureExt;
 
 use crate::error::ApiError;
 use crate::key_ring::KeyRing;
-use crate::questions::{DirectoryQuestions, EventQuestions, Inbox, MediaQuestions, MembershipQuestions, UserQuestions};
+use crate::questions::{
+    DeliveryQuestions, DirectoryQuestions, EventQuestions, Inbox, MediaQuestions, MembershipQuestions, UserQuestions,
+};
 
 /// What the endpoints need. Cheap to clone.
 #[derive(Clone)]
@@ -43,6 +46,8 @@ pub struct ServerContext {
     pub key_ring: KeyRing,
     /// Takes transactions.
     pub inbox: Arc<dyn Inbox>,
+    /// Answers about what we sent before.
+    pub deliveries: Arc<dyn DeliveryQuestions>,
     /// Answers about events.
     pub events: Arc<dyn EventQuestions>,
     /// Answers the handshakes of membership.
@@ -95,6 +100,7 @@ fn federation_v1() -> Router<ServerContext> {
     Router::new()
         .route("/_matrix/federation/v1/version", get(version::version))
         .route("/_matrix/federation/v1/send/{txnId}", put(send::send_transaction))
+        .route("/_matrix/federation/unstable/org.althing.delivered", get(delivered::delivered))
         .route("/_matrix/federation/v1/event/{eventId}", get(events::event))
         .route("/_matrix/federation/v1/state/{roomId}", get(events::state))
         .route("/_matrix/federation/v1/state_ids/{roomId}", get(events::state_ids))

@@ -166,6 +166,7 @@ impl Server {
             server_name: server.clone(),
             key_ring,
             inbox: Arc::new(inbound),
+            deliveries: Arc::new(outbound.clone()),
             events: Arc::new(graph.clone()),
             membership: Arc::new(Below(graph.clone())),
             directory: Arc::new(Below(graph.clone())),

@@ -14,7 +14,10 @@ CREATE TABLE outbound_destinations (
     destination TEXT NOT NULL PRIMARY KEY,
     position BIGINT NOT NULL,
     delivered_at BIGINT,
-    failing_since BIGINT
+    failing_since BIGINT,
+    -- How many transactions it took, and whether it is a server that asks again for what it lost.
+    deliveries BIGINT NOT NULL DEFAULT 0,
+    asks_again BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX outbound_destinations_by_delivery ON outbound_destinations (delivered_at);
 
@@ -53,4 +56,18 @@ CREATE TABLE outbound_transactions (
     edus TEXT NOT NULL,
     ephemeral TEXT NOT NULL
 );
+
+-- What each destination took, in the order in which it did. `events`: their numbers, between commas. `edus`: as JSON, for those
+-- who ask again; `refused`: what it said against single events, as JSON. Of each the newest, for a while.
+CREATE TABLE outbound_delivered (
+    destination TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    transaction_id TEXT NOT NULL,
+    delivered_at BIGINT NOT NULL,
+    events TEXT NOT NULL,
+    edus TEXT,
+    refused TEXT,
+    PRIMARY KEY (destination, number)
+) WITHOUT ROWID;
+CREATE INDEX outbound_delivered_by_age ON outbound_delivered (delivered_at);
 ";

@@ -43,6 +43,11 @@ pub fn number(tx: &ReadTx<'_>, room: RoomNumber, event_id: &EventId) -> Result<O
     })
 }
 
+/// Returns the room of an event; `None` if it was purged.
+pub fn room(tx: &ReadTx<'_>, event: EventNumber) -> Result<Option<RoomNumber>, StoreError> {
+    tx.query_optional("SELECT room FROM events WHERE number = ?1", &[&event], |row| row.get(0))
+}
+
 /// Returns the rooms in which an event id stands: one, but for room versions 1 and 2.
 pub fn rooms_of_id(tx: &ReadTx<'_>, event_id: &EventId) -> Result<Vec<(RoomNumber, EventNumber)>, StoreError> {
     tx.query_all("SELECT room, number FROM events WHERE event_id = ?1 ORDER BY number", &[event_id], |row| {

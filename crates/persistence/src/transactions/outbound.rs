@@ -1,6 +1,7 @@
 //! What waits to be sent to other servers: one ordered queue for each, and the transaction that is on its way.
 
 pub mod away;
+pub mod delivered;
 
 use std::collections::BTreeSet;
 

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use events::ServerName;
+use events::{Object, ServerName};
 use handles::Timestamp;
 use persistence::StoreError;
 use persistence::transactions::outbound as rows;
 use persistence::transactions::outbound::away::{self, Absence};
+use persistence::transactions::outbound::delivered;
 use serde_json::Value;
 use transport::{CallError, CallLimits};
 
 use super::content::{Found, Page, Transaction, find};
 use super::ephemeral::EphemeralEdu;
 use super::limits::{
-    LONG_ABSENCE, SEND_ANSWER_BYTES_MAX, SEND_TIMEOUT, SLOW_ANSWER_MIN, TRANSACTION_ITEMS_MAX, WAITING_EDU_AGE_MAX,
-    WAITING_EDUS_MAX, WAITING_PDUS_MAX,
+    DELIVERED_KEPT_MAX, LONG_ABSENCE, REFUSAL_CHARS_MAX, SEND_ANSWER_BYTES_MAX, SEND_TIMEOUT, SLOW_ANSWER_MIN,
+    TRANSACTION_ITEMS_MAX, TRANSACTION_PDUS_MAX, WAITING_EDU_AGE_MAX, WAITING_EDUS_MAX, WAITING_PDUS_MAX,
 };
 use super::queue::{Order, Refused, Rows, WhenEmpty};
 use super::{Pace, Shared};
@@ -157,23 +158,32 @@ impl Shared {
             Ok(answer) => {
                 let took = self.handles.clock.monotonic().saturating_sub(started);
                 let pace = if took >= SLOW_ANSWER_MIN { Pace::Slow } else { Pace::Prompt };
-                log_refused_pdus(name, &answer);
-                let again = self.delivered(name, transaction).await?;
+                let refused = refused_pdus(name, &answer);
+                let again = self.delivered(name, transaction, refused).await?;
                 Ok(Report::Delivered { again, pace })
             }
             Err(error) => Ok(self.failed(name, &transaction, &error).await),
         }
     }
 
-    async fn delivered(&self, name: &ServerName, transaction: Transaction) -> Result<Rows, StoreError> {
+    async fn delivered(
+        &self,
+        name: &ServerName,
+        transaction: Transaction,
+        refused: Option<String>,
+    ) -> Result<Rows, StoreError> {
         if transaction.has_only_ephemeral() {
             return Ok(Rows::None);
         }
         let (destination, now) = (name.clone(), self.handles.clock.now());
         self.database
             .write(move |tx| {
-                rows::remove(tx, &destination, &transaction.stored)?;
                 rows::note_delivered(tx, &destination, now)?;
+                if !transaction.is_in_memory_only() {
+                    let (stored, refused) = (&transaction.stored, refused.as_deref());
+                    delivered::record(tx, &destination, stored, now, refused, DELIVERED_KEPT_MAX)?;
+                }
+                rows::remove(tx, &destination, &transaction.stored)?;
                 Ok(if rows::is_waiting(tx, &destination)? { Rows::Ask } else { Rows::None })
             })
             .await
@@ -294,12 +304,20 @@ fn is_server_error(error: &CallError) -> bool {
     }
 }
 
-/// Logs what the destination says about single PDUs. They are delivered: sending them again would not change its mind.
-fn log_refused_pdus(name: &ServerName, answer: &Value) {
-    let Some(pdus) = answer.get("pdus").and_then(Value::as_object) else { return };
-    for (event_id, result) in pdus {
-        if let Some(error) = result.get("error") {
-            tracing::warn!(server.name = %name, event.id = %event_id, "{name} does not accept {event_id}: {error}");
-        }
-    }
+/// Returns what the destination says against single PDUs, as JSON, and logs it. They are delivered: sending them again would not
+/// change its mind.
+fn refused_pdus(name: &ServerName, answer: &Value) -> Option<String> {
+    let pdus = answer.get("pdus").and_then(Value::as_object)?;
+    let refused: Object = pdus
+        .iter()
+        .take(TRANSACTION_PDUS_MAX)
+        .filter_map(|(event_id, result)| {
+            let error = result.get("error")?;
+            let reason: String = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
+            let reason: String = reason.chars().take(REFUSAL_CHARS_MAX).collect();
+            tracing::warn!(server.name = %name, event.id = %event_id, "{name} does not accept {event_id}: {reason}");
+            Some((event_id.clone(), reason.into()))
+        })
+        .collect();
+    (!refused.is_empty()).then(|| Value::Object(refused).to_string())
 }

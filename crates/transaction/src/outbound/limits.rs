@@ -18,6 +18,9 @@ pub const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of its answer: an error text for each PDU.
 pub const SEND_ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
+/// Characters that are kept of what it says against one PDU.
+pub const REFUSAL_CHARS_MAX: usize = 300;
+
 /// A destination that takes longer to answer gets its next transaction among those that did not answer at all.
 pub const SLOW_ANSWER_MIN: Duration = Duration::from_secs(10);
 
@@ -63,6 +66,12 @@ pub const LONG_ABSENCE: Duration = Duration::from_hours(1);
 pub const WAITING_EDUS_MAX: i64 = 10_000;
 /// How long an EDU waits.
 pub const WAITING_EDU_AGE_MAX: Duration = Duration::from_hours(30 * 24);
+/// Transactions that each destination took, of which we know what was in them.
+pub const DELIVERED_KEPT_MAX: i64 = 1_000;
+/// How long that is known.
+pub const DELIVERED_AGE_MAX: Duration = Duration::from_hours(7 * 24);
+/// How often what is older is forgotten.
+pub const DELIVERED_FORGET_INTERVAL: Duration = Duration::from_hours(1);
 /// How long a destination is remembered that nothing waits for.
 pub const IDLE_AGE_MAX: Duration = Duration::from_hours(90 * 24);
 /// How often those that are idle for longer are forgotten.
@@ -70,6 +79,7 @@ pub const FORGET_INTERVAL: Duration = Duration::from_hours(24);
 /// Destinations forgotten in one commit.
 pub const FORGET_PAGE: i64 = 500;
 
+const _: () = assert!(DELIVERED_AGE_MAX.as_secs() < IDLE_AGE_MAX.as_secs());
 const _: () = assert!(ANNOUNCE_AGE_MAX.as_secs() < IDLE_AGE_MAX.as_secs());
 const _: () = assert!(PDU_SIZE_BYTES_MAX < TRANSACTION_BYTES_MAX - TRANSACTION_EDUS_BYTES_MAX);
 const _: () = assert!(PROBES_IN_FLIGHT_MAX <= SENDS_IN_FLIGHT_MAX);

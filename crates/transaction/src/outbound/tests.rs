@@ -1,6 +1,7 @@
 mod delivery;
 mod isolation;
 mod peers;
+mod replay;
 mod rests;
 
 use std::time::Duration;
