@@ -16,6 +16,10 @@ const READY_MAX: Duration = Duration::from_secs(20);
 /// Between two attempts to reach it.
 const READY_PAUSE: Duration = Duration::from_micros(500);
 
+/// The names of files in the server's folder.
+const CONFIG: &str = "althing.toml";
+const LOG: &str = "log";
+
 /// A running server.
 pub(crate) struct Althing {
     process: Child,
@@ -25,8 +29,8 @@ pub(crate) struct Althing {
     pub(crate) name: ServerName,
     /// From the start of the process until it answered.
     pub(crate) ready_after: Duration,
-    log: PathBuf,
-    _folder: TempDir,
+    binary: PathBuf,
+    folder: TempDir,
 }
 
 /// What the system says of a process.
@@ -45,31 +49,39 @@ impl Althing {
     pub(crate) async fn start(binary: &Path, handles: &Handles) -> Result<Self, Failure> {
         let folder = TempDir::with_prefix("althing-load-").map_err(failed("a temporary folder"))?;
         let (client, federation) = (free_address()?, free_address()?);
-        let config = folder.path().join("althing.toml");
-        std::fs::write(&config, configuration(client, federation)).map_err(failed("the configuration"))?;
-        let log = folder.path().join("log");
-        let output = std::fs::File::create(&log).map_err(failed("the log"))?;
+        std::fs::write(folder.path().join(CONFIG), configuration(client, federation))
+            .map_err(failed("the configuration"))?;
         let binary = binary.canonicalize().map_err(failed("the binary"))?;
-        let began = handles.clock.monotonic();
-        let process = Command::new(&binary)
-            .args(["serve", "--config"])
-            .arg(&config)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(output)
-            .spawn()
-            .map_err(failed("the binary"))?;
         let name = ServerName::parse(federation.to_string()).map_err(failed("the server's name"))?;
-        let mut started = Self { process, client, name, ready_after: Duration::ZERO, log, _folder: folder };
-        while TcpStream::connect(client).is_err() || TcpStream::connect(federation).is_err() {
+        let process = spawn(&binary, &folder)?;
+        let mut started = Self { process, client, name, ready_after: Duration::ZERO, binary, folder };
+        started.until_ready(federation, handles).await?;
+        Ok(started)
+    }
+
+    /// Ends the process, as a loss of power would.
+    pub(crate) fn kill(&mut self) -> Result<(), Failure> {
+        self.process.kill().map_err(failed("the process"))?;
+        self.process.wait().map(drop).map_err(failed("the process"))
+    }
+
+    /// Starts it again on what it has, and waits until it answers.
+    pub(crate) async fn start_again(&mut self, handles: &Handles) -> Result<(), Failure> {
+        self.process = spawn(&self.binary, &self.folder)?;
+        let federation = self.name.as_str().parse().map_err(failed("the server's address"))?;
+        self.until_ready(federation, handles).await
+    }
+
+    async fn until_ready(&mut self, federation: SocketAddr, handles: &Handles) -> Result<(), Failure> {
+        let began = handles.clock.monotonic();
+        while TcpStream::connect(self.client).is_err() || TcpStream::connect(federation).is_err() {
             if handles.clock.monotonic() - began > READY_MAX {
-                return Err(Failure(format!("althing does not start: {}", started.last_words())));
+                return Err(Failure(format!("althing does not start: {}", self.last_words())));
             }
             handles.clock.sleep(READY_PAUSE).await;
         }
-        started.ready_after = handles.clock.monotonic() - began;
-        Ok(started)
+        self.ready_after = handles.clock.monotonic() - began;
+        Ok(())
     }
 
     /// What the system says of the process.
@@ -79,7 +91,7 @@ impl Althing {
 
     /// The end of the server's log.
     pub(crate) fn last_words(&self) -> String {
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let log = std::fs::read_to_string(self.folder.path().join(LOG)).unwrap_or_default();
         let lines: Vec<&str> = log.lines().rev().take(3).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join(" / ")
     }
@@ -118,6 +130,19 @@ impl Drop for Althing {
         let _: std::io::Result<()> = self.process.kill();
         let _: std::io::Result<std::process::ExitStatus> = self.process.wait();
     }
+}
+
+/// Starts the server in its folder.
+fn spawn(binary: &Path, folder: &TempDir) -> Result<Child, Failure> {
+    let log = std::fs::File::options().create(true).append(true).open(folder.path().join(LOG));
+    Command::new(binary)
+        .args(["serve", "--config", CONFIG])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log.map_err(failed("the log"))?)
+        .spawn()
+        .map_err(failed("the binary"))
 }
 
 /// An address where nobody listens.

@@ -1,5 +1,6 @@
 //! What is measured: one module a row of the design's table.
 
+mod catching_up;
 mod fan_out;
 mod idle;
 mod inbound;
@@ -27,14 +28,16 @@ pub(crate) enum Scenario {
     Joining,
     /// One message to many servers
     FanOut,
+    /// A server that comes back after an outage
+    CatchingUp,
     /// Clients that wait for something to happen
     Idle,
 }
 
 impl Scenario {
     /// All, in the order of the design's table.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Start, Self::Sending, Self::Inbound, Self::Joining, Self::FanOut, Self::Idle];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Start, Self::Sending, Self::Inbound, Self::Joining, Self::FanOut, Self::CatchingUp, Self::Idle];
 
     /// The heading of its table.
     pub(crate) fn title(self) -> &'static str {
@@ -44,6 +47,7 @@ impl Scenario {
             Self::Inbound => "Inbound PDUs in transactions of 50",
             Self::Joining => "Joining a room of 20,000 members over federation",
             Self::FanOut => "One message to 1,000 destinations",
+            Self::CatchingUp => "Catching up after an outage",
             Self::Idle => "/sync with nothing new, 1,000 idle clients",
         }
     }
@@ -57,6 +61,7 @@ impl Scenario {
             Self::Inbound => inbound::run(title, binary, handles).await,
             Self::Joining => joining::run(title, binary, handles).await,
             Self::FanOut => fan_out::run(title, binary, handles).await,
+            Self::CatchingUp => catching_up::run(title, binary, handles).await,
             Self::Idle => idle::run(title, binary, handles).await,
         }
     }

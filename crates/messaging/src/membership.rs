@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::rooms::draft;
 use crate::{Messaging, MessagingError};
+use pdu::PurgeError;
 
 /// A room, as a person names it.
 #[derive(Debug, Clone)]
@@ -224,7 +225,7 @@ impl Messaging {
         Ok(self.graph().knock_remote(&room_id, user, content, &servers).await?.room_id)
     }
 
-    /// Takes a room out of a user's sight. They must have left it.
+    /// Takes a room out of a user's sight. They must have left it. A room that no user of ours sees any more is purged.
     pub async fn forget(&self, user: &UserId, room_id: &RoomId) -> Result<(), MessagingError> {
         let row = self.room(room_id).await?;
         let who = user.clone();
@@ -239,7 +240,17 @@ impl Messaging {
                 }
             })
             .await?;
-        if forgotten { Ok(()) } else { Err(MessagingError::NotLeft(format!("{user} has not left the room {room_id}"))) }
+        if !forgotten {
+            return Err(MessagingError::NotLeft(format!("{user} has not left the room {room_id}")));
+        }
+        if !self.database().read(move |tx| room_rows::is_seen(tx, row.number)).await? {
+            match self.graph().purge(room_id).await {
+                // Somebody was invited, or somebody else was quicker.
+                Ok(()) | Err(PurgeError::InUse { .. } | PurgeError::Unknown(_)) => {}
+                Err(PurgeError::Store(error)) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Sends a user's changed profile to the rooms they are in.

@@ -15,6 +15,7 @@ use crate::acl::Acls;
 use crate::fetch_turns::FetchTurns;
 use crate::limits::{EVENTS_LOADED_MAX, ROOMS_LOADED_MAX};
 use crate::missed::Filler;
+use crate::purge::Purger;
 use crate::receive::Workers;
 use crate::room::Room;
 use crate::send::WaitingMessages;
@@ -50,6 +51,7 @@ struct Inner {
     workers: Workers,
     verifier: Verifier,
     filler: Filler,
+    purger: Purger,
     fetch_turns: FetchTurns,
     acls: Acls,
     waiting_messages: WaitingMessages,
@@ -81,6 +83,7 @@ impl Graph {
             workers: Workers::default(),
             verifier: Verifier::default(),
             filler: Filler::default(),
+            purger: Purger::default(),
             fetch_turns: FetchTurns::default(),
             acls: Acls::default(),
             waiting_messages: WaitingMessages::default(),
@@ -143,6 +146,10 @@ impl Graph {
         &self.0.filler
     }
 
+    pub(crate) fn purger(&self) -> &Purger {
+        &self.0.purger
+    }
+
     pub(crate) fn fetch_turns(&self) -> &FetchTurns {
         &self.0.fetch_turns
     }
@@ -198,6 +205,11 @@ impl Graph {
         let entry = loaded.entry(number).or_insert_with(|| Loaded { turn: Turn::default(), used: 0, weight: 0 });
         entry.used = newest;
         Arc::clone(&entry.turn)
+    }
+
+    /// Drops a room from memory.
+    pub(crate) fn unload(&self, number: RoomNumber) {
+        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
     }
 
     /// Drops rooms from memory that have not been used for longest, until the limits hold.

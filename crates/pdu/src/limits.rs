@@ -100,6 +100,12 @@ pub const LEAVE_TIME_MAX: Duration = Duration::from_secs(20);
 pub const TOPOLOGICAL_START: i64 = 1 << 40;
 /// The topological numbers left free where we join a room again, or go on behind a gap, for what may be put in between.
 pub const TOPOLOGICAL_GAP: i64 = 1 << 20;
+/// Event numbers that are looked through at once for those of a room that is purged.
+pub const PURGE_WINDOW: i64 = 5_000;
+/// How long the purge of a room waits for what other servers are still to get of it.
+pub const PURGE_AWAITED_MAX: Duration = Duration::from_secs(24 * 3600);
+/// The pause before it is looked again whether they have.
+pub const PURGE_PAUSE: Duration = Duration::from_secs(2);
 /// Entries of a server ACL that are looked at: more than fit into an event.
 pub const ACL_ENTRIES_MAX: usize = 22_000;
 /// Entries of all server ACLs that are kept compiled.

@@ -17,6 +17,7 @@ mod media;
 mod outbound;
 mod profiles;
 mod pulls;
+mod purges;
 mod receipts;
 mod received_transactions;
 mod remote_devices;
@@ -49,6 +50,7 @@ pub(crate) const ALL: &[&str] = &[
     outbound::SCHEMA,
     profiles::SCHEMA,
     pulls::SCHEMA,
+    purges::SCHEMA,
     receipts::SCHEMA,
     received_transactions::SCHEMA,
     remote_devices::SCHEMA,

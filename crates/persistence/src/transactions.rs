@@ -21,6 +21,7 @@ pub mod news;
 pub mod outbound;
 pub mod profiles;
 pub mod pulls;
+pub mod purging;
 pub mod receipts;
 pub mod received_transactions;
 pub mod remote_devices;

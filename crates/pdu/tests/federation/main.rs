@@ -10,6 +10,7 @@ mod joins;
 mod missed;
 mod old_versions;
 mod peer;
+mod purge;
 mod reading;
 mod receiving;
 mod redactions;

@@ -60,6 +60,7 @@ const TABLES: &[(&str, Growth)] = &[
     ("own_name", Growth::Rows("one")),
     ("profile_fields", Growth::Users("PROFILE_SIZE_BYTES_MAX")),
     ("pulls", Growth::Bounded("PULL_HORIZON")),
+    ("purges", Growth::Rows("one a room that is being purged")),
     ("published_rooms", Growth::Users("rate limits of the client API")),
     ("receipts", Growth::Rows("one a member and type, and THREADS_MAX for threads")),
     ("received_transactions", Growth::Bounded("ANSWERS_PER_ORIGIN_MAX, ANSWER_AGE_MAX")),

@@ -27,6 +27,7 @@ const SCANS: &[(&str, &str)] = &[
     ("SELECT number, user_id, edu_type, content FROM remote_key_updates", "in the order of its key, up to a limit"),
     ("SELECT DISTINCT room, origin FROM staged", "once at start: what waits is bounded by origin and by age"),
     ("SELECT prev, MIN(topological) FROM gaps", "the gaps of one room, which has few"),
+    ("SELECT room, since, looked_at, found FROM purges", "the rooms that are being purged, which are few"),
     ("UPDATE state_snapshots_purged", "one row"),
     ("SELECT number, room, origin, received, attempts, json FROM unverified", "few rows, in the order of its key"),
     ("SELECT COUNT(*) FROM unverified", "few rows: it is asked to keep them few"),

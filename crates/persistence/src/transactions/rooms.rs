@@ -305,6 +305,22 @@ pub fn forget(tx: &mut WriteTx<'_>, user: &UserId, room: RoomNumber) -> Result<(
     Ok(())
 }
 
+/// Returns our users who are in a room, are invited to it, or have knocked.
+pub fn users_concerned(tx: &ReadTx<'_>, room: RoomNumber) -> Result<Vec<UserId>, StoreError> {
+    tx.query_all(
+        "SELECT user_id FROM standings WHERE room = ?1 AND membership IN ('join', 'invite', 'knock') ORDER BY user_id",
+        &[&room],
+        |row| row.get(0),
+    )
+}
+
+/// Returns whether a user of ours still sees a room, if only as one that they have left.
+pub fn is_seen(tx: &ReadTx<'_>, room: RoomNumber) -> Result<bool, StoreError> {
+    tx.query_one("SELECT EXISTS (SELECT 1 FROM standings WHERE room = ?1 AND forgotten = 0)", &[&room], |row| {
+        row.get(0)
+    })
+}
+
 /// Returns how `user` stands to every room that concerns them.
 pub fn standings(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<Standing>, StoreError> {
     tx.query_all(

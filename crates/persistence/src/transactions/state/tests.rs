@@ -154,15 +154,15 @@ fn rooms_do_not_share_and_are_purged_alone() {
     let kept = super::store(&mut tx, other_room, None, &[change(1, 1)]).unwrap();
     let (whole, last) = some_of_each(&mut tx);
     assert_inconsistent(super::store(&mut tx, other_room, Some(last), &[change(1, 5)]), "not of room 2");
-    purge_room(&mut tx, ROOM).unwrap();
+    purge_room(&mut tx, ROOM, 100_000).unwrap();
     assert_inconsistent(load(&tx, last), "is not stored");
     assert_inconsistent(load(&tx, whole), "is not stored");
     assert_eq!(count(&tx, "SELECT COUNT(*) FROM state_chunks WHERE room = ?1", ROOM.0), 0);
     assert_eq!(load(&tx, kept).unwrap().len(), 1);
     let next = super::store(&mut tx, other_room, Some(kept), &[change(2, 2)]).unwrap();
     assert!(next > last, "a purged number is never given again");
-    purge_room(&mut tx, ROOM).unwrap();
-    purge_room(&mut tx, other_room).unwrap();
+    purge_room(&mut tx, ROOM, 100_000).unwrap();
+    purge_room(&mut tx, other_room, 100_000).unwrap();
     assert!(super::store(&mut tx, ROOM, None, &[]).unwrap() > next);
 }
 

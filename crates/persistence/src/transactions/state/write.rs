@@ -19,16 +19,24 @@ pub fn store(
     store_shaped(tx, &SHAPE, room, parent, changes)
 }
 
-/// Removes every state of `room`.
-pub fn purge_room(tx: &mut WriteTx<'_>, room: RoomNumber) -> Result<(), StoreError> {
+/// Removes up to `limit` rows of the states of `room`, and returns how many; 0 when none are left. Nothing reads them any more.
+pub fn purge_room(tx: &mut WriteTx<'_>, room: RoomNumber, limit: i64) -> Result<usize, StoreError> {
     tx.execute(
         "UPDATE state_snapshots_purged SET highest = (SELECT MAX(number) FROM state_snapshots)
           WHERE highest < (SELECT MAX(number) FROM state_snapshots)",
         &[],
     )?;
-    tx.execute("DELETE FROM state_chunks WHERE room = ?1", &[&room])?;
-    tx.execute("DELETE FROM state_snapshots WHERE room = ?1", &[&room])?;
-    Ok(())
+    let chunks = tx.execute(
+        "DELETE FROM state_chunks WHERE (snapshot, first_key) IN
+            (SELECT snapshot, first_key FROM state_chunks WHERE room = ?1 LIMIT ?2)",
+        &[&room, &limit],
+    )?;
+    let snapshots = tx.execute(
+        "DELETE FROM state_snapshots WHERE number IN
+            (SELECT number FROM state_snapshots WHERE room = ?1 LIMIT ?2)",
+        &[&room, &limit],
+    )?;
+    Ok(chunks + snapshots)
 }
 
 pub(super) fn store_shaped(

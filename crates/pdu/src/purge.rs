@@ -1,0 +1,142 @@
+//! Removes rooms completely.
+//!
+//! First a room is out of sight, in one transaction. What of it waits for other servers, such as that our last user has left, is
+//! still delivered; then its rows go, a few at a time, so that nobody waits. A restart goes on where it was.
+
+use std::time::Duration;
+
+use events::RoomId;
+use persistence::StoreError;
+use persistence::transactions::purging::{self as rows, Purge};
+use persistence::transactions::rooms as room_rows;
+use tokio::sync::Notify;
+
+use crate::graph::Graph;
+use crate::limits::{PURGE_AWAITED_MAX, PURGE_PAUSE, PURGE_WINDOW};
+
+/// Wakes the task that purges rooms.
+#[derive(Default)]
+pub(crate) struct Purger(Notify);
+
+/// Why a room is not purged.
+#[derive(Debug, thiserror::Error)]
+pub enum PurgeError {
+    /// There is nothing to purge.
+    #[error("this server knows no room {0}")]
+    Unknown(RoomId),
+    /// Somebody is in it.
+    #[error(
+        "the room {room} is in use here: {users} of our users are in it, invited, or have knocked, {first} among them; they have \
+         to leave it first"
+    )]
+    InUse {
+        /// Which room.
+        room: RoomId,
+        /// How many.
+        users: usize,
+        /// One of them.
+        first: String,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Graph {
+    /// Removes a room completely: it is out of sight at once, and its rows go in the background. Its encryption keys in users'
+    /// backups and its files stay: they are the users'.
+    pub async fn purge(&self, room_id: &RoomId) -> Result<(), PurgeError> {
+        let id = room_id.clone();
+        let Some(row) = self.database().read(move |tx| room_rows::by_id(tx, &id)).await? else {
+            return Err(PurgeError::Unknown(room_id.clone()));
+        };
+        // Whoever is at work in the room finishes, and finds it gone afterwards.
+        let turn = self.turn_of(row.number).await?;
+        let (id, now) = (room_id.clone(), self.handles().clock.now());
+        self.database()
+            .write(move |tx| {
+                let users = room_rows::users_concerned(tx, row.number)?;
+                if let Some(first) = users.first() {
+                    return Err(PurgeError::InUse { room: id, users: users.len(), first: first.to_string() });
+                }
+                if rows::begin(tx, &id, now)? { Ok(()) } else { Err(PurgeError::Unknown(id)) }
+            })
+            .await?;
+        drop(turn);
+        self.unload(row.number);
+        tracing::info!(room.id = %room_id, "Purging {room_id}");
+        self.purger().0.notify_one();
+        Ok(())
+    }
+
+    /// Starts the task that purges rooms; takes up what was begun before a restart.
+    pub(crate) fn start_purger(&self) {
+        let graph = self.clone();
+        self.handles().tasks.spawn("purge of rooms", async move {
+            loop {
+                let awaited = graph.purge_begun().await.unwrap_or_else(|error| {
+                    tracing::error!("rooms are not purged for now, since the database failed: {error}");
+                    true
+                });
+                let news = graph.purger().0.notified();
+                if awaited {
+                    tokio::select! {
+                        () = news => {}
+                        () = graph.handles().clock.sleep(PURGE_PAUSE) => {}
+                    }
+                } else {
+                    news.await;
+                }
+            }
+        });
+    }
+
+    /// Purges rooms until their rows are gone. A simulation or a command without a server calls it in place of the task. Returns
+    /// whether some have to wait.
+    pub async fn purge_begun(&self) -> Result<bool, StoreError> {
+        let mut awaited = false;
+        for purge in self.database().read(rows::begun).await? {
+            let age = self.handles().clock.now() - purge.since;
+            let is_old = age > i64::try_from(PURGE_AWAITED_MAX.as_millis()).unwrap_or(i64::MAX);
+            if !is_old && self.database().read(move |tx| rows::is_awaited(tx, purge.room)).await? {
+                awaited = true;
+                continue;
+            }
+            self.purge_rows(purge).await?;
+        }
+        Ok(awaited)
+    }
+
+    async fn purge_rows(&self, purge: Purge) -> Result<(), StoreError> {
+        while self.database().write(move |tx| rows::delete_rows(tx, purge.room)).await? > 0 {
+            self.breathe().await;
+        }
+        let mut purge = purge;
+        loop {
+            let (events, newest) = self
+                .database()
+                .read(move |tx| Ok::<_, StoreError>((rows::events(tx, &purge, PURGE_WINDOW)?, rows::newest_event(tx)?)))
+                .await?;
+            let looked_at = (purge.looked_at + PURGE_WINDOW).min(newest);
+            let found = purge.found + i64::try_from(events.len()).unwrap_or(i64::MAX);
+            if !events.is_empty() || looked_at > purge.looked_at {
+                self.database().write(move |tx| rows::delete_events(tx, &purge, &events, looked_at)).await?;
+                self.breathe().await;
+            }
+            if looked_at < newest {
+                purge = Purge { looked_at, found, ..purge };
+            } else if found > 0 {
+                // Somebody who was at work in the room may have stored events meanwhile.
+                self.database().write(move |tx| rows::look_again(tx, &purge)).await?;
+                purge = Purge { looked_at: 0, found: 0, ..purge };
+            } else {
+                return self.database().write(move |tx| rows::finish(tx, &purge)).await;
+            }
+        }
+    }
+
+    /// Lets others write.
+    async fn breathe(&self) {
+        self.handles().clock.sleep(Duration::from_millis(1)).await;
+    }
+}
