@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use events::ServerName;
+use events::{RoomId, ServerName};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::demo::{self, Afterwards, DemoError};
+use crate::room::{self, RoomError};
 use crate::serve::{self, ServeError};
 use crate::user::{self, PasswordSource, Task, UserError};
 use crate::{check, config};
@@ -47,6 +48,29 @@ enum Command {
     User {
         #[command(subcommand)]
         command: UserCommand,
+    },
+    /// Purge rooms
+    ///
+    /// On the machine of the server, whether it runs or not.
+    Room {
+        #[command(subcommand)]
+        command: RoomCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum RoomCommand {
+    /// Remove a room completely from this server
+    ///
+    /// Its events, state, receipts and aliases go, for good; other servers keep theirs. Files stay, and the keys in users' backups.
+    Purge {
+        /// Which: !room:example.org
+        room: RoomId,
+        /// Have the users of this server leave it first; without this a room that somebody is in is not touched
+        #[arg(long)]
+        leave: bool,
+        #[command(flatten)]
+        config: ConfigFile,
     },
 }
 
@@ -122,6 +146,8 @@ pub(crate) enum CommandError {
     Demo(#[from] DemoError),
     #[error(transparent)]
     User(#[from] UserError),
+    #[error(transparent)]
+    Room(#[from] RoomError),
 }
 
 /// Runs the command and returns the status to end with.
@@ -144,6 +170,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
             let (file, task) = command.into_task();
             let file = file.path()?;
             runtime(Threads::One)?.block_on(user::run(&file, task))?;
+        }
+        Command::Room { command: RoomCommand::Purge { room, leave, config } } => {
+            let file = config.path()?;
+            runtime(Threads::One)?.block_on(room::run(&file, room::Order::Purge { room, leave }))?;
         }
     }
     Ok(ExitCode::SUCCESS)

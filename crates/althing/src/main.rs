@@ -7,6 +7,8 @@ mod config;
 mod data_dir;
 mod demo;
 mod logging;
+mod room;
+mod running;
 mod serve;
 mod server;
 mod signing_key;

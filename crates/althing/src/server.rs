@@ -150,7 +150,11 @@ impl Server {
         users.start();
         introductions::start(&messaging, &users, &handles).await?;
         integrity::watch(&database, &handles);
-        control::start(data_dir.path(), &users, &handles);
+        control::start(
+            data_dir.path(),
+            control::Hands { users: users.clone(), messaging: messaging.clone() },
+            &handles,
+        );
         pulls.start();
         // Last: it announces us to others, who then ask us.
         outbound.start();

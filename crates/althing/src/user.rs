@@ -5,7 +5,6 @@
 
 pub(crate) mod order;
 mod password;
-pub(crate) mod running;
 
 use std::path::{Path, PathBuf};
 
@@ -14,10 +13,10 @@ use persistence::{Database, OpenError};
 
 use crate::config::{Config, ConfigError};
 use crate::data_dir::{self, DataDir, DataDirError};
+use crate::running::{self, Request, RunningError};
 use crate::server::{self, StartError};
 use order::{Order, OrderError};
 pub(crate) use password::{PasswordError, PasswordSource};
-use running::RunningError;
 
 /// What to do.
 #[derive(Debug)]
@@ -101,7 +100,7 @@ impl Holder {
     async fn perform(&self, order: Order) -> Result<Vec<String>, UserError> {
         match self {
             Self::Us { users, .. } => Ok(order.perform(users).await?),
-            Self::Server { folder } => Ok(running::ask(folder, &order).await?),
+            Self::Server { folder } => Ok(running::ask(folder, &Request::User(order)).await?),
         }
     }
 }

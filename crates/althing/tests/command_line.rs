@@ -56,6 +56,21 @@ fn accounts_are_made_changed_and_ended_while_no_server_runs() {
 }
 
 #[test]
+fn a_room_that_is_not_there_is_not_purged() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("althing.toml"), "server_name = \"a.test\"\n").unwrap();
+    for (arguments, said) in [
+        (&["room", "purge", "!none:a.test"][..], "knows no room !none:a.test"),
+        (&["room", "purge", "none"], "none"),
+        (&["room", "purge", "!none:a.test", "--leave"], "needs a server that runs"),
+    ] {
+        let output = althing(folder.path(), arguments);
+        assert!(!output.status.success());
+        assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn a_running_server_does_what_the_command_line_asks() {
     let folder = tempfile::tempdir().unwrap();
     let config = "server_name = \"a.test\"\n[client]\nlisten = [\"127.0.0.1:0\"]\n\

@@ -222,6 +222,43 @@ fn accounts_are_made_whether_a_server_runs_or_not() {
 }
 
 #[test]
+fn rooms_are_purged_whether_a_server_runs_or_not() {
+    let folder = folder();
+    let server = Server::start(folder.path(), CONFIG);
+    let account = json!({"username": "alice", "password": "wonderland", "auth": {"type": "m.login.dummy"}});
+    let (_, alice) = server.ask("POST", "/_matrix/client/v3/register", &account.to_string());
+    let token = format!("Authorization: Bearer {}\r\n", alice["access_token"].as_str().unwrap());
+    let room = || {
+        let (status, made) = server.ask_as(&token, "POST", "/_matrix/client/v3/createRoom", "{}");
+        assert_eq!(status, 200, "{made}");
+        made["room_id"].as_str().unwrap().to_owned()
+    };
+    let (purged, left, kept) = (room(), room(), room());
+    let rooms = |server: &Server| {
+        let (_, joined) = server.ask_as(&token, "GET", "/_matrix/client/v3/joined_rooms", "");
+        joined["joined_rooms"].as_array().unwrap().len()
+    };
+    let (status, said) = command(folder.path(), &["room", "purge", &purged], "");
+    assert_eq!(status, Some(1));
+    assert!(said.contains("@alice:a.test among them") && rooms(&server) == 3, "{said}");
+    let (status, said) = command(folder.path(), &["room", "purge", &purged, "--leave"], "");
+    assert_eq!((status, said.as_str()), (Some(0), format!("{purged} is purged\n").as_str()));
+    assert_eq!(rooms(&server), 2);
+    let (status, said) = command(folder.path(), &["room", "purge", &purged], "");
+    assert!(status == Some(1) && said.contains("not known here"), "{said}");
+
+    let (status, _) = server.ask_as(&token, "POST", &format!("/_matrix/client/v3/rooms/{left}/leave"), "{}");
+    assert_eq!(status, 200);
+    assert!(server.terminate(Duration::from_secs(10)).success());
+    let (status, said) = command(folder.path(), &["room", "purge", &kept], "");
+    assert!(status == Some(1) && said.contains("--leave"), "{said}");
+    let (status, said) = command(folder.path(), &["room", "purge", &left], "");
+    assert_eq!((status, said.as_str()), (Some(0), format!("{left} is purged\n").as_str()));
+    let server = Server::start(folder.path(), CONFIG);
+    assert_eq!(rooms(&server), 1);
+}
+
+#[test]
 fn what_is_secret_is_for_its_owner_alone() {
     let folder = folder();
     let server = Server::start(folder.path(), CONFIG);

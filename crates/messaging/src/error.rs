@@ -1,7 +1,7 @@
 //! What can go wrong, as the caller's caller needs it: a person at a client.
 
 use events::{RoomId, UserId};
-use pdu::{InviteError, JoinError, LeaveError, SendError};
+use pdu::{InviteError, JoinError, LeaveError, PurgeError, SendError};
 use persistence::StoreError;
 
 /// A request to messaging that failed.
@@ -71,6 +71,16 @@ impl From<StoreError> for MessagingError {
     fn from(error: StoreError) -> Self {
         tracing::error!("a request failed: {error}");
         Self::Internal(error.to_string())
+    }
+}
+
+impl From<PurgeError> for MessagingError {
+    fn from(error: PurgeError) -> Self {
+        match error {
+            PurgeError::Unknown(room) => Self::UnknownRoom(room),
+            PurgeError::InUse { .. } => Self::NotLeft(error.to_string()),
+            PurgeError::Store(error) => error.into(),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Joining, inviting, leaving, kicking, banning, knocking, forgetting.
 
+use std::time::Duration;
+
 use events::{EventId, Object, RoomAlias, RoomId, ServerName, UserId, Value};
 use persistence::StoreError;
 use persistence::transactions::{events as event_rows, rooms as room_rows};
@@ -17,6 +19,18 @@ pub enum RoomRef {
     /// By an alias.
     Alias(RoomAlias),
 }
+
+/// What is to become of our users in a room that is purged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occupants {
+    /// They leave.
+    Leave,
+    /// They stay: the room is not purged if there are any.
+    Stay,
+}
+
+/// Between two looks whether rooms are purged.
+const PURGE_LOOK: Duration = Duration::from_millis(50);
 
 impl RoomRef {
     /// Reads `!room` or `#alias`.
@@ -251,6 +265,31 @@ impl Messaging {
             }
         }
         Ok(())
+    }
+
+    /// Removes a room completely; the operator wants it. With `Occupants::Leave` our users leave it first. Returns when it is out of
+    /// sight; its rows go in the background.
+    pub async fn purge(&self, room_id: &RoomId, occupants: Occupants) -> Result<(), MessagingError> {
+        if occupants == Occupants::Leave {
+            let row = self.room(room_id).await?;
+            for user in self.database().read(move |tx| room_rows::users_concerned(tx, row.number)).await? {
+                self.leave(&user, room_id, Object::new()).await?;
+            }
+        }
+        Ok(self.graph().purge(room_id).await?)
+    }
+
+    /// Waits until no room is being purged, but not for longer than `limit`. Returns whether it is so.
+    pub async fn until_purged(&self, limit: Duration) -> Result<bool, MessagingError> {
+        let clock = &self.graph().handles().clock;
+        let until = clock.monotonic() + limit;
+        while self.graph().purges_left().await? > 0 {
+            if clock.monotonic() > until {
+                return Ok(false);
+            }
+            clock.sleep(PURGE_LOOK).await;
+        }
+        Ok(true)
     }
 
     /// Sends a user's changed profile to the rooms they are in.

@@ -54,6 +54,6 @@ pub use intake::StoredBodies;
 pub use invite::InviteError;
 pub use join::{JoinError, Joined, refused};
 pub use leave::LeaveError;
-pub use purge::PurgeError;
+pub use purge::{PurgeError, purge_alone};
 pub use send::{Beside, BesideRoom, Draft, NewRoom, SendError, Sent};
 pub use verdict::{Step, Verdict};

@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use events::RoomId;
-use persistence::StoreError;
+use handles::Handles;
 use persistence::transactions::purging::{self as rows, Purge};
 use persistence::transactions::rooms as room_rows;
+use persistence::{Database, StoreError};
 use tokio::sync::Notify;
 
 use crate::graph::Graph;
@@ -52,21 +53,16 @@ impl Graph {
         };
         // Whoever is at work in the room finishes, and finds it gone afterwards.
         let turn = self.turn_of(row.number).await?;
-        let (id, now) = (room_id.clone(), self.handles().clock.now());
-        self.database()
-            .write(move |tx| {
-                let users = room_rows::users_concerned(tx, row.number)?;
-                if let Some(first) = users.first() {
-                    return Err(PurgeError::InUse { room: id, users: users.len(), first: first.to_string() });
-                }
-                if rows::begin(tx, &id, now)? { Ok(()) } else { Err(PurgeError::Unknown(id)) }
-            })
-            .await?;
+        begin(self.database(), self.handles(), room_id).await?;
         drop(turn);
         self.unload(row.number);
-        tracing::info!(room.id = %room_id, "Purging {room_id}");
         self.purger().0.notify_one();
         Ok(())
+    }
+
+    /// Returns how many rooms are being purged: their rows are not all gone.
+    pub async fn purges_left(&self) -> Result<usize, StoreError> {
+        Ok(self.database().read(rows::begun).await?.len())
     }
 
     /// Starts the task that purges rooms; takes up what was begun before a restart.
@@ -91,9 +87,8 @@ impl Graph {
         });
     }
 
-    /// Purges rooms until their rows are gone. A simulation or a command without a server calls it in place of the task. Returns
-    /// whether some have to wait.
-    pub async fn purge_begun(&self) -> Result<bool, StoreError> {
+    /// Purges rooms until their rows are gone. Returns whether some have to wait.
+    async fn purge_begun(&self) -> Result<bool, StoreError> {
         let mut awaited = false;
         for purge in self.database().read(rows::begun).await? {
             let age = self.handles().clock.now() - purge.since;
@@ -102,41 +97,68 @@ impl Graph {
                 awaited = true;
                 continue;
             }
-            self.purge_rows(purge).await?;
+            delete_rows(self.database(), self.handles(), purge).await?;
         }
         Ok(awaited)
     }
+}
 
-    async fn purge_rows(&self, purge: Purge) -> Result<(), StoreError> {
-        while self.database().write(move |tx| rows::delete_rows(tx, purge.room)).await? > 0 {
-            self.breathe().await;
+/// Removes a room completely, while no server runs on the database. Returns when all is gone; what of it waited for other servers
+/// they never hear.
+pub async fn purge_alone(database: &Database, handles: &Handles, room_id: &RoomId) -> Result<(), PurgeError> {
+    begin(database, handles, room_id).await?;
+    for purge in database.read(rows::begun).await? {
+        delete_rows(database, handles, purge).await?;
+    }
+    Ok(())
+}
+
+/// Takes a room out of sight, unless users of ours are in it.
+async fn begin(database: &Database, handles: &Handles, room_id: &RoomId) -> Result<(), PurgeError> {
+    let (id, now) = (room_id.clone(), handles.clock.now());
+    database
+        .write(move |tx| {
+            let Some(row) = room_rows::by_id(tx, &id)? else { return Err(PurgeError::Unknown(id)) };
+            let users = room_rows::users_concerned(tx, row.number)?;
+            if let Some(first) = users.first() {
+                return Err(PurgeError::InUse { room: id, users: users.len(), first: first.to_string() });
+            }
+            if rows::begin(tx, &id, now)? { Ok(()) } else { Err(PurgeError::Unknown(id)) }
+        })
+        .await?;
+    tracing::info!(room.id = %room_id, "Purging {room_id}");
+    Ok(())
+}
+
+/// Deletes the rows of a room that is out of sight.
+async fn delete_rows(database: &Database, handles: &Handles, purge: Purge) -> Result<(), StoreError> {
+    while database.write(move |tx| rows::delete_rows(tx, purge.room)).await? > 0 {
+        breathe(handles).await;
+    }
+    let mut purge = purge;
+    loop {
+        let window = database
+            .read(move |tx| Ok::<_, StoreError>((rows::events(tx, &purge, PURGE_WINDOW)?, rows::newest_event(tx)?)));
+        let (events, newest) = window.await?;
+        let looked_at = (purge.looked_at + PURGE_WINDOW).min(newest);
+        let found = purge.found + i64::try_from(events.len()).unwrap_or(i64::MAX);
+        if !events.is_empty() || looked_at > purge.looked_at {
+            database.write(move |tx| rows::delete_events(tx, &purge, &events, looked_at)).await?;
+            breathe(handles).await;
         }
-        let mut purge = purge;
-        loop {
-            let (events, newest) = self
-                .database()
-                .read(move |tx| Ok::<_, StoreError>((rows::events(tx, &purge, PURGE_WINDOW)?, rows::newest_event(tx)?)))
-                .await?;
-            let looked_at = (purge.looked_at + PURGE_WINDOW).min(newest);
-            let found = purge.found + i64::try_from(events.len()).unwrap_or(i64::MAX);
-            if !events.is_empty() || looked_at > purge.looked_at {
-                self.database().write(move |tx| rows::delete_events(tx, &purge, &events, looked_at)).await?;
-                self.breathe().await;
-            }
-            if looked_at < newest {
-                purge = Purge { looked_at, found, ..purge };
-            } else if found > 0 {
-                // Somebody who was at work in the room may have stored events meanwhile.
-                self.database().write(move |tx| rows::look_again(tx, &purge)).await?;
-                purge = Purge { looked_at: 0, found: 0, ..purge };
-            } else {
-                return self.database().write(move |tx| rows::finish(tx, &purge)).await;
-            }
+        if looked_at < newest {
+            purge = Purge { looked_at, found, ..purge };
+        } else if found > 0 {
+            // Somebody who was at work in the room may have stored events meanwhile.
+            database.write(move |tx| rows::look_again(tx, &purge)).await?;
+            purge = Purge { looked_at: 0, found: 0, ..purge };
+        } else {
+            return database.write(move |tx| rows::finish(tx, &purge)).await;
         }
     }
+}
 
-    /// Lets others write.
-    async fn breathe(&self) {
-        self.handles().clock.sleep(Duration::from_millis(1)).await;
-    }
+/// Lets others write.
+async fn breathe(handles: &Handles) {
+    handles.clock.sleep(Duration::from_millis(1)).await;
 }

@@ -1,45 +1,67 @@
-//! Takes the orders of `althing user` while the server runs: a socket in the folder of data, for whoever may open that folder.
+//! Takes the orders of commands while the server runs: a socket in the folder of data, for whoever may open that folder.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use handles::Handles;
+use messaging::Messaging;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use users::Users;
 
 use crate::data_dir;
-use crate::user::order::Order;
-use crate::user::running::{ORDER_BYTES_MAX, Reply, TIMEOUT};
+use crate::running::{ORDER_BYTES_MAX, Reply, Request, TIMEOUT};
 
 /// Until the whole order has come.
 const ORDER_TIMEOUT: Duration = Duration::from_secs(10);
 /// After an error of the listener.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// The parts of the server that do what is ordered.
+pub(super) struct Hands {
+    pub(super) users: Users,
+    pub(super) messaging: Messaging,
+}
+
+/// Carries out orders.
+pub(super) trait Perform: Send + Sync + 'static {
+    /// Does what is ordered.
+    fn perform(&self, request: Request) -> impl Future<Output = Reply> + Send;
+}
+
+impl Perform for Hands {
+    async fn perform(&self, request: Request) -> Reply {
+        let done = match request {
+            Request::User(order) => order.perform(&self.users).await.map_err(|error| error.to_string()),
+            Request::Room(order) => order.perform(&self.messaging).await.map_err(|error| error.to_string()),
+        };
+        done.map_or_else(Reply::Refused, Reply::Done)
+    }
+}
+
 /// Begins to take orders. Without the socket the server runs all the same: commands then say that it has to be stopped.
-pub(super) fn start(folder: &Path, users: &Users, handles: &Handles) {
+pub(super) fn start(folder: &Path, hands: impl Perform, handles: &Handles) {
     let path = data_dir::control(folder);
     let listener = match listen(&path) {
         Ok(listener) => listener,
         Err(error) => {
-            tracing::warn!("`althing user` cannot reach this server while it runs: {}: {error}", path.display());
+            tracing::warn!("commands cannot reach this server while it runs: {}: {error}", path.display());
             return;
         }
     };
-    let (users, clock) = (users.clone(), handles.clock.clone());
+    let clock = handles.clock.clone();
     handles.tasks.spawn("control", async move {
         loop {
             match listener.accept().await {
                 // One after the other: a person types them.
-                Ok((stream, _)) => match tokio::time::timeout(TIMEOUT, serve(stream, &users)).await {
+                Ok((stream, _)) => match tokio::time::timeout(TIMEOUT, serve(stream, &hands)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::debug!("an order was not answered: {error}"),
-                    Err(_) => tracing::warn!("an order of `althing user` took too long and was given up"),
+                    Err(_) => tracing::warn!("an order of a command took too long and was given up"),
                 },
                 Err(error) => {
-                    tracing::warn!("cannot take orders of `althing user`: {error}");
+                    tracing::warn!("cannot take orders of commands: {error}");
                     clock.sleep(RETRY).await;
                 }
             }
@@ -59,7 +81,7 @@ fn listen(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn serve(stream: UnixStream, users: &Users) -> std::io::Result<()> {
+async fn serve(stream: UnixStream, hands: &impl Perform) -> std::io::Result<()> {
     let (reading, mut writing) = stream.into_split();
     let mut line = String::new();
     let mut reader = BufReader::new(reading).take(ORDER_BYTES_MAX);
@@ -67,11 +89,8 @@ async fn serve(stream: UnixStream, users: &Users) -> std::io::Result<()> {
         Ok(read) => read?,
         Err(_) => return Ok(()),
     };
-    let reply = match serde_json::from_str::<Order>(&line) {
-        Ok(order) => match order.perform(users).await {
-            Ok(lines) => Reply::Done(lines),
-            Err(error) => Reply::Refused(error.to_string()),
-        },
+    let reply = match serde_json::from_str::<Request>(&line) {
+        Ok(request) => hands.perform(request).await,
         Err(_) => Reply::Refused("this server does not know that order: is it of another version?".to_owned()),
     };
     let text = serde_json::to_string(&reply).expect("a reply is plain data") + "\n";
@@ -87,12 +106,22 @@ mod tests {
     use users::{Neighbours, Registration, UsersConfig};
 
     use super::*;
-    use crate::user::running::{RunningError, ask};
+    use crate::running::{RunningError, ask};
+
+    /// Does what is ordered with accounts.
+    struct Accounts(Users);
+
+    impl Perform for Accounts {
+        async fn perform(&self, request: Request) -> Reply {
+            let Request::User(order) = request else { return Reply::Refused("it has no rooms".to_owned()) };
+            order.perform(&self.0).await.map_or_else(|error| Reply::Refused(error.to_string()), Reply::Done)
+        }
+    }
 
     #[tokio::test]
     async fn orders_are_carried_out_by_the_server_that_runs() {
         let folder = tempfile::tempdir().unwrap();
-        let order = |text: &str| serde_json::from_str::<Order>(text).unwrap();
+        let order = |text: &str| serde_json::from_str(text).map(Request::User).unwrap();
         let list = || order(r#"{"order":"list"}"#);
         assert!(matches!(ask(folder.path(), &list()).await, Err(RunningError::Unreachable { .. })));
 
@@ -100,7 +129,7 @@ mod tests {
         let users = users(&handles);
         // A process that was killed leaves its socket behind.
         drop(UnixListener::bind(data_dir::control(folder.path())).unwrap());
-        start(folder.path(), &users, &handles);
+        start(folder.path(), Accounts(users), &handles);
         let mode = std::fs::metadata(data_dir::control(folder.path())).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let create = order(r#"{"order":"create","name":"alice","password":"secret","admin":true}"#);
@@ -120,7 +149,7 @@ mod tests {
     async fn whoever_talks_nonsense_is_told_so_and_holds_up_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let handles = Handles::system();
-        start(folder.path(), &users(&handles), &handles);
+        start(folder.path(), Accounts(users(&handles)), &handles);
         for nonsense in ["nonsense\n".to_owned(), "x".repeat(100_000)] {
             let mut stream = UnixStream::connect(data_dir::control(folder.path())).await.unwrap();
             // The server does not read more than an order has, and may be gone before all was written.
@@ -129,7 +158,7 @@ mod tests {
             drop(stream.read_to_string(&mut answer).await);
             assert!(answer.is_empty() || answer.contains("refused"), "{answer}");
         }
-        let list = serde_json::from_str::<Order>(r#"{"order":"list"}"#).unwrap();
+        let list = serde_json::from_str(r#"{"user":{"order":"list"}}"#).unwrap();
         assert!(ask(folder.path(), &list).await.unwrap().is_empty());
         handles.tasks.stop().await;
     }

@@ -72,7 +72,12 @@ impl Server {
 
     /// Asks the client port and returns the status and the JSON that it answers.
     pub fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
-        let answer = read_answer(self.send(method, path, "", body));
+        self.ask_as("", method, path, body)
+    }
+
+    /// The same with headers of the caller's, each with its line's end.
+    pub fn ask_as(&self, headers: &str, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let answer = read_answer(self.send(method, path, headers, body));
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer to {path}: {answer}"));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
         (status, serde_json::from_str(body).unwrap_or_default())

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
-use super::order::Order;
+use crate::room;
+use crate::user::order::Order;
 
 /// Bytes of an order. A password has at most 512.
 pub(crate) const ORDER_BYTES_MAX: u64 = 16 * 1024;
@@ -17,6 +18,16 @@ pub(crate) const ORDER_BYTES_MAX: u64 = 16 * 1024;
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// For an order to be carried out. Whoever is deactivated leaves their rooms first.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// An order, with what it is about.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Request {
+    /// Accounts.
+    User(Order),
+    /// Rooms.
+    Room(room::Order),
+}
 
 /// What the server says to an order.
 #[derive(Serialize, Deserialize)]
@@ -42,7 +53,7 @@ pub(crate) enum RunningError {
 }
 
 /// Gives an order to the server that runs on `data_dir`, and returns the lines to print.
-pub(crate) async fn ask(data_dir: &Path, order: &Order) -> Result<Vec<String>, RunningError> {
+pub(crate) async fn ask(data_dir: &Path, order: &Request) -> Result<Vec<String>, RunningError> {
     let path = || data_dir.to_owned();
     let line = serde_json::to_string(order).expect("an order is plain data") + "\n";
     let exchange = async {
