@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use events::{RoomId, ServerName};
+use events::{EventId, RoomId, ServerName};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::demo::{self, Afterwards, DemoError};
+use crate::explain::{self, ExplainError};
 use crate::room::{self, RoomError};
 use crate::serve::{self, ServeError};
 use crate::user::{self, PasswordSource, Task, UserError};
@@ -48,6 +49,21 @@ enum Command {
     User {
         #[command(subcommand)]
         command: UserCommand,
+    },
+    /// Say what was decided about an event, and why
+    ///
+    /// On the machine of the server, whether it runs or not. Nothing is asked of other servers.
+    Explain {
+        /// Which: $event
+        event_id: EventId,
+        /// Print JSON: one object a line, for each room that has an event of this id
+        #[arg(long)]
+        json: bool,
+        /// Print the whole state before the event
+        #[arg(long)]
+        state: bool,
+        #[command(flatten)]
+        config: ConfigFile,
     },
     /// Purge rooms
     ///
@@ -148,6 +164,8 @@ pub(crate) enum CommandError {
     User(#[from] UserError),
     #[error(transparent)]
     Room(#[from] RoomError),
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
 }
 
 /// Runs the command and returns the status to end with.
@@ -170,6 +188,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
             let (file, task) = command.into_task();
             let file = file.path()?;
             runtime(Threads::One)?.block_on(user::run(&file, task))?;
+        }
+        Command::Explain { event_id, json, state, config } => {
+            let file = config.path()?;
+            runtime(Threads::One)?.block_on(explain::run(&file, explain::Order { event_id, json, state }))?;
         }
         Command::Room { command: RoomCommand::Purge { room, leave, config } } => {
             let file = config.path()?;

@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod data_dir;
 mod demo;
+mod explain;
 mod logging;
 mod room;
 mod running;

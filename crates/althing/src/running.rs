@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
-use crate::room;
 use crate::user::order::Order;
+use crate::{explain, room};
 
 /// Bytes of an order. A password has at most 512.
 pub(crate) const ORDER_BYTES_MAX: u64 = 16 * 1024;
@@ -27,6 +27,8 @@ pub(crate) enum Request {
     User(Order),
     /// Rooms.
     Room(room::Order),
+    /// Events.
+    Explain(explain::Order),
 }
 
 /// What the server says to an order.

@@ -150,11 +150,13 @@ impl Server {
         users.start();
         introductions::start(&messaging, &users, &handles).await?;
         integrity::watch(&database, &handles);
-        control::start(
-            data_dir.path(),
-            control::Hands { users: users.clone(), messaging: messaging.clone() },
-            &handles,
-        );
+        let hands = control::Hands {
+            users: users.clone(),
+            messaging: messaging.clone(),
+            database: database.clone(),
+            handles: handles.clone(),
+        };
+        control::start(data_dir.path(), hands, &handles);
         pulls.start();
         // Last: it announces us to others, who then ask us.
         outbound.start();

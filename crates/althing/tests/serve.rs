@@ -259,6 +259,42 @@ fn rooms_are_purged_whether_a_server_runs_or_not() {
 }
 
 #[test]
+fn events_are_explained_whether_a_server_runs_or_not() {
+    let folder = folder();
+    let server = Server::start(folder.path(), CONFIG);
+    let account = json!({"username": "alice", "password": "wonderland", "auth": {"type": "m.login.dummy"}});
+    let (_, alice) = server.ask("POST", "/_matrix/client/v3/register", &account.to_string());
+    let token = format!("Authorization: Bearer {}\r\n", alice["access_token"].as_str().unwrap());
+    let (_, made) = server.ask_as(&token, "POST", "/_matrix/client/v3/createRoom", "{}");
+    let room = made["room_id"].as_str().unwrap().to_owned();
+    let path = format!("/_matrix/client/v3/rooms/{room}/send/m.room.message/1");
+    let (_, sent) = server.ask_as(&token, "PUT", &path, r#"{"msgtype":"m.text","body":"hello"}"#);
+    let event = sent["event_id"].as_str().unwrap().to_owned();
+    let check = || {
+        let (status, said) = command(folder.path(), &["explain", &event], "");
+        assert_eq!(status, Some(0), "{said}");
+        for part in
+            [&event, &room, "Verdict: accepted", "it was made here", "allowed", "m.room.power_levels", ": right"]
+        {
+            assert!(said.contains(part), "{part} is not in {said}");
+        }
+        let (status, said) = command(folder.path(), &["explain", &event, "--json", "--state"], "");
+        assert_eq!(status, Some(0), "{said}");
+        let told: Value = serde_json::from_str(&said).unwrap();
+        assert_eq!((&told["event_id"], &told["room_id"]), (&json!(event), &json!(room)));
+        assert_eq!(told["verdict"]["outcome"], "accepted");
+        assert_eq!(told["event"]["signatures"][0]["result"], "right");
+        assert_eq!(told["state_before"]["entries"].as_array().unwrap().len(), told["state_before"]["size"]);
+        let (status, said) = command(folder.path(), &["explain", "$never"], "");
+        assert!(status == Some(1) && said.contains("never heard of the event $never"), "{said}");
+    };
+    check();
+    assert!(server.terminate(Duration::from_secs(10)).success());
+    check();
+    assert_eq!(command(folder.path(), &["explain", "no id"], "").0, Some(2));
+}
+
+#[test]
 fn what_is_secret_is_for_its_owner_alone() {
     let folder = folder();
     let server = Server::start(folder.path(), CONFIG);

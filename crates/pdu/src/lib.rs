@@ -16,6 +16,7 @@ mod acl;
 mod backfill;
 mod commit;
 mod entering;
+pub mod explain;
 mod extremities;
 mod fetch;
 mod fetch_turns;

@@ -100,6 +100,8 @@ pub const LEAVE_TIME_MAX: Duration = Duration::from_secs(20);
 pub const TOPOLOGICAL_START: i64 = 1 << 40;
 /// The topological numbers left free where we join a room again, or go on behind a gap, for what may be put in between.
 pub const TOPOLOGICAL_GAP: i64 = 1 << 20;
+/// Parents of an event whose states are resolved again to explain it.
+pub const FORKS_EXPLAINED_MAX: usize = 20;
 /// Event numbers that are looked through at once for those of a room that is purged.
 pub const PURGE_WINDOW: i64 = 5_000;
 /// How long the purge of a room waits for what other servers are still to get of it.

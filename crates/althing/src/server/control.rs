@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use handles::Handles;
 use messaging::Messaging;
+use persistence::Database;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use users::Users;
@@ -22,6 +23,8 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) struct Hands {
     pub(super) users: Users,
     pub(super) messaging: Messaging,
+    pub(super) database: Database,
+    pub(super) handles: Handles,
 }
 
 /// Carries out orders.
@@ -34,6 +37,9 @@ impl Perform for Hands {
     async fn perform(&self, request: Request) -> Reply {
         let done = match request {
             Request::User(order) => order.perform(&self.users).await.map_err(|error| error.to_string()),
+            Request::Explain(order) => {
+                order.perform(&self.database, &self.handles).await.map_err(|error| error.to_string())
+            }
             Request::Room(order) => order.perform(&self.messaging).await.map_err(|error| error.to_string()),
         };
         done.map_or_else(Reply::Refused, Reply::Done)

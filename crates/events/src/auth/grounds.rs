@@ -32,6 +32,17 @@ pub(crate) struct Grounds<'a> {
 }
 
 impl AuthEvent {
+    /// Returns the types and state keys of the state events that the rules look at to judge this one, each once.
+    pub fn judged_by(&self) -> Vec<(&'static str, &str)> {
+        let mut keys = Vec::new();
+        for (_, event_type, state_key) in self.places() {
+            if !keys.contains(&(event_type, state_key)) {
+                keys.push((event_type, state_key));
+            }
+        }
+        keys
+    }
+
     /// Returns the types and state keys of the events that judge this one. The same key may have two places.
     pub(crate) fn places(&self) -> Vec<(Place, &'static str, &str)> {
         if self.event_type() == "m.room.create" {

@@ -163,6 +163,15 @@ pub fn waiting_pdus(tx: &ReadTx<'_>, destination: &ServerName, limit: i64) -> Re
     )
 }
 
+/// Returns the servers that an event waits for.
+pub fn waited_for_by(tx: &ReadTx<'_>, room: RoomNumber, event: EventNumber) -> Result<Vec<ServerName>, StoreError> {
+    tx.query_all(
+        "SELECT destination FROM outbound_pdus WHERE room = ?1 AND event = ?2 ORDER BY destination",
+        &[&room, &event],
+        |row| row.get(0),
+    )
+}
+
 /// Returns the first `limit` EDUs that wait for `destination`: lane by lane, oldest first.
 pub fn waiting_edus(tx: &ReadTx<'_>, destination: &ServerName, limit: i64) -> Result<Vec<WaitingEdu>, StoreError> {
     tx.query_all(

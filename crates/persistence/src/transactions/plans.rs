@@ -29,7 +29,10 @@ const SCANS: &[(&str, &str)] = &[
     ("SELECT prev, MIN(topological) FROM gaps", "the gaps of one room, which has few"),
     ("SELECT room, since, looked_at, found FROM purges", "the rooms that are being purged, which are few"),
     ("UPDATE state_snapshots_purged", "one row"),
-    ("SELECT number, room, origin, received, attempts, json FROM unverified", "few rows, in the order of its key"),
+    (
+        "SELECT number, room, origin, received, attempts, json, retry_at FROM unverified WHERE retry_at",
+        "few rows, in the order of its key",
+    ),
     ("SELECT COUNT(*) FROM unverified", "few rows: it is asked to keep them few"),
 ];
 

@@ -20,6 +20,8 @@ pub struct Staged {
     pub received: i64,
     /// How often it was tried.
     pub attempts: i64,
+    /// When it is tried again.
+    pub retry_at: i64,
     /// The event.
     pub pdu: Pdu,
 }
@@ -53,7 +55,7 @@ pub fn due(
     limit: u32,
 ) -> Result<Vec<Staged>, StoreError> {
     tx.query_all(
-        "SELECT number, event_id, origin, received, attempts, mangled, json
+        "SELECT number, event_id, origin, received, attempts, mangled, json, retry_at
            FROM staged
           WHERE origin = ?1 AND room = ?2 AND retry_at <= ?3
           ORDER BY number
@@ -71,11 +73,20 @@ pub fn find(
     event_id: &EventId,
 ) -> Result<Option<Staged>, StoreError> {
     tx.query_optional(
-        "SELECT number, event_id, origin, received, attempts, mangled, json
+        "SELECT number, event_id, origin, received, attempts, mangled, json, retry_at
            FROM staged
           WHERE room = ?1 AND event_id = ?2",
         &[&room, event_id],
         |row| staged(row, version),
+    )
+}
+
+/// Returns the rooms in which an event id is staged: one, but for room versions 1 and 2.
+pub fn rooms_of_id(tx: &ReadTx<'_>, event_id: &EventId) -> Result<Vec<RoomNumber>, StoreError> {
+    tx.query_all(
+        "SELECT room FROM staged WHERE room IN (SELECT number FROM rooms) AND event_id = ?1 ORDER BY room",
+        &[event_id],
+        |row| row.get(0),
     )
 }
 
@@ -85,7 +96,14 @@ fn staged(row: &Row<'_>, version: RoomVersion) -> Result<Staged, StoreError> {
         .map_err(|error| StoreError::Inconsistent(format!("{event_id} in table staged: {error}")))?;
     let pdu = Pdu::from_store(object, version, event_id, row.get(5)?)
         .map_err(|error| StoreError::Inconsistent(format!("a row in table staged: {error}")))?;
-    Ok(Staged { number: row.get(0)?, origin: row.get(2)?, received: row.get(3)?, attempts: row.get(4)?, pdu })
+    Ok(Staged {
+        number: row.get(0)?,
+        origin: row.get(2)?,
+        received: row.get(3)?,
+        attempts: row.get(4)?,
+        retry_at: row.get(7)?,
+        pdu,
+    })
 }
 
 /// Returns the rooms that have staged events, with the origins of these.

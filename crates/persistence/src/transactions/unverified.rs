@@ -1,9 +1,10 @@
 //! Events that wait for keys with which their signatures can be checked. They come out as they went in: unchecked.
 
-use events::{Object, ParsedPdu, ServerName, json};
+use events::{EventId, Object, ParsedPdu, ServerName, json};
 
 use crate::numbers::RoomNumber;
 use crate::tx::{ReadTx, StoreError, WriteTx};
+use crate::value::Row;
 
 /// An event that waits for keys.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Unverified {
     pub received: i64,
     /// How often it was tried.
     pub attempts: i64,
+    /// When it is tried again.
+    pub retry_at: i64,
     /// The event. Nothing about it is proved.
     pub object: Object,
 }
@@ -43,26 +46,41 @@ pub fn insert(
 /// Returns the events that are due, oldest first.
 pub fn due(tx: &ReadTx<'_>, now: i64, limit: u32) -> Result<Vec<Unverified>, StoreError> {
     tx.query_all(
-        "SELECT number, room, origin, received, attempts, json
+        "SELECT number, room, origin, received, attempts, json, retry_at
            FROM unverified
           WHERE retry_at <= ?1
           ORDER BY number
           LIMIT ?2",
         &[&now, &limit],
-        |row| {
-            let number: i64 = row.get(0)?;
-            let object: Object = serde_json::from_str(&row.get::<String>(5)?)
-                .map_err(|error| StoreError::Inconsistent(format!("row {number} in table unverified: {error}")))?;
-            Ok(Unverified {
-                number,
-                room: row.get(1)?,
-                origin: row.get(2)?,
-                received: row.get(3)?,
-                attempts: row.get(4)?,
-                object,
-            })
-        },
+        unverified,
     )
+}
+
+/// Returns the copies of an event that wait, whatever room they claim to be in, oldest first.
+pub fn find(tx: &ReadTx<'_>, event_id: &EventId) -> Result<Vec<Unverified>, StoreError> {
+    tx.query_all(
+        "SELECT number, room, origin, received, attempts, json, retry_at
+           FROM unverified
+          WHERE room IN (SELECT number FROM rooms) AND event_id = ?1
+          ORDER BY number",
+        &[event_id],
+        unverified,
+    )
+}
+
+fn unverified(row: &Row<'_>) -> Result<Unverified, StoreError> {
+    let number: i64 = row.get(0)?;
+    let object: Object = serde_json::from_str(&row.get::<String>(5)?)
+        .map_err(|error| StoreError::Inconsistent(format!("row {number} in table unverified: {error}")))?;
+    Ok(Unverified {
+        number,
+        room: row.get(1)?,
+        origin: row.get(2)?,
+        received: row.get(3)?,
+        attempts: row.get(4)?,
+        retry_at: row.get(6)?,
+        object,
+    })
 }
 
 /// Returns when the next event is due.

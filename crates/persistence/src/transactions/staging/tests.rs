@@ -51,6 +51,28 @@ async fn an_event_is_staged_once_and_a_full_copy_takes_the_place_of_a_mangled_on
 }
 
 #[tokio::test]
+async fn an_event_is_found_in_every_room_that_it_is_staged_in() {
+    in_one_transaction(|tx| {
+        let mut rooms = Vec::new();
+        for name in ["!a:a.test", "!b:a.test", "!c:a.test"] {
+            let room = events::RoomId::parse(name).unwrap();
+            rooms.push(crate::transactions::rooms::intern(tx, &room, RoomVersion::V1).unwrap());
+        }
+        for room in [rooms[2], rooms[0]] {
+            insert(tx, room, &server("a.test"), &pdu(1, "", false), 10).unwrap();
+        }
+        insert(tx, rooms[1], &server("a.test"), &pdu(2, "", false), 10).unwrap();
+        assert_eq!(rooms_of_id(tx, pdu(1, "", false).event_id()).unwrap(), [rooms[0], rooms[2]]);
+        let staged = find(tx, rooms[0], RoomVersion::V11, pdu(1, "", false).event_id()).unwrap().unwrap();
+        assert_eq!((staged.attempts, staged.retry_at), (0, 10));
+        postpone(tx, staged.number, 70).unwrap();
+        let staged = find(tx, rooms[0], RoomVersion::V11, pdu(1, "", false).event_id()).unwrap().unwrap();
+        assert_eq!((staged.attempts, staged.retry_at), (1, 70));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn each_origin_has_a_queue_in_which_what_is_due_comes_oldest_first() {
     in_one_transaction(|tx| {
         for number in 1..=6 {
