@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use events::{EventId, RoomId, ServerName};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::backup::{self, BackupError};
 use crate::demo::{self, Afterwards, DemoError};
 use crate::explain::{self, ExplainError};
 use crate::room::{self, RoomError};
@@ -49,6 +50,15 @@ enum Command {
     User {
         #[command(subcommand)]
         command: UserCommand,
+    },
+    /// Copy everything that must not be lost into a new folder, while the server runs or not
+    ///
+    /// The database, the signing key and the content repository, as they are at one moment. Not the configuration.
+    Backup {
+        /// The folder to make, outside of data_dir
+        directory: PathBuf,
+        #[command(flatten)]
+        config: ConfigFile,
     },
     /// Say what was decided about an event, and why
     ///
@@ -166,6 +176,8 @@ pub(crate) enum CommandError {
     Room(#[from] RoomError),
     #[error(transparent)]
     Explain(#[from] ExplainError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
 }
 
 /// Runs the command and returns the status to end with.
@@ -188,6 +200,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
             let (file, task) = command.into_task();
             let file = file.path()?;
             runtime(Threads::One)?.block_on(user::run(&file, task))?;
+        }
+        Command::Backup { directory, config } => {
+            let file = config.path()?;
+            runtime(Threads::One)?.block_on(backup::run(&file, &directory))?;
         }
         Command::Explain { event_id, json, state, config } => {
             let file = config.path()?;

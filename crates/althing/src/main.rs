@@ -1,5 +1,6 @@
 //! The binary: configuration, command line, and the layers put together by plain constructors. No logic.
 
+mod backup;
 mod certificate;
 mod check;
 mod cli;

@@ -9,6 +9,7 @@ mod sockets;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use client_api::{ClientApi, ClientApiConfig, PublicDirectory};
 use events::ServerName;
@@ -16,7 +17,7 @@ use handles::{Handles, Notifier};
 use media::{FileError, Media, MediaConfig};
 use messaging::Messaging;
 use pdu::{Graph, Parts, StoredBodies};
-use persistence::transactions::identity;
+use persistence::transactions::{identity, restoring};
 use persistence::{Database, OpenError, StoreError};
 use tokio::sync::{mpsc, watch};
 use transaction::{EduIntake, Inbound, MediaRequests, Outbound, Pulls, Requests};
@@ -88,6 +89,7 @@ impl Server {
         let exchange = Arc::new(Https::new(&https(config), handles.clone())?);
         let database = Database::open(&data_dir::database(data_dir.path()))?;
         claim_name(&database, name, data_dir.path()).await?;
+        leap_if_restored(&database, handles.clock.now()).await?;
         let old_keys = remember_own_key(&database, &key, handles.clock.now()).await?;
 
         let health = Health::open(database.clone(), handles.clone()).await?;
@@ -181,6 +183,20 @@ pub(crate) async fn claim_name(database: &Database, name: &ServerName, data_dir:
         owner if owner == *name => Ok(()),
         owner => Err(StartError::OtherName { path: data_dir.to_owned(), owner, configured: name.clone() }),
     }
+}
+
+/// A backup that is served from for the first time gives out nothing that the original gave out after it was made.
+async fn leap_if_restored(database: &Database, now: i64) -> Result<(), StoreError> {
+    let copied_at = database.read(restoring::copied_at).await?;
+    if let Some(copied_at) = copied_at {
+        let age = Duration::from_millis(u64::try_from(now - copied_at).unwrap_or(0));
+        tracing::warn!(
+            "This is a backup, {} minutes old. What came since is asked for again, as far as others have it",
+            age.as_secs() / 60
+        );
+        database.write(move |tx| restoring::leap(tx, now)).await?;
+    }
+    Ok(())
 }
 
 /// Opens what `althing user` needs while no server runs: accounts without rooms, without other servers.

@@ -294,6 +294,86 @@ fn events_are_explained_whether_a_server_runs_or_not() {
     assert_eq!(command(folder.path(), &["explain", "no id"], "").0, Some(2));
 }
 
+/// Says something in a room, and returns the event's id.
+fn say(server: &Server, token: &str, room: &str, text: &str) -> String {
+    let path = format!("/_matrix/client/v3/rooms/{room}/send/m.room.message/{text}");
+    let (status, sent) = server.ask_as(token, "PUT", &path, &json!({"msgtype": "m.text", "body": text}).to_string());
+    assert_eq!(status, 200, "{sent}");
+    sent["event_id"].as_str().expect("an id").to_owned()
+}
+
+/// The ids of the newest events of a room.
+fn history(server: &Server, token: &str, room: &str) -> Vec<String> {
+    let path = format!("/_matrix/client/v3/rooms/{room}/messages?dir=b&limit=100");
+    let (status, page) = server.ask_as(token, "GET", &path, "");
+    assert_eq!(status, 200, "{page}");
+    let events = page["chunk"].as_array().expect("a page");
+    events.iter().filter_map(|event| event["event_id"].as_str().map(str::to_owned)).collect()
+}
+
+#[test]
+fn a_backup_of_a_running_server_has_all_that_was_acknowledged_and_gives_out_nothing_again() {
+    let folder = folder();
+    let config = format!("{CONFIG}[limits]\nenabled = false\n");
+    let server = Server::start(folder.path(), &config);
+    let account = json!({"username": "alice", "password": "wonderland", "auth": {"type": "m.login.dummy"}});
+    let (_, alice) = server.ask("POST", "/_matrix/client/v3/register", &account.to_string());
+    let token = format!("Authorization: Bearer {}\r\n", alice["access_token"].as_str().unwrap());
+    let (_, made) = server.ask_as(&token, "POST", "/_matrix/client/v3/createRoom", "{}");
+    let room = made["room_id"].as_str().unwrap().to_owned();
+    let before: Vec<String> = (0..20).map(|n| say(&server, &token, &room, &format!("before-{n}"))).collect();
+    std::thread::scope(|scope| {
+        let path = folder.path();
+        let backup = scope.spawn(move || command(path, &["backup", "copy"], ""));
+        let mut number = 0;
+        while !backup.is_finished() {
+            say(&server, &token, &room, &format!("during-{number}"));
+            number += 1;
+        }
+        let (status, said) = backup.join().unwrap();
+        assert!(status == Some(0) && said.contains("signing key") && number > 0, "{said}");
+    });
+    let lost = say(&server, &token, &room, "lost");
+    let (_, after) = sync(&server, &token, "");
+    let since = after["next_batch"].as_str().unwrap().to_owned();
+    for (refused, why) in [("copy", "is not empty"), ("data/copy", "folder of data"), ("none/copy", "cannot write")] {
+        let (status, said) = command(folder.path(), &["backup", refused], "");
+        assert!(status == Some(1) && said.contains(why), "{said}");
+    }
+    drop(server);
+
+    let copy = folder.path().join("copy");
+    assert!(!folder.path().join("copy.partial").exists());
+    assert_eq!(std::fs::metadata(copy.join("althing.db")).unwrap().permissions().mode() & 0o777, 0o600);
+    let mut given = vec![since.clone()];
+    // The same backup is restored twice.
+    for _ in 0..2 {
+        let restored = self::folder();
+        std::fs::create_dir(restored.path().join("data")).unwrap();
+        for entry in std::fs::read_dir(&copy).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_file() {
+                std::fs::copy(entry.path(), restored.path().join("data").join(entry.file_name())).unwrap();
+            }
+        }
+        let server = Server::start(restored.path(), &config);
+        let known = history(&server, &token, &room);
+        assert!(before.iter().all(|event| known.contains(event)), "what was acknowledged before is there");
+        assert!(!known.contains(&lost), "what came after is not");
+        let new = say(&server, &token, &room, "new");
+        let (head, news) = sync(&server, &token, &format!("since={since}"));
+        assert!(head.contains("200"), "{head}");
+        let text = news.to_string();
+        assert!(text.contains(&new), "a client from after the backup goes on: {text}");
+        let next = news["next_batch"].as_str().unwrap().to_owned();
+        assert!(!given.contains(&next), "{next} was given out before: {given:?}");
+        given.push(next);
+        assert!(server.terminate(Duration::from_secs(10)).success());
+    }
+    let (status, said) = command(self::folder().path(), &["backup", "copy"], "");
+    assert!(status == Some(1) && said.contains("althing.toml"), "{said}");
+}
+
 #[test]
 fn what_is_secret_is_for_its_owner_alone() {
     let folder = folder();

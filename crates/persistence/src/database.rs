@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::engine::{
-    Counters, Engine, Inline, ReadJob, Threads, WriteDone, WriteJob, check, check_table, panic_message, tables,
+    Counters, Engine, Inline, ReadJob, Threads, WriteDone, WriteJob, check, check_table, copy, panic_message, tables,
 };
 use crate::tx::{ReadTx, StoreError, WriteTx};
 
@@ -100,6 +100,12 @@ impl Database {
     /// 100 findings. A running Althing is not disturbed, apart from the time that the disk takes. Reads every page once.
     pub fn check(path: &Path) -> Result<Vec<String>, OpenError> {
         check(path)
+    }
+
+    /// Writes a copy of the database at `from`, as it is at this moment, to the new file `to`. A running Althing is not disturbed,
+    /// apart from the time that the disk takes.
+    pub fn copy(from: &Path, to: &Path) -> Result<(), OpenError> {
+        copy(from, to)
     }
 
     /// Looks through the tables one after the other for damage, while everything else goes on. Each is read on a snapshot of its

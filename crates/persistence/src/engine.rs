@@ -7,7 +7,7 @@ mod sqlite;
 use std::any::Any;
 
 pub use counters::Counters;
-pub(crate) use sqlite::{Inline, Threads, check, check_table, tables};
+pub(crate) use sqlite::{Inline, Threads, check, check_table, copy, tables};
 
 use crate::tx::{ReadTx, StoreError, WriteTx};
 

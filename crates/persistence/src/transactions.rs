@@ -25,6 +25,7 @@ pub mod purging;
 pub mod receipts;
 pub mod received_transactions;
 pub mod remote_devices;
+pub mod restoring;
 pub mod rooms;
 pub mod server_keys;
 pub mod staging;

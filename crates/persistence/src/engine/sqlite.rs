@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod connection;
+mod copy;
 mod file;
 mod group;
 mod inline;
@@ -12,6 +13,7 @@ mod threads;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use copy::copy;
 pub(crate) use inline::Inline;
 pub(crate) use integrity::{check, check_table, tables};
 pub(crate) use threads::Threads;

@@ -30,6 +30,7 @@ const TABLES: &[(&str, Growth)] = &[
     ("backed_up_keys", Growth::Users("KEYS_PER_BACKUP_MAX")),
     ("bodies", Growth::History),
     ("client_transactions", Growth::Bounded("TRANSACTION_IDS_AGE_MAX")),
+    ("copies", Growth::Rows("one")),
     ("cross_signing_keys", Growth::Rows("three a user of ours, or of another server while we share a room")),
     ("current_state", Growth::RoomsNow),
     ("destination_health", Growth::Bounded("DESTINATIONS_MAX")),

@@ -7,6 +7,12 @@ CREATE TABLE own_name (
     server_name TEXT NOT NULL
 );
 
+-- When this database was made as a copy of another one. No row: it is none, or it has been served from since.
+CREATE TABLE copies (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    made_at BIGINT NOT NULL
+);
+
 CREATE TABLE own_keys (
     key_id TEXT PRIMARY KEY,
     public_key TEXT NOT NULL,

@@ -29,6 +29,8 @@ const SCANS: &[(&str, &str)] = &[
     ("SELECT prev, MIN(topological) FROM gaps", "the gaps of one room, which has few"),
     ("SELECT room, since, looked_at, found FROM purges", "the rooms that are being purged, which are few"),
     ("UPDATE state_snapshots_purged", "one row"),
+    ("UPDATE outbound_destinations SET position", "all of them, once after a restore"),
+    ("UPDATE outbound_destinations SET deliveries = ?1", "all of them, once after a restore"),
     (
         "SELECT number, room, origin, received, attempts, json, retry_at FROM unverified WHERE retry_at",
         "few rows, in the order of its key",

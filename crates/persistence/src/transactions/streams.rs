@@ -35,7 +35,7 @@ impl Stream {
     ];
 
     /// Its name in the database.
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Events => "events",
             Self::AccountData => "account_data",

@@ -1,0 +1,73 @@
+//! A copy that is served from: it must not give out again what the original gave out after the copy was made.
+
+use super::streams::Stream;
+use crate::tx::{ReadTx, StoreError, WriteTx};
+
+/// Positions that are left for each millisecond since 1970. No server ever gave out so many.
+const POSITIONS_PER_MILLISECOND: i64 = 1024;
+
+/// Says of this database that it is a copy, made at `now`.
+pub fn mark_copy(tx: &mut WriteTx<'_>, now: i64) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM copies", &[])?;
+    tx.execute("INSERT INTO copies (only, made_at) VALUES (1, ?1)", &[&now])?;
+    Ok(())
+}
+
+/// Returns when this database was copied, if it is a copy that was not served from yet.
+pub fn copied_at(tx: &ReadTx<'_>) -> Result<Option<i64>, StoreError> {
+    tx.query_optional("SELECT made_at FROM copies WHERE only = 1", &[], |row| row.get(0))
+}
+
+/// Makes a copy a database of its own: every position that anybody may have seen leaps beyond all that the original can have
+/// given out until `now`, and beyond what an earlier restore of the same copy gave out. One-time keys go: the original may have
+/// handed them out. Clients upload new ones when they see that few are left.
+pub fn leap(tx: &mut WriteTx<'_>, now: i64) -> Result<(), StoreError> {
+    let floor = now.saturating_mul(POSITIONS_PER_MILLISECOND);
+    for stream in Stream::ALL {
+        tx.execute(
+            "INSERT INTO streams (stream, position) VALUES (?1, ?2)
+             ON CONFLICT (stream) DO UPDATE SET position = excluded.position
+              WHERE streams.position < excluded.position",
+            &[&stream.name(), &floor],
+        )?;
+    }
+    tx.execute("UPDATE outbound_destinations SET position = ?1 WHERE position < ?1", &[&floor])?;
+    tx.execute("UPDATE outbound_destinations SET deliveries = ?1 WHERE deliveries < ?1", &[&floor])?;
+    tx.execute("UPDATE outbound_forgotten SET highest = ?1 WHERE id = 1 AND highest < ?1", &[&floor])?;
+    tx.execute("DELETE FROM one_time_keys", &[])?;
+    tx.execute("DELETE FROM copies", &[])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::streams::{current, next};
+    use super::*;
+    use crate::Database;
+
+    #[tokio::test]
+    async fn a_copy_leaps_once_and_beyond_what_an_earlier_restore_gave_out() {
+        let database = Database::open_inline(None).unwrap();
+        let now = 1_800_000_000_000;
+        let positions = database
+            .write(move |tx| {
+                next(tx, Stream::Events)?;
+                mark_copy(tx, now)?;
+                assert_eq!(copied_at(tx)?, Some(now));
+                leap(tx, now + 5)?;
+                assert_eq!(copied_at(tx)?, None);
+                let first = next(tx, Stream::Events)?;
+                // The same copy again, a millisecond later.
+                leap(tx, now + 6)?;
+                Ok::<_, StoreError>((first, next(tx, Stream::Events)?, current(tx, Stream::ToDevice)?))
+            })
+            .await
+            .unwrap();
+        let floor = (now + 5) * POSITIONS_PER_MILLISECOND;
+        assert_eq!(positions.0.0, floor + 1);
+        assert_eq!(positions.1.0, floor + POSITIONS_PER_MILLISECOND + 1);
+        assert_eq!(positions.2.0, floor + POSITIONS_PER_MILLISECOND);
+        // Numbers that programs in JavaScript can hold.
+        assert!(positions.1.0 < 1 << 53);
+    }
+}
