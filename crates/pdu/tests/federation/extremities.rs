@@ -1,14 +1,15 @@
 //! Keeping forward extremities few.
 
-use events::Pdu;
 use events::limits::OWN_PREV_EVENTS_MAX;
+use events::{Pdu, RoomId};
 use pdu::DUMMY_EVENT_TYPE;
 use pdu::limits::EXTREMITIES_MAX;
 use persistence::transactions::graph::Outcome;
+use serde_json::json;
 
-use crate::peer::object;
+use crate::peer::{Peer, object};
 use crate::receiving::{shared, until_outcome};
-use crate::world::{World, message};
+use crate::world::{Server, World, message, state};
 
 /// Nobody builds on many extremities but we: and what joins them is sent to nobody.
 #[tokio::test(start_paused = true)]
@@ -41,4 +42,48 @@ async fn many_extremities_are_joined_by_an_event_of_ours() {
     // The next message builds on all that is left.
     let said = a.say(&room, "@alice:a.test", "hello").await;
     assert_eq!(a.extremities(&room).await, [said]);
+}
+
+/// Sends events in transactions as large as they may be, and waits until all are accepted.
+async fn flood(world: &World, evil: &Peer, a: &Server, room: &RoomId, forks: &[Pdu]) {
+    for batch in forks.chunks(50) {
+        evil.send(a, &batch.iter().map(object).collect::<Vec<_>>()).await;
+    }
+    for fork in forks {
+        until_outcome(world, a, room, fork, Outcome::Accepted).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_extremities_at_once_stay_for_a_while_only() {
+    let world = World::new();
+    let (a, evil, room, of_peer) = shared(&world).await;
+    let forks: Vec<Pdu> =
+        (0..1_000).map(|at| evil.next(&of_peer, message("@eve:evil.test", &format!("fork {at}")))).collect();
+    flood(&world, &evil, &a, &room, &forks).await;
+    let few = || async {
+        // Whatever comes has the extremities looked at.
+        let next = evil.next(&of_peer, message("@eve:evil.test", &world.handles.clock.now().to_string()));
+        evil.send(&a, &[object(&next)]).await;
+        a.extremities(&room).await.len() <= EXTREMITIES_MAX
+    };
+    world.until("the extremities to be joined", few).await;
+    a.say(&room, "@alice:a.test", "hello").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn hundreds_of_states_at_once_are_resolved_in_bounds() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let levels = json!({ "users": { "@alice:a.test": 100, "@eve:evil.test": 50 } });
+    let levels = a.send(&room, state("@alice:a.test", "m.room.power_levels", levels)).await.unwrap();
+    of_peer.line.push(a.visible(&room, &levels).await.unwrap());
+    let topic = |at: usize| state("@eve:evil.test", "m.room.topic", json!({ "topic": at.to_string() }));
+    let forks: Vec<Pdu> = (0..300).map(|at| evil.next(&of_peer, topic(at))).collect();
+    flood(&world, &evil, &a, &room, &forks).await;
+    let current = a.current(&room, "m.room.topic", "").await.unwrap();
+    assert!(forks.iter().any(|fork| *fork.event_id() == current));
+    a.say(&room, "@alice:a.test", "hello").await;
+    let a = a.restarted(&world).await;
+    assert_eq!(a.current(&room, "m.room.topic", "").await, Some(current));
 }
