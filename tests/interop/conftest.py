@@ -31,6 +31,7 @@ def pytest_addoption(parser):
     group.addoption("--right", choices=KINDS, default="synapse", help="kind of the right server")
     group.addoption("--third", choices=KINDS, help="kind of the third server; as the left one if not given")
     group.addoption("--graphs", type=int, default=2, help="generated histories of each room version, see test_oracle.py")
+    group.addoption("--kills", type=int, default=10, help="how often a server is killed in test_crashes.py, by tens")
     group.addoption("--first-graph", type=int, default=0, help="seed of the first of them")
     group.addoption("--broken-anyway", action="store_true", help="run the tests in broken/ also against Synapse")
 
@@ -60,6 +61,8 @@ def pytest_generate_tests(metafunc):
     if "graph_seed" in metafunc.fixturenames:
         first, graphs = metafunc.config.option.first_graph, metafunc.config.option.graphs
         metafunc.parametrize("graph_seed", range(first, first + graphs))
+    if "crash_round" in metafunc.fixturenames:
+        metafunc.parametrize("crash_round", range(max(1, metafunc.config.option.kills // 10)))
     if "made" in metafunc.fixturenames and "made" not in given:
         metafunc.parametrize("made", ["left", "right"], ids=["made-left", "made-right"])
 

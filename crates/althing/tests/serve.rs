@@ -179,6 +179,43 @@ fn what_keeps_it_from_starting_is_named() {
     assert!(said.0 == Some(1) && said.1.contains("cannot read the configuration nowhere.toml"), "{said:?}");
 }
 
+/// The database, and what may happen to it on a disk.
+type Damage = fn(&Path);
+
+#[test]
+fn a_damaged_database_is_not_served() {
+    let made = folder();
+    std::fs::write(made.path().join("althing.toml"), CONFIG).expect("the folder is ours");
+    for number in 0..30 {
+        let name = format!("user{number}");
+        assert_eq!(command(made.path(), &["user", "create", &name, "--password-stdin"], "secret\n").0, Some(0));
+    }
+    let whole = std::fs::read(made.path().join("data/althing.db")).unwrap();
+    let cases: [(&str, Damage); 5] = [
+        ("is damaged", |path| {
+            let mut bytes = std::fs::read(path).unwrap();
+            bytes.chunks_mut(4096).skip(1).for_each(|page| page[..64].fill(0xa5));
+            std::fs::write(path, bytes).unwrap();
+        }),
+        ("is damaged", |path| std::fs::File::options().write(true).open(path).unwrap().set_len(30_000).unwrap()),
+        ("no database of Althing", |path| std::fs::write(path, [0xa5; 100_000]).unwrap()),
+        ("is no log", |path| std::fs::write(path.with_file_name("althing.db-wal"), [0xa5; 100_000]).unwrap()),
+        ("is missing or empty", |path| {
+            std::fs::write(path.with_file_name("althing.db-wal"), [0xa5; 100_000]).unwrap();
+            std::fs::remove_file(path).unwrap();
+        }),
+    ];
+    for (said, damage) in cases {
+        let folder = folder();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        let database = folder.path().join("data/althing.db");
+        std::fs::write(&database, &whole).unwrap();
+        damage(&database);
+        let refused = refusal(folder.path(), CONFIG);
+        assert!(refused.contains("data/althing.db") && refused.contains(said), "{said}: {refused}");
+    }
+}
+
 #[test]
 fn logs_are_one_json_object_a_line_if_the_configuration_says_so() {
     let folder = folder();

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use crate::database::OpenError;
 
+/// Bytes at the beginning of a log that say what it is.
+const LOG_MAGIC_BYTES: usize = 4;
 /// Bytes read of what the holder of the lock wrote about itself.
 const HOLDER_BYTES_MAX: u64 = 100;
 
@@ -51,9 +53,25 @@ pub(super) fn claim(path: &Path) -> Result<Lock, OpenError> {
         let reason = format!("it is missing or empty, but the log beside it, {}-wal, is not", path.display());
         return Err(OpenError::Damaged { path: path.display().to_string(), reason });
     }
+    if log_bytes > 0 && !begins_as_log(&beside(&real, "-wal")).map_err(|error| refused(&error))? {
+        // SQLite would take it for empty, and what was last acknowledged would be gone.
+        let reason = format!("the log beside it, {}-wal, is no log", path.display());
+        return Err(OpenError::Damaged { path: path.display().to_string(), reason });
+    }
     private(OpenOptions::new().create(true).append(true)).open(&real).map_err(|error| refused(&error))?;
     warn_if_readable(&real);
     Ok(lock)
+}
+
+/// Whether a file begins as the engine's log does. A loss of power may have left zeros where the beginning was not yet written:
+/// then nothing in it was acknowledged.
+fn begins_as_log(log: &Path) -> io::Result<bool> {
+    let mut start = Vec::with_capacity(LOG_MAGIC_BYTES);
+    File::open(log)?.take(LOG_MAGIC_BYTES as u64).read_to_end(&mut start)?;
+    let is_zero = start.iter().all(|byte| *byte == 0);
+    // SQLite, "WAL File Format": 0x377f0682, or 0x377f0683 on a machine whose numbers begin with the high byte.
+    let is_magic = start.len() < LOG_MAGIC_BYTES || matches!(start.as_slice(), [0x37, 0x7f, 0x06, 0x82 | 0x83]);
+    Ok(is_zero || is_magic)
 }
 
 /// The error for a file that the system does not let us have.
