@@ -1,9 +1,8 @@
 """A room that nobody here sees any more leaves nothing behind in the database."""
 
-import sqlite3
-
 import pytest
 
+from harness.althing import database
 from harness.rooms import both_see, settled_join, shared_room
 from harness.waiting import eventually
 
@@ -73,11 +72,6 @@ async def test_a_forgotten_room_leaves_nothing(pair, made, version):
     assert set(mentioned) <= {"client_transactions"}
     # Both servers go on.
     await both_see(kept, await one.send(kept, "still there"), one, other)
-
-
-def database(server) -> sqlite3.Connection:
-    (path,) = (server.folder / "data").glob("*.db")
-    return sqlite3.connect(f"file:{path}?mode=ro", uri=True)
 
 
 def dump(server) -> dict[str, list]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 from pathlib import Path
 
 from harness.homeserver import SHARED_SECRET, Homeserver
@@ -19,6 +20,11 @@ def binary() -> Path:
             return candidate.resolve()
     tried = ", ".join(str(candidate) for candidate in candidates)
     raise FileNotFoundError(f"no althing binary at {tried}: build it with cargo, or name it with ALTHING_BIN")
+
+
+def database(server: Homeserver) -> sqlite3.Connection:
+    """Opens the database of an Althing that may run, for reading."""
+    return sqlite3.connect(f"file:{server.folder / 'data' / 'althing.db'}?mode=ro", uri=True)
 
 
 class Althing(Homeserver):
