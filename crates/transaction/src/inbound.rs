@@ -70,6 +70,11 @@ impl Inbound {
         self.0.started
     }
 
+    /// Whether a server was heard from in this run.
+    pub(crate) fn has_heard(&self, origin: &ServerName) -> bool {
+        self.0.newcomers.known.lock().unwrap_or_else(PoisonError::into_inner).contains(origin)
+    }
+
     /// Waits until a server is heard from for the first time in this run.
     pub(crate) async fn newcomer(&self) {
         self.0.newcomers.news.notified().await;

@@ -28,6 +28,8 @@ pub const PULL_HORIZON: Duration = DELIVERED_AGE_MAX;
 const RETRY_FIRST: Duration = Duration::from_secs(10);
 /// The longest such pause.
 const RETRY_MAX: Duration = Duration::from_hours(1);
+/// Attempts to reach a server that has not been heard from in this run. When it is back, it is asked as soon as it says something.
+const ATTEMPTS_UNHEARD_MAX: i64 = 6;
 /// Pages that one server may give: it keeps no more transactions.
 const PAGES_MAX: i64 = DELIVERED_KEPT_MAX;
 
@@ -109,11 +111,13 @@ impl Shared {
 
     async fn pull(&self, pull: Pull) -> Result<(), StoreError> {
         let (origin, attempts, since) = (pull.origin.clone(), pull.attempts, pull.since);
+        let may_be_gone = pull.number.is_none() && !self.inbound.has_heard(&origin);
         let outcome = self.ask(pull).await?;
         let now = self.handles.clock.now();
         self.database
             .write(move |tx| match outcome {
                 Outcome::Done => rows::remove(tx, &origin),
+                Outcome::Later(_) if may_be_gone && attempts + 1 >= ATTEMPTS_UNHEARD_MAX => rows::remove(tx, &origin),
                 Outcome::Later(error) if now - since > milliseconds(PULL_HORIZON) => {
                     tracing::info!(server.name = %origin, "Gave up asking {origin} for what we may have lost: {error}");
                     rows::remove(tx, &origin)

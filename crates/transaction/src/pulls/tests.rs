@@ -183,7 +183,7 @@ async fn asking_goes_on_where_it_was_until_the_horizon() {
     let world = World::after("kin.test", &["known"]).await;
     world.others.down.lock().unwrap().insert(name("kin.test"));
     world.pulls.start();
-    world.pass(Duration::from_secs(600)).await;
+    world.pass(Duration::from_secs(200)).await;
     let asked = world.asked("kin.test");
     assert!((3..20).contains(&asked), "{asked}");
     world.database.write(|tx| rows::advance(tx, &name("kin.test"), 6)).await.unwrap();
@@ -197,6 +197,7 @@ async fn asking_goes_on_where_it_was_until_the_horizon() {
     assert_eq!(world.waiting().await, 0);
 
     let world = World::after("kin.test", &["known"]).await;
+    world.hear("kin.test", "new").await;
     world.others.down.lock().unwrap().insert(name("kin.test"));
     world.pulls.start();
     world.pass(PULL_HORIZON - Duration::from_secs(1)).await;
@@ -216,4 +217,18 @@ async fn who_was_never_heard_before_is_told_once_that_we_ask() {
     world.pass(Duration::from_secs(1)).await;
     assert_eq!(world.asked("after=known"), 1);
     assert_eq!(world.asked("/version"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_gone_is_not_asked_for_ever_and_asked_again_when_it_is_back() {
+    let world = World::after("kin.test", &["known"]).await;
+    world.others.down.lock().unwrap().insert(name("kin.test"));
+    world.pulls.start();
+    world.pass(Duration::from_hours(24)).await;
+    assert_eq!(world.asked("kin.test"), usize::try_from(ATTEMPTS_UNHEARD_MAX).unwrap());
+    assert_eq!(world.waiting().await, 0);
+    world.others.down.lock().unwrap().clear();
+    world.hear("kin.test", "new").await;
+    world.pass(Duration::from_secs(1)).await;
+    assert_eq!(world.taken(), Vec::from_iter(1..=9));
 }
