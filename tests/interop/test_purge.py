@@ -6,8 +6,8 @@ from harness.althing import database
 from harness.rooms import both_see, settled_join, shared_room
 from harness.waiting import eventually
 
-# What these tables hold is not the room's: counters, what other servers were told and what they said, each with a horizon of its
-# own; names that rooms share; keys and devices of users, who may be seen elsewhere.
+# What these tables hold is not the room's: counters, what other servers were told and what they said, what is asked of them again,
+# each with a horizon of its own; names that rooms share; keys and devices of users, who may be seen elsewhere.
 NOT_OF_THE_ROOM = {
     "access_tokens",
     "client_transactions",
@@ -17,16 +17,20 @@ NOT_OF_THE_ROOM = {
     "outbound_delivered",
     "outbound_destinations",
     "outbound_transactions",
+    "missed",
+    "pulls",
     "received_transactions",
     "refresh_tokens",
     "remote_device_lists",
     "remote_devices",
     "server_key_documents",
     "server_keys",
+    "staged",
     "state_keys",
     "state_snapshots_purged",
     "streams",
     "subscriptions",
+    "unverified",
 }
 
 

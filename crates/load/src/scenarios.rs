@@ -45,7 +45,7 @@ impl Scenario {
             Self::Start => "Start",
             Self::Sending => "Sending a message in a local room, client to client",
             Self::Inbound => "Inbound PDUs in transactions of 50",
-            Self::Joining => "Joining a room of 20,000 members over federation",
+            Self::Joining => "Joining rooms of 1,000, 5,000 and 20,000 members over federation",
             Self::FanOut => "One message to 1,000 destinations",
             Self::CatchingUp => "Catching up after an outage",
             Self::Idle => "/sync with nothing new, 1,000 idle clients",
