@@ -67,6 +67,7 @@ impl Exchange for Others {
         let software = self.software.lock().unwrap().get(&server).copied().unwrap_or("Synapse");
         let (status, body) = match path.as_str() {
             "/_matrix/federation/v1/version" => (200, json!({ "server": { "name": software, "version": "1" } })),
+            _ if server.as_str() == "evil.test" && path.contains("delivered") => endless(),
             "/_matrix/federation/unstable/org.althing.delivered?after=known" => page(1, Some(3)),
             "/_matrix/federation/unstable/org.althing.delivered?from=3" => page(4, Some(6)),
             "/_matrix/federation/unstable/org.althing.delivered?from=6" => page(7, None),
@@ -74,6 +75,12 @@ impl Exchange for Others {
         };
         Box::pin(async move { Ok(Response { status, body: Bytes::from(body.to_string()), retry_after: None }) })
     }
+}
+
+/// A page of a server that means ill.
+fn endless() -> (u16, Value) {
+    let pdus: Vec<i64> = (1..=100_000).collect();
+    (200, json!({ "pdus": pdus, "edus": [], "next": 3, "complete": true }))
 }
 
 fn page(from: i64, next: Option<i64>) -> (u16, Value) {
@@ -101,7 +108,9 @@ impl World {
         let pdus = Arc::new(Taken(Arc::clone(&taken)));
         let inbound = Inbound::new(database.clone(), handles.clone(), pdus, edus);
         let pulls = Pulls::new(database.clone(), handles.clone(), Requests::new(client), inbound.clone());
-        others.software.lock().unwrap().insert(name("kin.test"), SOFTWARE);
+        for kin in ["kin.test", "evil.test"] {
+            others.software.lock().unwrap().insert(name(kin), SOFTWARE);
+        }
         Self { handles, others, taken, inbound, pulls, database }
     }
 
@@ -231,4 +240,15 @@ async fn who_is_gone_is_not_asked_for_ever_and_asked_again_when_it_is_back() {
     world.hear("kin.test", "new").await;
     world.pass(Duration::from_secs(1)).await;
     assert_eq!(world.taken(), Vec::from_iter(1..=9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_tells_more_than_a_transaction_holds_and_never_ends_is_cut_short() {
+    let world = World::after("evil.test", &["known"]).await;
+    world.pulls.start();
+    world.pass(Duration::from_secs(60)).await;
+    assert_eq!(world.taken().len(), transport::limits::TRANSACTION_PDUS_MAX);
+    // The second page began where the first did.
+    assert_eq!(world.asked("delivered"), 2);
+    assert_eq!(world.waiting().await, 0);
 }

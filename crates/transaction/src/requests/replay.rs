@@ -4,12 +4,13 @@ use events::ServerName;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use transport::limits::{TRANSACTION_EDUS_MAX, TRANSACTION_PDUS_MAX};
 use transport::path::PathBuilder;
 use transport::questions::{DeliveredAfter, Edu};
 
 use super::{LONG_LIMITS, QUICK_LIMITS, Question, RequestError, Requests};
 
-/// A page of what a server sent us before.
+/// A page of what a server sent us before: no more than a transaction may have.
 #[derive(Debug, Clone)]
 pub struct DeliveredPage {
     /// Nothing is checked about these.
@@ -59,7 +60,10 @@ impl Requests {
             DeliveredAfter::Transaction(id) => path.query("after", id),
             DeliveredAfter::Number(number) => path.query("from", number.to_string()),
         };
-        let answer: PageAnswer = self.ask(server, Question::get(path.finish(), LONG_LIMITS)).await?;
+        let mut answer: PageAnswer = self.ask(server, Question::get(path.finish(), LONG_LIMITS)).await?;
+        // A server of our kind gives no more; whoever does would have us check it all.
+        answer.pdus.truncate(TRANSACTION_PDUS_MAX);
+        answer.edus.truncate(TRANSACTION_EDUS_MAX);
         let edu = |mut edu: Value| {
             let content = edu.get_mut("content")?.take();
             Some(Edu { edu_type: edu.get("edu_type")?.as_str()?.to_owned(), content })
