@@ -26,7 +26,7 @@ struct Program {
     build: &'static [&'static str],
 }
 
-const LOAD: [&str; 6] = ["start", "sending", "inbound", "joining", "fan-out", "idle"];
+const LOAD: [&str; 7] = ["start", "sending", "inbound", "joining", "fan-out", "catching-up", "idle"];
 
 const PROGRAMS: [Program; 3] = [
     Program {
