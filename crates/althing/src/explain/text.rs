@@ -172,7 +172,8 @@ fn state_before(before: &StateBefore, explanation: &Explanation) -> Vec<String> 
 }
 
 fn forks(forks: &Forks) -> Vec<String> {
-    let mut lines = vec!["The states after these differ, and were resolved into the state before it:".to_owned()];
+    let mut lines =
+        vec!["The states after these parents differ. Resolved again now, by what is known of them:".to_owned()];
     lines.extend(forks.parents.iter().enumerate().map(|(at, parent)| format!("  {}. {parent}", at + 1)));
     lines.extend(forks.untold.iter().map(|reason| format!("  how, cannot be told again: {reason}")));
     lines.extend(forks.decisions.iter().flat_map(decision));
