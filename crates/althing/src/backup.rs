@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use handles::Handles;
 use persistence::transactions::restoring;
 use persistence::{Database, OpenError, StoreError};
+use tempfile::TempDir;
 
 use crate::config::{Config, ConfigError};
 use crate::data_dir;
@@ -55,29 +56,23 @@ pub(crate) async fn run(file: &Path, to: &Path) -> Result<(), BackupError> {
         return Err(BackupError::NothingThere(from.clone()));
     }
     let to = target(from, to)?;
-    let partial = beside(&to);
-    // What an earlier attempt left.
-    remove(&partial)?;
-    let copied = copy(from, &partial).await;
-    match copied.and_then(|copied| finish(&partial, &to).map(|()| copied)) {
-        Ok(copied) => {
-            println!(
-                "{files} files, {mebibytes} MiB, are in {to}: the database, the signing key, the content repository. Who has the \
-                 signing key can speak for {name}: keep it as safe as the server.\n\
-                 To restore, stop the server, put these files where data_dir points, and start it. The configuration is not among \
-                 them.",
-                files = copied.files,
-                mebibytes = copied.bytes.div_ceil(MEBIBYTE),
-                to = to.display(),
-                name = config.server_name,
-            );
-            Ok(())
-        }
-        Err(error) => {
-            remove(&partial)?;
-            Err(error)
-        }
-    }
+    // Beside it, so that it only needs another name when it is whole; it goes if it never is.
+    let parent = to.parent().unwrap_or(Path::new("/"));
+    let partial = tempfile::Builder::new().prefix(".althing-backup-").tempdir_in(parent);
+    let partial = partial.map_err(|reason| BackupError::Write { path: parent.to_owned(), reason })?;
+    let copied = copy(from, partial.path()).await?;
+    finish(partial, &to)?;
+    println!(
+        "{files} files, {mebibytes} MiB, are in {to}: the database, the signing key, the content repository. Who has the \
+         signing key can speak for {name}: keep it as safe as the server.\n\
+         To restore, stop the server, put these files where data_dir points, and start it. The configuration is not among \
+         them.",
+        files = copied.files,
+        mebibytes = copied.bytes.div_ceil(MEBIBYTE),
+        to = to.display(),
+        name = config.server_name,
+    );
+    Ok(())
 }
 
 /// The folder to make, if it can be made.
@@ -97,24 +92,7 @@ fn target(from: &Path, to: &Path) -> Result<PathBuf, BackupError> {
     }
 }
 
-/// Where the copy is made, until it is whole.
-fn beside(to: &Path) -> PathBuf {
-    let mut name = to.file_name().map(OsStr::to_owned).unwrap_or_default();
-    name.push(".partial");
-    to.with_file_name(name)
-}
-
-fn remove(folder: &Path) -> Result<(), BackupError> {
-    match fs::remove_dir_all(folder) {
-        Err(reason) if reason.kind() != io::ErrorKind::NotFound => {
-            Err(BackupError::Write { path: folder.to_owned(), reason })
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
 async fn copy(from: &Path, to: &Path) -> Result<Copied, BackupError> {
-    make_folder(to)?;
     let mut copied = Copied::default();
     let database = data_dir::database(to);
     Database::copy(&data_dir::database(from), &database)?;
@@ -196,10 +174,11 @@ fn make_folder(path: &Path) -> Result<(), BackupError> {
 }
 
 /// Gives the whole copy its name.
-fn finish(partial: &Path, to: &Path) -> Result<(), BackupError> {
+fn finish(partial: TempDir, to: &Path) -> Result<(), BackupError> {
     let write = |reason| BackupError::Write { path: to.to_owned(), reason };
     // Onto an empty folder, or onto nothing.
-    fs::rename(partial, to).map_err(write)?;
+    fs::rename(partial.path(), to).map_err(write)?;
+    let _: PathBuf = partial.keep();
     let parent = to.parent().unwrap_or(Path::new("/"));
     File::open(parent).and_then(|folder| folder.sync_all()).map_err(write)
 }

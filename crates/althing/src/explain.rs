@@ -7,13 +7,10 @@ use std::path::Path;
 use events::EventId;
 use handles::Handles;
 use pdu::explain::Detail;
-use persistence::{Database, OpenError, StoreError};
+use persistence::{Database, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, ConfigError};
-use crate::data_dir::{self, DataDir, DataDirError};
-use crate::running::{self, Request, RunningError};
-use crate::server::{self, StartError};
+use crate::running::{self, AccessError, Request};
 
 /// What to explain, and how.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,15 +26,7 @@ pub(crate) struct Order {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExplainError {
     #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    #[error(transparent)]
-    Running(#[from] RunningError),
-    #[error(transparent)]
-    Start(#[from] StartError),
-    #[error(transparent)]
-    Open(#[from] OpenError),
+    Access(#[from] AccessError),
     #[error(transparent)]
     Order(#[from] OrderError),
 }
@@ -53,31 +42,14 @@ pub(crate) enum OrderError {
 
 /// Prints what is known of the event in the database that `file` leads to.
 pub(crate) async fn run(file: &Path, order: Order) -> Result<(), ExplainError> {
-    let config = Config::load(file)?;
-    let lines = match DataDir::open(&config.data_dir) {
-        Ok(data_dir) => {
-            let database = Database::open(&data_dir::database(data_dir.path()))?;
-            let lines = alone(&config, &database, &data_dir, order).await;
-            database.close().await;
-            lines?
-        }
-        Err(DataDirError::InUse { .. }) => running::ask(&config.data_dir, &Request::Explain(order)).await?,
-        Err(error @ DataDirError::Unusable { .. }) => return Err(error.into()),
-    };
-    for line in lines {
+    for line in running::here_or_there(file, order, Request::Explain, alone).await? {
         println!("{line}");
     }
     Ok(())
 }
 
 /// Explains while no server runs.
-async fn alone(
-    config: &Config,
-    database: &Database,
-    data_dir: &DataDir,
-    order: Order,
-) -> Result<Vec<String>, ExplainError> {
-    server::claim_name(database, &config.server_name, data_dir.path()).await?;
+async fn alone(database: &Database, order: Order) -> Result<Vec<String>, ExplainError> {
     Ok(order.perform(database, &Handles::system()).await?)
 }
 

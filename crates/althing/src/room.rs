@@ -8,13 +8,10 @@ use handles::Handles;
 use messaging::membership::Occupants;
 use messaging::{Messaging, MessagingError};
 use pdu::PurgeError;
-use persistence::{Database, OpenError};
+use persistence::Database;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, ConfigError};
-use crate::data_dir::{self, DataDir, DataDirError};
-use crate::running::{self, Request, RunningError};
-use crate::server::{self, StartError};
+use crate::running::{self, AccessError, Request};
 
 /// How long a running server is given to delete all rows of a room. After that it goes on by itself.
 const PURGE_WAIT: Duration = Duration::from_secs(60);
@@ -35,15 +32,7 @@ pub(crate) enum Order {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RoomError {
     #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    #[error(transparent)]
-    Running(#[from] RunningError),
-    #[error(transparent)]
-    Start(#[from] StartError),
-    #[error(transparent)]
-    Open(#[from] OpenError),
+    Access(#[from] AccessError),
     #[error("{0}; with --leave they do, while the server runs")]
     InUse(PurgeError),
     #[error(transparent)]
@@ -54,36 +43,20 @@ pub(crate) enum RoomError {
 
 /// Does `order` with the rooms that `file` leads to.
 pub(crate) async fn run(file: &Path, order: Order) -> Result<(), RoomError> {
-    let config = Config::load(file)?;
-    match DataDir::open(&config.data_dir) {
-        Ok(data_dir) => {
-            let database = Database::open(&data_dir::database(data_dir.path()))?;
-            let done = alone(&config, &database, &data_dir, order).await;
-            database.close().await;
-            done
-        }
-        Err(DataDirError::InUse { .. }) => {
-            for line in running::ask(&config.data_dir, &Request::Room(order)).await? {
-                println!("{line}");
-            }
-            Ok(())
-        }
-        Err(error @ DataDirError::Unusable { .. }) => Err(error.into()),
+    for line in running::here_or_there(file, order, Request::Room, alone).await? {
+        println!("{line}");
     }
+    Ok(())
 }
 
 /// Does `order` while no server runs.
-async fn alone(config: &Config, database: &Database, data_dir: &DataDir, order: Order) -> Result<(), RoomError> {
+async fn alone(database: &Database, order: Order) -> Result<Vec<String>, RoomError> {
     let Order::Purge { room, leave } = order;
-    server::claim_name(database, &config.server_name, data_dir.path()).await?;
     if leave {
         return Err(RoomError::NobodyToTell);
     }
     match pdu::purge_alone(database, &Handles::system(), &room).await {
-        Ok(()) => {
-            println!("{room} is purged");
-            Ok(())
-        }
+        Ok(()) => Ok(vec![format!("{room} is purged")]),
         Err(error @ PurgeError::InUse { .. }) => Err(RoomError::InUse(error)),
         Err(error) => Err(RoomError::Purge(error)),
     }

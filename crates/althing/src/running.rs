@@ -5,17 +5,21 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use persistence::{Database, OpenError};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
-use crate::user::order::Order;
+use crate::config::{Config, ConfigError};
+use crate::data_dir::{self, DataDir, DataDirError};
+use crate::server::{self, StartError};
+use crate::user::order;
 use crate::{explain, room};
 
 /// Bytes of an order. A password has at most 512.
 pub(crate) const ORDER_BYTES_MAX: u64 = 16 * 1024;
 /// Bytes of an answer: some hundred thousand accounts.
-const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub(crate) const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// For an order to be carried out. Whoever is deactivated leaves their rooms first.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -24,11 +28,51 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Request {
     /// Accounts.
-    User(Order),
+    User(order::Order),
     /// Rooms.
     Room(room::Order),
     /// Events.
     Explain(explain::Order),
+}
+
+/// The folder of data, or the server that runs on it, cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AccessError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    #[error(transparent)]
+    Running(#[from] RunningError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+/// Has `order` done by the server that runs on the folder of data that `file` leads to, who takes it as `wrap` makes it; if none
+/// runs, does `alone` with the database, which then belongs to this process. Returns the lines to print.
+pub(crate) async fn here_or_there<Order, E: From<AccessError>>(
+    file: &Path,
+    order: Order,
+    wrap: fn(Order) -> Request,
+    alone: impl AsyncFnOnce(&Database, Order) -> Result<Vec<String>, E>,
+) -> Result<Vec<String>, E> {
+    let config = Config::load(file).map_err(AccessError::from)?;
+    match DataDir::open(&config.data_dir) {
+        Ok(data_dir) => {
+            let database = Database::open(&data_dir::database(data_dir.path())).map_err(AccessError::from)?;
+            let claimed = server::claim_name(&database, &config.server_name, data_dir.path()).await;
+            let done = match claimed {
+                Ok(()) => alone(&database, order).await,
+                Err(error) => Err(AccessError::from(error).into()),
+            };
+            database.close().await;
+            done
+        }
+        Err(DataDirError::InUse { .. }) => Ok(ask(&config.data_dir, &wrap(order)).await.map_err(AccessError::from)?),
+        Err(error @ DataDirError::Unusable { .. }) => Err(AccessError::from(error).into()),
+    }
 }
 
 /// What the server says to an order.

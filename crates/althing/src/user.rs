@@ -9,12 +9,12 @@ mod password;
 use std::path::{Path, PathBuf};
 
 use handles::Handles;
-use persistence::{Database, OpenError};
+use persistence::Database;
 
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::data_dir::{self, DataDir, DataDirError};
-use crate::running::{self, Request, RunningError};
-use crate::server::{self, StartError};
+use crate::running::{self, AccessError, Request};
+use crate::server;
 use order::{Order, OrderError};
 pub(crate) use password::{PasswordError, PasswordSource};
 
@@ -31,17 +31,9 @@ pub(crate) enum Task {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UserError {
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Access(#[from] AccessError),
     #[error(transparent)]
     Password(#[from] PasswordError),
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    #[error(transparent)]
-    Running(#[from] RunningError),
-    #[error(transparent)]
-    Start(#[from] StartError),
-    #[error(transparent)]
-    Open(#[from] OpenError),
     #[error(transparent)]
     Order(#[from] OrderError),
 }
@@ -56,22 +48,22 @@ enum Holder {
 
 /// Does `task` with the accounts that `file` leads to.
 pub(crate) async fn run(file: &Path, task: Task) -> Result<(), UserError> {
-    let config = Config::load(file)?;
+    let config = Config::load(file).map_err(AccessError::from)?;
     match DataDir::open(&config.data_dir) {
         Ok(data_dir) => {
-            let database = Database::open(&data_dir::database(data_dir.path()))?;
+            let database = Database::open(&data_dir::database(data_dir.path())).map_err(AccessError::from)?;
             let done = alone(&config, &database, data_dir, task).await;
             database.close().await;
             done
         }
         Err(DataDirError::InUse { .. }) => Holder::Server { folder: config.data_dir }.run(task).await,
-        Err(error @ DataDirError::Unusable { .. }) => Err(error.into()),
+        Err(error @ DataDirError::Unusable { .. }) => Err(AccessError::from(error).into()),
     }
 }
 
 /// Does `task` while no server runs.
 async fn alone(config: &Config, database: &Database, data_dir: DataDir, task: Task) -> Result<(), UserError> {
-    server::claim_name(database, &config.server_name, data_dir.path()).await?;
+    server::claim_name(database, &config.server_name, data_dir.path()).await.map_err(AccessError::from)?;
     let users = server::users_alone(config, database.clone(), Handles::system());
     Holder::Us { users, _data_dir: data_dir }.run(task).await
 }
@@ -100,7 +92,9 @@ impl Holder {
     async fn perform(&self, order: Order) -> Result<Vec<String>, UserError> {
         match self {
             Self::Us { users, .. } => Ok(order.perform(users).await?),
-            Self::Server { folder } => Ok(running::ask(folder, &Request::User(order)).await?),
+            Self::Server { folder } => {
+                Ok(running::ask(folder, &Request::User(order)).await.map_err(AccessError::from)?)
+            }
         }
     }
 }

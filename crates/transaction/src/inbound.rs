@@ -18,14 +18,16 @@ use transport::ApiError;
 use transport::questions::{Answer, Edu, Inbox, TransactionBody};
 
 use crate::intake::{CheckedPdus, EduIntake, PduIntake};
+use crate::outbound::limits::DELIVERED_AGE_MAX;
 use turns::{Entry, Turns};
 
 /// Bytes of a transaction id. Ours have about 30, Synapse's 13.
 pub const TRANSACTION_ID_BYTES_MAX: usize = 255;
 /// Answers kept for one origin. A server that sends one transaction at a time only ever repeats its last.
 pub const ANSWERS_PER_ORIGIN_MAX: i64 = 1_000;
-/// How long an answer is kept. Who repeats a transaction after that has been away for so long that it is processed again.
-pub const ANSWER_AGE_MAX: Duration = Duration::from_hours(48);
+/// How long an answer is kept. Who repeats a transaction after that has been away for so long that it is processed again. For as
+/// long as others know what they delivered to us, we know after which transaction to ask.
+pub const ANSWER_AGE_MAX: Duration = DELIVERED_AGE_MAX;
 /// Servers of which it is remembered that they were heard from in this run.
 const NEWCOMERS_MAX: usize = 50_000;
 /// How often old answers are forgotten.

@@ -12,7 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 use users::Users;
 
 use crate::data_dir;
-use crate::running::{ORDER_BYTES_MAX, Reply, Request, TIMEOUT};
+use crate::running::{ANSWER_BYTES_MAX, ORDER_BYTES_MAX, Reply, Request, TIMEOUT};
 
 /// Until the whole order has come.
 const ORDER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -99,9 +99,18 @@ async fn serve(stream: UnixStream, hands: &impl Perform) -> std::io::Result<()> 
         Ok(request) => hands.perform(request).await,
         Err(_) => Reply::Refused("this server does not know that order: is it of another version?".to_owned()),
     };
-    let text = serde_json::to_string(&reply).expect("a reply is plain data") + "\n";
+    let mut text = line_of(&reply);
+    if text.len() as u64 > ANSWER_BYTES_MAX {
+        let reason =
+            format!("the answer has {} bytes, too many for a running server: stop it, and ask again", text.len());
+        text = line_of(&Reply::Refused(reason));
+    }
     writing.write_all(text.as_bytes()).await?;
     writing.shutdown().await
+}
+
+fn line_of(reply: &Reply) -> String {
+    serde_json::to_string(reply).expect("a reply is plain data") + "\n"
 }
 
 #[cfg(test)]
@@ -122,6 +131,26 @@ mod tests {
             let Request::User(order) = request else { return Reply::Refused("it has no rooms".to_owned()) };
             order.perform(&self.0).await.map_or_else(|error| Reply::Refused(error.to_string()), Reply::Done)
         }
+    }
+
+    /// Has more to say than fits.
+    struct Talker;
+
+    impl Perform for Talker {
+        async fn perform(&self, _request: Request) -> Reply {
+            Reply::Done(vec!["x".repeat(usize::try_from(ANSWER_BYTES_MAX).unwrap())])
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_fit_is_refused_with_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let handles = Handles::simulated(1);
+        start(folder.path(), Talker, &handles);
+        let list = serde_json::from_str(r#"{"user":{"order":"list"}}"#).unwrap();
+        let refused = ask(folder.path(), &list).await;
+        assert!(matches!(&refused, Err(RunningError::Refused(why)) if why.contains("stop it, and ask again")));
+        handles.tasks.stop().await;
     }
 
     #[tokio::test]

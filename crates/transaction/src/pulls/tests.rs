@@ -177,6 +177,18 @@ async fn after_a_start_a_server_of_our_kind_is_asked_for_all_after_the_last_tran
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_copy_that_is_days_old_still_knows_after_what_to_ask() {
+    let world = World::after("kin.test", &["known"]).await;
+    world.pass(PULL_HORIZON - Duration::from_hours(1)).await;
+    let world = World::over(world.database, world.handles).await;
+    world.inbound.start();
+    world.pulls.start();
+    world.pass(Duration::from_secs(1)).await;
+    assert_eq!(world.asked("after=known"), 1);
+    assert_eq!(world.taken(), Vec::from_iter(1..=9));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_of_another_kind_hears_nothing_of_it() {
     let world = World::after("other.test", &["known"]).await;
     world.pulls.start();
