@@ -45,6 +45,8 @@ pub struct Explanation {
     pub verdict: Option<StoredVerdict>,
     /// The checks, done again.
     pub checks: Vec<Check>,
+    /// Whether they come to the verdict, by the same rule; `None` if they cannot be done again.
+    pub agrees: Option<bool>,
     /// The state before it.
     pub state_before: Option<StateBefore>,
     /// What it changed in the state.
@@ -100,8 +102,8 @@ pub struct Described {
     pub depth: i64,
     /// What it says, as far as it may be shown.
     pub content: Object,
-    /// Whether its content is what its hash says. If not, it was taken redacted.
-    pub content_hash_matches: bool,
+    /// Whether its content is what its hash says.
+    pub content_hash: ContentHash,
     /// The redaction that applies to it.
     pub redacted_by: Option<EventId>,
     /// What it redacts.
@@ -123,13 +125,25 @@ pub struct Redacts {
     pub acts: bool,
 }
 
-/// A signature on an event.
+/// Whether an event's content is what its hash says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContentHash {
+    /// It is, computed again.
+    Right,
+    /// It was not when the event came: so it was taken redacted.
+    WrongWhenItCame,
+    /// It is not any more, though it was when the event came: the database is damaged.
+    WrongNow,
+}
+
+/// A signature on an event, or one that it lacks.
 #[derive(Debug, Clone, Serialize)]
 pub struct Signature {
     /// In whose name.
     pub server: ServerName,
-    /// With which key.
-    pub key_id: String,
+    /// With which key; `None` if there is no signature of this server.
+    pub key_id: Option<String>,
     /// Whether the event needs one of this server.
     pub needed: bool,
     /// What checking it again says.
@@ -144,10 +158,14 @@ pub struct Signature {
 pub enum SignatureResult {
     /// It is right.
     Right,
+    /// It is right, but the event was made when the key had ended, which the room's version forbids.
+    KeyEnded,
     /// It is wrong.
     Wrong,
     /// The key is not kept here any more.
     KeyUnknown,
+    /// The event needs one of this server, and has none.
+    Missing,
 }
 
 /// An event that is named by another.
@@ -179,6 +197,8 @@ pub struct StoredVerdict {
     pub rejection: Option<Rejection>,
     /// The rule in words.
     pub reason: Option<String>,
+    /// The parents whose states were resolved to judge it, if they were several.
+    pub resolved_from: Vec<EventId>,
     /// Who sent it to us; `None` if it is ours, or came with a state.
     pub origin: Option<ServerName>,
     /// When, in milliseconds since 1970.
@@ -192,6 +212,8 @@ pub struct Check {
     pub step: Step,
     /// The rule that refuses the event, in words; `None` if it passes.
     pub refused: Option<String>,
+    /// Why it cannot be done again, if it cannot.
+    pub untold: Option<String>,
     /// The events that the rules looked at.
     pub by: Vec<Entry>,
 }
@@ -213,10 +235,24 @@ pub struct Entry {
 /// The state before an event.
 #[derive(Debug, Clone, Serialize)]
 pub struct StateBefore {
+    /// Where it is from.
+    pub ground: Ground,
     /// How many entries it has.
     pub size: usize,
     /// All of it, if that was asked for.
     pub entries: Option<Vec<Entry>>,
+}
+
+/// Where the state before an event is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ground {
+    /// It is the state after all of its parents.
+    Parents,
+    /// It is what resolving the states after its parents gives, also now.
+    Forks,
+    /// It is not what its parents give now: their states are not all known, or another server told this one.
+    Elsewhere,
 }
 
 /// What an event changed in the state.
@@ -229,8 +265,10 @@ pub struct Change {
 /// Forks that met in an event.
 #[derive(Debug, Clone, Serialize)]
 pub struct Forks {
-    /// The parents after which the states differ. A decision names them by their place here.
-    pub parents: Vec<EventId>,
+    /// The parents, those together after which the state is the same. A decision names the states by their place here.
+    pub parents: Vec<Vec<EventId>>,
+    /// Parents whose states are not known here, or are too many to be looked at: the decisions are made without them.
+    pub left_out: Vec<EventId>,
     /// How each conflict was decided.
     pub decisions: Vec<Decision>,
     /// Why it cannot be told, if it cannot.

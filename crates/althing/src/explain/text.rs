@@ -6,15 +6,33 @@ use events::EventId;
 use events::state_resolution::{Candidate, Decision, Outcome};
 use pdu::Step;
 use pdu::explain::{
-    Check, Condition, Described, Entry, Explanation, Forks, Named, Sent, Signature, SignatureResult, StateBefore,
-    StoredVerdict, Waiting,
+    Check, Condition, ContentHash, Described, Entry, Explanation, Forks, Ground, Named, Sent, Signature,
+    SignatureResult, StateBefore, StoredVerdict, Waiting,
 };
 
 /// Characters of a content that are shown.
 const CONTENT_CHARS_MAX: usize = 400;
 
-/// The lines to print.
+/// The lines to print. What others made up cannot steer the terminal.
 pub(super) fn lines(explanation: &Explanation) -> Vec<String> {
+    raw_lines(explanation).iter().map(|line| harmless(line)).collect()
+}
+
+/// Writes out what a terminal would take as an order, or what would turn the order of the letters.
+fn harmless(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    for character in line.chars() {
+        let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if character.is_control() || turns || matches!(character, '\u{2028}' | '\u{2029}') {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+fn raw_lines(explanation: &Explanation) -> Vec<String> {
     let mut lines = vec![
         format!("Event {}", explanation.event_id),
         format!("  in the room {}, version {}", explanation.room_id, explanation.room_version),
@@ -76,9 +94,13 @@ fn described(event: &Described) -> Vec<String> {
         format!("  made at {} (says its server), depth {}", time(event.origin_server_ts), event.depth),
         format!("  content: {}", shortened(&content)),
     ];
-    if !event.content_hash_matches {
-        lines.push("  its content is not what its hash says: it was taken redacted".to_owned());
-    }
+    lines.push(match event.content_hash {
+        ContentHash::Right => "  its content is what its hash says".to_owned(),
+        ContentHash::WrongWhenItCame => "  its content was not what its hash says: it was taken redacted".to_owned(),
+        ContentHash::WrongNow => {
+            "  its content is NOT what its hash says, though it was when it came: the database is damaged".to_owned()
+        }
+    });
     lines.extend(event.redacted_by.iter().map(|redaction| format!("  redacted by {redaction}")));
     lines.extend(event.redacts.iter().map(|redacts| {
         let acts = if redacts.acts { "and does" } else { "without effect" };
@@ -96,8 +118,10 @@ fn described(event: &Described) -> Vec<String> {
 fn signature(signature: &Signature) -> String {
     let result = match signature.result {
         SignatureResult::Right => "right",
+        SignatureResult::KeyEnded => "right, but the event was made after the END of the key",
         SignatureResult::Wrong => "WRONG",
         SignatureResult::KeyUnknown => "cannot be checked again: the key is not kept here",
+        SignatureResult::Missing => return format!("  {}: MISSING, though the event needs it", signature.server),
     };
     let needed = if signature.needed { "" } else { " (not needed)" };
     let until = match signature.key_valid_until {
@@ -105,7 +129,8 @@ fn signature(signature: &Signature) -> String {
         Some(until) => format!(", a key valid until {}", time(until)),
         None => String::new(),
     };
-    format!("  {} {}: {result}{needed}{until}", signature.server, signature.key_id)
+    let key_id = signature.key_id.as_deref().unwrap_or_default();
+    format!("  {} {key_id}: {result}{needed}{until}", signature.server)
 }
 
 fn named(named: &Named) -> String {
@@ -121,6 +146,10 @@ fn verdict(verdict: &StoredVerdict, explanation: &Explanation) -> Vec<String> {
     let mut lines =
         vec![format!("Verdict: {}, at {}; {from}", verdict.outcome.replace('_', " "), time(verdict.decided_at))];
     lines.extend(verdict.reason.iter().map(|reason| format!("  refused {}: {reason}", step(verdict.step))));
+    if !verdict.resolved_from.is_empty() {
+        lines.push("  the states after these were resolved for it:".to_owned());
+        lines.extend(verdict.resolved_from.iter().map(|parent| format!("    {parent}")));
+    }
     lines
 }
 
@@ -134,23 +163,26 @@ fn step(step: Step) -> &'static str {
 }
 
 fn check(check: &Check) -> Vec<String> {
-    let result = check.refused.as_ref().map_or("allowed".to_owned(), |reason| format!("refused: {reason}"));
+    let result = match (&check.refused, &check.untold) {
+        (Some(reason), _) => format!("refused: {reason}"),
+        (None, Some(reason)) => format!("cannot be told: {reason}"),
+        (None, None) => "allowed".to_owned(),
+    };
     let mut lines = vec![format!("  {}: {result}", step(check.step))];
     lines.extend(check.by.iter().map(|entry| format!("    looked at {}", self::entry(entry))));
     lines
 }
 
-/// What a verdict and the checks done again may differ in, said aloud.
+/// How the verdict and the checks done again go together, where that is not plain.
 fn disagreement(explanation: &Explanation) -> Option<String> {
     let stored = explanation.verdict.as_ref()?;
-    let again = explanation.checks.iter().find(|check| check.refused.is_some());
-    match (stored.outcome, again) {
-        ("rejected", None) => {
-            Some("  That differs from the verdict: what was known then is not all here now.".to_owned())
-        }
-        ("accepted" | "soft_failed", Some(_)) => Some("  That differs from the verdict.".to_owned()),
-        _ => None,
-    }
+    let line = match (explanation.agrees, stored.step) {
+        (Some(true), Step::CurrentState) => "  Step 6, which decided, cannot be done again: that state is not kept.",
+        (Some(true), _) => return None,
+        (Some(false), _) => "  That differs from the verdict: what was known then is not what is known now.",
+        (None, _) => "  Whether that is the verdict cannot be told.",
+    };
+    Some(line.to_owned())
 }
 
 fn entry(entry: &Entry) -> String {
@@ -158,7 +190,12 @@ fn entry(entry: &Entry) -> String {
 }
 
 fn state_before(before: &StateBefore, explanation: &Explanation) -> Vec<String> {
-    let mut lines = vec![format!("State before it: {} entries", before.size)];
+    let ground = match before.ground {
+        Ground::Parents => "the state after what it builds on",
+        Ground::Forks => "the states after what it builds on, resolved (below)",
+        Ground::Elsewhere => "not what it builds on gives now: not all of that is known, or another server told it",
+    };
+    let mut lines = vec![format!("State before it: {} entries, {ground}", before.size)];
     lines.extend(before.entries.iter().flatten().map(|entry| format!("  {}", self::entry(entry))));
     match &explanation.change {
         Some(change) => lines.push(match &change.replaced {
@@ -172,12 +209,23 @@ fn state_before(before: &StateBefore, explanation: &Explanation) -> Vec<String> 
 }
 
 fn forks(forks: &Forks) -> Vec<String> {
-    let mut lines =
-        vec!["The states after these parents differ. Resolved again now, by what is known of them:".to_owned()];
-    lines.extend(forks.parents.iter().enumerate().map(|(at, parent)| format!("  {}. {parent}", at + 1)));
+    let heading = match forks.parents.as_slice() {
+        [] | [_] => "Of its parents not all states are known:",
+        _ => "It joins forks. The states after its parents, resolved again now, by what is known of them:",
+    };
+    let mut lines = vec![heading.to_owned()];
+    lines.extend(forks.parents.iter().enumerate().map(|(at, parents)| format!("  {}. {}", at + 1, listed(parents))));
+    if !forks.left_out.is_empty() {
+        let left_out = listed(&forks.left_out);
+        lines.push(format!("  left out, as the states after them are not known here or are too many: {left_out}"));
+    }
     lines.extend(forks.untold.iter().map(|reason| format!("  how, cannot be told again: {reason}")));
     lines.extend(forks.decisions.iter().flat_map(decision));
     lines
+}
+
+fn listed(events: &[EventId]) -> String {
+    events.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn decision(decision: &Decision) -> Vec<String> {
@@ -200,7 +248,8 @@ fn candidate(candidate: &Candidate) -> String {
         Outcome::Refused { rejection } => format!("refused: {rejection}"),
         Outcome::RejectedBefore => "had been rejected when it came".to_owned(),
     };
-    format!("    {} (after {}): {outcome}", candidate.event, states.join(", "))
+    let Candidate { event, sender, origin_server_ts, .. } = candidate;
+    format!("    {event} of {sender}, {} (after {}): {outcome}", time(*origin_server_ts), states.join(", "))
 }
 
 fn sent(sent: &Sent) -> String {
@@ -229,3 +278,13 @@ fn time(milliseconds: i64) -> String {
 
 /// The last time that has a year of four digits, in milliseconds since 1970.
 const YEAR_9999: i64 = 253_402_300_799_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_steer_a_terminal_is_written_out() {
+        assert_eq!(harmless("m.\u{1b}[2J\u{202e}ö\r\n\u{9b}x"), "m.\\u{1b}[2J\\u{202e}ö\\u{d}\\u{a}\\u{9b}x");
+    }
+}

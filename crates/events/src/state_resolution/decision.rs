@@ -7,7 +7,7 @@ use super::index_map::IndexMap;
 use super::iterative_checks::Refusal;
 use crate::auth::Rejection;
 use crate::auth_graph::{AuthGraph, EventIndex};
-use crate::id::EventId;
+use crate::id::{EventId, UserId};
 
 /// How the conflicts between some states were decided, under the numbers of a graph.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub struct Decision {
 pub struct Candidate {
     /// The event.
     pub event: EventId,
+    /// Who sent it.
+    pub sender: UserId,
+    /// When, as its server says, in milliseconds since 1970.
+    pub origin_server_ts: i64,
     /// The states that have it, by their place among those given.
     pub states: Vec<usize>,
     /// What became of it.
@@ -85,7 +89,14 @@ impl Record {
         };
         let candidate = |at: usize| {
             let event = self.conflicts.candidates()[at];
-            Candidate { event: id_of(event), states: self.conflicts.sets().forks(at), outcome: outcome(event) }
+            let read = graph.event(event);
+            Candidate {
+                event: id_of(event),
+                sender: read.sender().clone(),
+                origin_server_ts: read.origin_server_ts(),
+                states: self.conflicts.sets().forks(at),
+                outcome: outcome(event),
+            }
         };
         let mut candidates: Vec<Candidate> = conflict.candidates.clone().map(candidate).collect();
         candidates.sort_unstable();

@@ -11,7 +11,7 @@ use persistence::transactions::outbound::{self, delivered};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::server_keys::{self, StoredKey};
 use persistence::transactions::{identity, staging, unverified};
-use persistence::{EventNumber, ReadTx, RoomNumber, StoreError};
+use persistence::{EventNumber, ReadTx, RoomNumber, SnapshotNumber, StoreError};
 
 use super::{Condition, Named, Redacts, Sent, Waiting};
 use crate::limits::FORKS_EXPLAINED_MAX;
@@ -30,11 +30,19 @@ pub(super) struct Facts {
     /// As much of the room as judging the event again needs.
     pub(super) room: Room,
     pub(super) before: Option<Arc<State>>,
-    /// The states after its parents, as far as they are known and differ.
-    pub(super) parents: Vec<(EventId, Arc<State>)>,
+    pub(super) parents: Parents,
     /// Cited events that are no state events.
     pub(super) cited: BTreeMap<EventId, Cited>,
     pub(super) sent: Vec<Sent>,
+}
+
+/// The states after an event's parents.
+#[derive(Default)]
+pub(super) struct Parents {
+    /// Those that are known, with the parents that have them.
+    pub(super) states: Vec<(Vec<EventId>, Arc<State>)>,
+    /// Parents whose states are not known, or are too many.
+    pub(super) left_out: Vec<EventId>,
 }
 
 /// The event itself, with what is known around it.
@@ -82,7 +90,7 @@ fn gather_in(tx: &ReadTx<'_>, number: RoomNumber, id: &EventId) -> Result<Facts,
     let before = place.and_then(|place| place.state_before).map(|before| room.load_state(tx, before)).transpose()?;
     let parents = match &body {
         Some(body) if place.is_some() => states_after_parents(tx, &mut room, &body.pdu)?,
-        Some(_) | None => Vec::new(),
+        Some(_) | None => Parents::default(),
     };
     let verdict = event.map(|event| read_verdict(tx, event)).transpose()?.flatten();
     let sent = match event {
@@ -204,20 +212,21 @@ fn cited(tx: &ReadTx<'_>, room: &mut Room, pdu: &Pdu) -> Result<BTreeMap<EventId
     Ok(others)
 }
 
-/// The states after the parents, each distinct one once, if there are several.
-fn states_after_parents(tx: &ReadTx<'_>, room: &mut Room, pdu: &Pdu) -> Result<Vec<(EventId, Arc<State>)>, StoreError> {
-    let mut snapshots = BTreeMap::new();
-    for id in pdu.prev_events().iter().take(FORKS_EXPLAINED_MAX) {
-        if let Some(number) = event_rows::number(tx, room.number, id)?
-            && let Some(after) = graph_rows::place(tx, number)?.and_then(|place| place.state_after)
-        {
-            snapshots.entry(after).or_insert_with(|| id.clone());
+fn states_after_parents(tx: &ReadTx<'_>, room: &mut Room, pdu: &Pdu) -> Result<Parents, StoreError> {
+    let mut having: BTreeMap<SnapshotNumber, Vec<EventId>> = BTreeMap::new();
+    let mut left_out = Vec::new();
+    for id in pdu.prev_events() {
+        let number = event_rows::number(tx, room.number, id)?;
+        let place = number.map(|number| graph_rows::place(tx, number)).transpose()?.flatten();
+        match place.and_then(|place| place.state_after) {
+            Some(after) if having.contains_key(&after) || having.len() < FORKS_EXPLAINED_MAX => {
+                having.entry(after).or_default().push(id.clone());
+            }
+            Some(_) | None => left_out.push(id.clone()),
         }
     }
-    if snapshots.len() < 2 {
-        return Ok(Vec::new());
-    }
-    snapshots.into_iter().map(|(snapshot, id)| Ok((id, room.load_state(tx, snapshot)?))).collect()
+    let states = having.into_iter().map(|(after, ids)| Ok((ids, room.load_state(tx, after)?)));
+    Ok(Parents { states: states.collect::<Result<_, StoreError>>()?, left_out })
 }
 
 fn read_verdict(tx: &ReadTx<'_>, event: EventNumber) -> Result<Option<Verdict>, StoreError> {

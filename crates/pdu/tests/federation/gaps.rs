@@ -12,7 +12,7 @@ use crate::world::{World, draft, message, name, state};
 const V: RoomVersion = RoomVersion::V11;
 
 /// The newest event builds on one that only its state can explain.
-async fn with_a_gap(evil: &Peer, of_peer: &mut PeerRoom, behind: pdu::Draft) -> (Pdu, Pdu) {
+pub(crate) async fn with_a_gap(evil: &Peer, of_peer: &mut PeerRoom, behind: pdu::Draft) -> (Pdu, Pdu) {
     // What lies before it is given to nobody.
     evil.add(of_peer, message("@eve:evil.test", "kept back"));
     let edge = evil.add(of_peer, behind);
