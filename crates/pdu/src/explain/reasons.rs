@@ -213,8 +213,6 @@ fn forks(facts: &Facts) -> (Option<Forks>, Ground) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use events::{NewEvent, Object, RoomId, RoomVersion, ServerName, SigningKey, UserId, Value};
 
     use super::*;
