@@ -132,6 +132,7 @@ impl From<MessagingError> for ApiError {
                 }
             }
             MessagingError::RemoteFailed(_) => Self::new(StatusCode::BAD_GATEWAY, "M_UNKNOWN", message),
+            MessagingError::Partial(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "M_UNKNOWN", message),
             MessagingError::Internal(_) => Self::internal(),
         }
     }

@@ -198,6 +198,11 @@ impl AuthGraph {
         self.nodes.iter().map(|node| &node.event)
     }
 
+    /// Changes how an event stands: it was judged again.
+    pub fn set_standing(&mut self, index: EventIndex, standing: Standing) {
+        self.nodes[index.at()].standing = standing;
+    }
+
     /// Whether the event was rejected.
     pub fn standing(&self, index: EventIndex) -> Standing {
         self.node(index).standing

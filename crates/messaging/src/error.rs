@@ -1,7 +1,7 @@
 //! What can go wrong, as the caller's caller needs it: a person at a client.
 
 use events::{RoomId, UserId};
-use pdu::{InviteError, JoinError, LeaveError, PurgeError, SendError};
+use pdu::{InviteError, JoinError, LeaveError, PurgeError, SendError, StillPartial};
 use persistence::StoreError;
 
 /// A request to messaging that failed.
@@ -55,6 +55,9 @@ pub enum MessagingError {
     /// Other servers were needed and could not be had.
     #[error("{0}")]
     RemoteFailed(String),
+    /// The members of the room are not all known yet.
+    #[error(transparent)]
+    Partial(#[from] StillPartial),
     /// Our fault; the log says why.
     #[error("the server failed: {0}")]
     Internal(String),
@@ -94,6 +97,7 @@ impl From<SendError> for MessagingError {
             }
             SendError::Format(error) => Self::Invalid(error.to_string()),
             SendError::TooAlike => Self::Invalid(error.to_string()),
+            SendError::Partial(partial) => partial.into(),
             SendError::Stuck { .. } => Self::Internal(error.to_string()),
             SendError::Store(StoreError::Conflict(reason)) => Self::InUse(reason),
             SendError::Store(error) => error.into(),

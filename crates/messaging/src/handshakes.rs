@@ -2,7 +2,7 @@
 
 use events::{EventId, Object, RoomId, ServerName, UserId, Value};
 use transport::ApiError;
-use transport::questions::{Answer, Handshake, MembershipQuestions};
+use transport::questions::{Answer, Handshake, Members, MembershipQuestions};
 
 use crate::Messaging;
 
@@ -25,8 +25,9 @@ impl MembershipQuestions for Messaging {
         room_id: &'a RoomId,
         event_id: &'a EventId,
         event: Object,
+        members: Members,
     ) -> Answer<'a> {
-        Box::pin(self.graph().accept(origin, handshake, room_id, event_id, event))
+        Box::pin(self.graph().accept(origin, handshake, room_id, event_id, event, members))
     }
 
     fn invite<'a>(

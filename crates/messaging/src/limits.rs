@@ -44,5 +44,3 @@ pub const KNOWN_MEMBERS_ROOMS_KEPT: usize = 10_000;
 pub const KNOWN_MEMBERS_MAX: usize = 1_000;
 /// States of rooms of which the summary is kept in memory.
 pub const SUMMARIES_KEPT: usize = 1_000;
-/// Users that a room without a name is named after. C-S API, "Syncing".
-pub const HEROES_MAX: usize = 5;

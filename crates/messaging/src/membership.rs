@@ -189,6 +189,7 @@ impl Messaging {
         content: Object,
     ) -> Result<(), MessagingError> {
         self.joined_room(room_id, sender).await?;
+        self.until_member_is_known(room_id, target.as_str()).await?;
         match self.membership_of(room_id, target).await?.as_deref() {
             Some("join" | "invite" | "knock") => self.set_member(sender, room_id, target, "leave", content).await,
             Some(_) | None => Err(MessagingError::Forbidden(format!("{target} is not in the room"))),
@@ -216,6 +217,7 @@ impl Messaging {
         content: Object,
     ) -> Result<(), MessagingError> {
         self.joined_room(room_id, sender).await?;
+        self.until_member_is_known(room_id, target.as_str()).await?;
         match self.membership_of(room_id, target).await?.as_deref() {
             Some("ban") => self.set_member(sender, room_id, target, "leave", content).await,
             Some(_) | None => Err(MessagingError::Forbidden(format!("{target} is not banned"))),

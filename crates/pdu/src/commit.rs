@@ -89,7 +89,6 @@ pub(crate) struct Batch {
     current_changes: Vec<Change>,
     removed_heads: Vec<EventNumber>,
     added_heads: Vec<EventId>,
-    us: ServerName,
 }
 
 /// What the transaction returns, to bring the room in memory up to date.
@@ -166,8 +165,9 @@ impl Graph {
             // The extremities moved, with what we learned of the past.
             None => streams::next(tx, Stream::Events)?,
         };
-        write_current_state(tx, &batch, position)?;
-        self.wake_users(tx, &batch)?;
+        self.write_current_state(tx, batch.room, &batch.current_changes, position)?;
+        let sets = batch.events.iter().filter(|record| record.pdu.membership().is_some());
+        self.wake_users(tx, batch.room, &batch.current_changes, sets.filter_map(|record| record.pdu.state_key()))?;
         Ok((written, batch))
     }
 
@@ -204,16 +204,20 @@ impl Graph {
         Ok(Committed { number, arrival })
     }
 
-    /// After the commit, wakes the users of ours who follow the room or whose membership changed.
-    fn wake_users(&self, tx: &mut WriteTx<'_>, batch: &Batch) -> Result<(), StoreError> {
-        let joined = room_rows::members_of_server(tx, batch.room, "join", &batch.us)?;
-        let mut users: BTreeSet<UserId> = joined.into_iter().collect();
-        let sets = batch.events.iter().filter(|record| record.pdu.membership().is_some());
-        let targets = sets.filter_map(|record| record.pdu.state_key());
+    /// After the commit, wakes the users of ours who follow the room, who are among `targets`, or whose membership changed.
+    pub(crate) fn wake_users<'a>(
+        &self,
+        tx: &mut WriteTx<'_>,
+        room: RoomNumber,
+        changes: &'a [Change],
+        targets: impl Iterator<Item = &'a str>,
+    ) -> Result<(), StoreError> {
+        let us = self.server_name();
+        let mut users: BTreeSet<UserId> = room_rows::members_of_server(tx, room, "join", us)?.into_iter().collect();
         // A resolution may change memberships that no event of the batch sets.
-        let changes = batch.current_changes.iter().filter(|change| change.event_type == "m.room.member");
+        let changes = changes.iter().filter(|change| change.event_type == "m.room.member");
         let targets = targets.chain(changes.map(|change| change.state_key.as_str()));
-        users.extend(targets.filter_map(|user| UserId::parse(user).ok()).filter(|user| user.server() == batch.us));
+        users.extend(targets.filter_map(|user| UserId::parse(user).ok()).filter(|user| user.server() == *us));
         let notifier = self.notifier().clone();
         let newest = self.newest().clone();
         tx.after_commit(move || {
@@ -314,7 +318,6 @@ impl Batch {
                 .filter(|head| room.heads.iter().all(|known| Some(known.number) != head.number))
                 .map(|head| head.event_id().clone())
                 .collect(),
-            us: us.clone(),
         }
     }
 }
@@ -338,9 +341,11 @@ impl EventRecord {
     }
 }
 
-/// Who gets an event: the servers with a joined user in the state before it, and the target's for membership events.
+/// Who gets an event: the servers with a joined user in the state before it, and the target's for membership events; in a partial
+/// room also those that were there when we came.
 fn destinations(room: &Room, judged: &Judged, us: &ServerName) -> BTreeSet<ServerName> {
     let mut servers = judged.before.as_ref().map(|before| before.servers.names(&room.servers)).unwrap_or_default();
+    servers.extend(room.partial.iter().flat_map(|partial| partial.servers.iter().cloned()));
     if judged.pdu.membership().is_some()
         && let Some(target) = judged.pdu.state_key().and_then(|user| UserId::parse(user).ok())
     {
@@ -363,7 +368,8 @@ pub(crate) fn reference(states: &[StateRecord], state: &Arc<State>) -> ParentSta
     record.map_or(ParentState::Empty, ParentState::Record)
 }
 
-fn changes(room: &Room, from: &StateMap, to: &StateMap) -> Vec<Change> {
+/// What makes one state of another.
+pub(crate) fn changes(room: &Room, from: &StateMap, to: &StateMap) -> Vec<Change> {
     let difference = from.diff(to);
     let change = |(key, event): (_, Option<EventIndex>)| {
         let (event_type, state_key) = room.graph.state_key(key);
@@ -376,26 +382,35 @@ fn changes(room: &Room, from: &StateMap, to: &StateMap) -> Vec<Change> {
     difference.iter().map(change).collect()
 }
 
-/// Brings the tables of the current state up to date.
-fn write_current_state(tx: &mut WriteTx<'_>, batch: &Batch, position: Position) -> Result<(), StoreError> {
-    for change in &batch.current_changes {
-        let event = match &change.event {
-            Some(id) => Some(event_rows::intern(tx, batch.room, id)?),
-            None => None,
-        };
-        room_rows::set_current(tx, batch.room, position, &change.event_type, &change.state_key, event)?;
-        if change.event_type == "m.room.member"
-            && let Ok(user) = UserId::parse(&change.state_key)
-        {
-            write_member(tx, batch, position, &user, event)?;
+impl Graph {
+    /// Brings the tables of the current state up to date.
+    pub(crate) fn write_current_state(
+        &self,
+        tx: &mut WriteTx<'_>,
+        room: RoomNumber,
+        changes: &[Change],
+        position: Position,
+    ) -> Result<(), StoreError> {
+        for change in changes {
+            let event = match &change.event {
+                Some(id) => Some(event_rows::intern(tx, room, id)?),
+                None => None,
+            };
+            room_rows::set_current(tx, room, position, &change.event_type, &change.state_key, event)?;
+            if change.event_type == "m.room.member"
+                && let Ok(user) = UserId::parse(&change.state_key)
+            {
+                write_member(tx, room, self.server_name(), position, &user, event)?;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn write_member(
     tx: &mut WriteTx<'_>,
-    batch: &Batch,
+    room: RoomNumber,
+    us: &ServerName,
     position: Position,
     user: &UserId,
     event: Option<EventNumber>,
@@ -404,14 +419,14 @@ fn write_member(
         Some(event) => event_rows::membership(tx, event)?.map(|membership| (membership, event)),
         None => None,
     };
-    room_rows::set_member(tx, batch.room, user, membership.as_ref().map(|(text, event)| (text.as_str(), *event)))?;
+    room_rows::set_member(tx, room, user, membership.as_ref().map(|(text, event)| (text.as_str(), *event)))?;
     if membership.as_ref().is_none_or(|(text, _)| text != "join") {
-        remote_devices::forget_apart(tx, batch.room, user, &batch.us)?;
+        remote_devices::forget_apart(tx, room, user, us)?;
     }
-    if user.server() == batch.us
+    if user.server() == *us
         && let Some((membership, event)) = membership
     {
-        room_rows::set_standing(tx, user, batch.room, &membership, event, position, None)?;
+        room_rows::set_standing(tx, user, room, &membership, event, position, None)?;
     }
     Ok(())
 }

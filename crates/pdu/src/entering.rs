@@ -5,17 +5,18 @@
 use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
 use persistence::transactions::graph::{self as graph_rows, Outcome};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
-use persistence::transactions::{events as event_rows, state as state_rows};
-use persistence::{ReadTx, RoomNumber, StoreError};
+use persistence::transactions::{events as event_rows, members as member_rows, state as state_rows};
+use persistence::{EventNumber, ReadTx, RoomNumber, StoreError};
 use serde_json::json;
 use transport::ApiError;
-use transport::questions::Handshake;
+use transport::questions::{Handshake, Members};
 
 use crate::commit::Entry;
 use crate::graph::Graph;
 use crate::handshake::{membership_of, stripped_state, unknown_room};
 use crate::intake::{References, is_placed};
 use crate::judge::{Candidate, Refusal, judge_entering};
+use crate::limits::HEROES_MAX;
 use crate::serve::into_values;
 
 impl Graph {
@@ -27,6 +28,7 @@ impl Graph {
         room_id: &RoomId,
         event_id: &EventId,
         event: Object,
+        members: Members,
     ) -> Result<Value, ApiError> {
         let id = room_id.clone();
         let row = self.database().read(move |tx| room_rows::by_id(tx, &id)).await?;
@@ -47,7 +49,7 @@ impl Graph {
             None => return Err(ApiError::internal()),
         };
         self.let_in(origin, room_id, &pdu).await?;
-        self.handshake_answer(handshake, number, version, &pdu).await
+        self.handshake_answer(handshake, number, version, &pdu, members).await
     }
 
     /// Judges an event that wants to enter the room through us, and commits it if it may. One that is in already is let in again:
@@ -123,12 +125,13 @@ impl Graph {
         room: RoomNumber,
         version: RoomVersion,
         pdu: &Pdu,
+        members: Members,
     ) -> Result<Value, ApiError> {
         let event = pdu.clone();
         let us = self.server_name().clone();
         self.database()
             .read(move |tx| match handshake {
-                Handshake::Join => join_answer(tx, room, version, &event, &us),
+                Handshake::Join => join_answer(tx, room, version, &event, &us, members),
                 Handshake::Leave => Ok(json!({})),
                 Handshake::Knock => Ok(json!({ "knock_room_state": stripped_state(tx, room, version, None)? })),
             })
@@ -143,6 +146,7 @@ fn join_answer(
     version: RoomVersion,
     event: &Pdu,
     us: &ServerName,
+    members: Members,
 ) -> Result<Value, StoreError> {
     let number = event_rows::number(tx, room, event.event_id())?;
     let place = match number {
@@ -154,17 +158,67 @@ fn join_answer(
         let map = state_rows::load(tx, snapshot)?;
         state.extend(map.iter().map(|(_, event)| event));
     }
+    if members == Members::Omitted {
+        state = without_members(tx, room, state, event.sender())?;
+    }
     let mut cited = state.clone();
     cited.extend(number);
-    let chain = crate::serve::auth_chain(tx, &cited)?;
+    let mut chain = crate::serve::auth_chain(tx, &cited)?;
+    if members == Members::Omitted {
+        state.iter().for_each(|event| _ = chain.remove(event));
+    }
     Ok(json!({
         "origin": us,
-        "members_omitted": false,
+        "members_omitted": members == Members::Omitted,
         "event": event.object(),
         "state": into_values(crate::serve::load_all(tx, version, state)?),
         "auth_chain": into_values(crate::serve::load_all(tx, version, chain)?),
-        "servers_in_room": room_rows::servers(tx, room)?,
+        "servers_in_room": servers_before(tx, room, event.sender())?,
     }))
+}
+
+/// Of a state what is no membership, and the memberships of those after whom a room without a name is called. S2S API, `PUT
+/// /send_join`, `omit_members`.
+fn without_members(
+    tx: &ReadTx<'_>,
+    room: RoomNumber,
+    state: Vec<EventNumber>,
+    joining: &UserId,
+) -> Result<Vec<EventNumber>, StoreError> {
+    let heroes = heroes(tx, room, joining)?;
+    let mut kept = Vec::new();
+    for event in state {
+        if event_rows::membership(tx, event)?.is_none() || heroes.contains(&event) {
+            kept.push(event);
+        }
+    }
+    Ok(kept)
+}
+
+fn heroes(tx: &ReadTx<'_>, room: RoomNumber, joining: &UserId) -> Result<Vec<EventNumber>, StoreError> {
+    for event_type in ["m.room.name", "m.room.canonical_alias"] {
+        if room_rows::current(tx, room, event_type, "")?.is_some() {
+            return Ok(Vec::new());
+        }
+    }
+    let wanted = u32::try_from(HEROES_MAX + 1).unwrap_or(u32::MAX);
+    let mut heroes = member_rows::first_present(tx, room, wanted)?;
+    heroes.retain(|user| user != joining);
+    if heroes.is_empty() {
+        heroes = member_rows::first_gone(tx, room, wanted)?;
+    }
+    let event = |user: &UserId| room_rows::current(tx, room, "m.room.member", user.as_str());
+    heroes.iter().take(HEROES_MAX).filter_map(|user| event(user).transpose()).collect()
+}
+
+/// The servers that were in the room before a user joined it.
+fn servers_before(tx: &ReadTx<'_>, room: RoomNumber, joined: &UserId) -> Result<Vec<ServerName>, StoreError> {
+    let mut servers = room_rows::servers(tx, room)?;
+    let newcomer = joined.server();
+    if room_rows::members_of_server(tx, room, "join", &newcomer)?.iter().all(|user| user == joined) {
+        servers.retain(|server| *server != newcomer);
+    }
+    Ok(servers)
 }
 
 /// Checks what S2S API, `PUT /send_join` and its siblings, demand of the event before anything else.

@@ -199,6 +199,8 @@ pub struct StoredVerdict {
     pub reason: Option<String>,
     /// The parents whose states were resolved to judge it, if they were several.
     pub resolved_from: Vec<EventId>,
+    /// The members of the room were not all known: it is decided again when they are.
+    pub provisional: bool,
     /// Who sent it to us; `None` if it is ours, or came with a state.
     pub origin: Option<ServerName>,
     /// When, in milliseconds since 1970.

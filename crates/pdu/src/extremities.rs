@@ -42,6 +42,7 @@ impl Graph {
                     | SendError::NotInRoom(_)
                     | SendError::Forbidden(_)
                     | SendError::Format(_)
+                    | SendError::Partial(_)
                     | SendError::TooAlike
                     | SendError::Stuck { .. }),
                 ) => {

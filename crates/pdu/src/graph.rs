@@ -15,6 +15,7 @@ use crate::acl::Acls;
 use crate::fetch_turns::FetchTurns;
 use crate::limits::{EVENTS_LOADED_MAX, ROOMS_LOADED_MAX};
 use crate::missed::Filler;
+use crate::partial::Joins;
 use crate::purge::Purger;
 use crate::receive::Workers;
 use crate::room::Room;
@@ -51,6 +52,7 @@ struct Inner {
     workers: Workers,
     verifier: Verifier,
     filler: Filler,
+    joins: Joins,
     purger: Purger,
     fetch_turns: FetchTurns,
     acls: Acls,
@@ -83,6 +85,7 @@ impl Graph {
             workers: Workers::default(),
             verifier: Verifier::default(),
             filler: Filler::default(),
+            joins: Joins::default(),
             purger: Purger::default(),
             fetch_turns: FetchTurns::default(),
             acls: Acls::default(),
@@ -144,6 +147,10 @@ impl Graph {
 
     pub(crate) fn filler(&self) -> &Filler {
         &self.0.filler
+    }
+
+    pub(crate) fn joins(&self) -> &Joins {
+        &self.0.joins
     }
 
     pub(crate) fn purger(&self) -> &Purger {

@@ -6,8 +6,8 @@ use events::auth::{AuthEvent, check_state};
 use events::membership::{JoinRule, Membership};
 use events::power::Levels;
 use events::{Object, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
-use persistence::transactions::events as event_rows;
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
+use persistence::transactions::{events as event_rows, partial as partial_rows};
 use persistence::{ReadTx, RoomNumber, StoreError};
 use serde_json::json;
 use transport::ApiError;
@@ -88,15 +88,21 @@ impl Graph {
     /// Refuses a server that the room's ACL denies, and everybody if nobody here is in the room.
     pub(crate) async fn check_resident(&self, origin: &ServerName, row: &RoomRow) -> Result<(), ApiError> {
         let (number, version, us, graph) = (row.number, row.version, self.server_name().clone(), self.clone());
-        let (resident, acl) = self
+        let (resident, partial, acl) = self
             .database()
             .read(move |tx| {
                 let resident = room_rows::is_server_joined(tx, number, &us)?;
-                Ok::<_, StoreError>((resident, graph.server_acl(tx, number, version)?))
+                let partial = partial_rows::find(tx, number)?.is_some();
+                Ok::<_, StoreError>((resident, partial, graph.server_acl(tx, number, version)?))
             })
             .await?;
         if !resident {
             return Err(unknown_room(&row.room_id));
+        }
+        if partial {
+            // Whoever is banned may be unknown here, and nobody can be told the state.
+            let text = format!("this server is itself still joining {}: ask another", row.room_id);
+            return Err(ApiError::not_found(text));
         }
         match acl {
             Some(acl) if !acl.allows(origin) => {

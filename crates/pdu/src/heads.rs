@@ -13,6 +13,7 @@ use persistence::{EventNumber, StoreError};
 use crate::commit::{CommitError, Entry};
 use crate::graph::Graph;
 use crate::judge::{NewHead, with_heads};
+use crate::partial::with_cited_members;
 use crate::past::JudgedPast;
 use crate::room::{Room, View};
 
@@ -24,8 +25,10 @@ pub(crate) fn stands_now(room: &mut Room, judged: &JudgedPast) -> Result<bool, T
     let (None, Some(before)) = (&judged.verdict.rejection, &judged.before) else { return Ok(false) };
     let heads: Vec<_> = room.heads.iter().map(|head| head.after.clone()).collect();
     let states: Vec<&StateMap> = heads.iter().chain([before]).map(|state| &state.map).collect();
+    let event = AuthEvent::new(&judged.pdu);
     let now = room.resolve(&states)?.state;
-    Ok(check_state(&AuthEvent::new(&judged.pdu), &View { graph: &room.graph, map: &now }).is_ok())
+    let now = with_cited_members(room, &event, &now).unwrap_or(now);
+    Ok(check_state(&event, &View { graph: &room.graph, map: &now }).is_ok())
 }
 
 impl Graph {

@@ -16,7 +16,7 @@ use crate::join::{JoinError, claim_room, refused};
 use crate::judge::{Candidate, judge_entering};
 use crate::limits::{STRIPPED_BYTES_MAX, STRIPPED_ENTRIES_MAX};
 use crate::outside::{Outside, OutsideEvent};
-use crate::send::{Draft, SendError, Sent, not_entered, parents, select_auth_events};
+use crate::send::{Draft, SendError, Sent, lacks_member, not_entered, parents, select_auth_events};
 
 /// An invite cannot be sent.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,9 @@ impl Graph {
     ///
     /// The room's turn is free while the other server is asked.
     pub async fn invite_remote(&self, room_id: &RoomId, draft: Draft, invited: &UserId) -> Result<Sent, InviteError> {
+        if let Some(number) = self.partial_without(room_id, &draft).await? {
+            self.until_whole(number).await.map_err(SendError::from)?.map_err(SendError::from)?;
+        }
         let (pdu, stripped) = self.build_invite(room_id, &draft).await?;
         let server = invited.server();
         let invite = Invite { room_version: pdu.version(), event: pdu.object(), room_state: stripped };
@@ -49,6 +52,12 @@ impl Graph {
             }
         };
         Ok(self.enter_invite(room_id, countersigned).await?)
+    }
+
+    /// The room's number, if it is partial and nobody knows whether the invited user is in it.
+    async fn partial_without(&self, room_id: &RoomId, draft: &Draft) -> Result<Option<RoomNumber>, SendError> {
+        let turn = self.turn(room_id).await?.ok_or_else(|| SendError::UnknownRoom(room_id.clone()))?;
+        Ok(turn.room().filter(|room| lacks_member(room, draft)).map(|room| room.number))
     }
 
     async fn build_invite(&self, room_id: &RoomId, draft: &Draft) -> Result<(Pdu, Vec<Value>), SendError> {

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
 use persistence::transactions::graph::{self as graph_rows, Outcome};
-use persistence::transactions::{events as event_rows, rooms as room_rows};
+use persistence::transactions::{events as event_rows, partial as partial_rows, rooms as room_rows};
 use persistence::{RoomNumber, StoreError, WriteTx};
 use serde_json::value::RawValue;
 use transaction::RequestError;
-use transaction::requests::Members;
-use transport::questions::Handshake;
+use transport::questions::{Handshake, Members};
 
 use crate::commit::{CommitError, Entry, state_records, write_states};
 use crate::fetch::Effort;
@@ -18,7 +17,9 @@ use crate::intake::References;
 use crate::judge::{Candidate, Refusal, Surroundings, judge_entering};
 use crate::limits::{HANDSHAKE_SERVERS_MAX, JOIN_EVENTS_MAX, JOIN_TIME_MAX, TOPOLOGICAL_GAP, TOPOLOGICAL_START};
 use crate::outliers::state_of;
+use crate::partial::Partial;
 use crate::room::{Parent, Room, State};
+use crate::send::Beside;
 use crate::template::Taken;
 use crate::whole_room::UnverifiedRoom;
 
@@ -74,8 +75,10 @@ pub enum JoinError {
 struct GivenRoom {
     version: RoomVersion,
     join: Pdu,
-    /// The state before the join.
+    /// The state before the join, but for members that were left out.
     state: Vec<EventId>,
+    /// The servers in the room, if members were left out.
+    partial: Option<Partial>,
     /// The events of that state, and all that they cite.
     outliers: UnverifiedRoom,
 }
@@ -129,22 +132,29 @@ impl Graph {
         let ours = event
             .sign(version, self.server_name(), self.signing_key())
             .map_err(|error| failed(server, format!("its template makes no valid event: {error}")))?;
-        let answer = self.requests().send_join(server, room_id, ours.event_id(), ours.object()).await;
+        let answer = self.requests().send_join(server, room_id, ours.event_id(), ours.object(), Members::Omitted).await;
         let answer = answer.map_err(|error| refused(server, error))?;
         if answer.state.len() > JOIN_EVENTS_MAX || answer.auth_chain.len() > JOIN_EVENTS_MAX {
             return Err(failed(server, format!("the room has more than {JOIN_EVENTS_MAX} state events")));
         }
-        if answer.members == Members::Omitted {
-            // We did not ask for that, and a part of a state is no state.
-            return Err(failed(server, "its answer leaves members out".to_owned()));
-        }
+        let partial = match (answer.members, answer.servers_in_room) {
+            (Members::Complete, _) => None,
+            (Members::Omitted, Some(named)) => {
+                let named = named.into_iter().filter(|name| name != self.server_name());
+                Some(Partial { servers: named.chain([server.clone()]).collect() })
+            }
+            (Members::Omitted, None) => {
+                let reason = "its answer leaves members out, and does not say which servers are in the room";
+                return Err(failed(server, reason.to_owned()));
+            }
+        };
         let join = self.returned_event(&ours, answer.event, server).await?;
         let mut events = self.parse_answer(server, room_id, version, answer.state).await;
         let state = events.iter().map(|event| event.event_id().clone()).collect();
         check_create(&events, version).map_err(|reason| failed(server, reason))?;
         events.extend(self.parse_answer(server, room_id, version, answer.auth_chain).await);
         let outliers = self.with_keys(version, events).await;
-        let given = GivenRoom { version, join, state, outliers };
+        let given = GivenRoom { version, join, state, partial, outliers };
         self.enter(room_id, given, server).await
     }
 
@@ -170,7 +180,7 @@ impl Graph {
 
     /// Stores the room as the resident gave it and enters it with our join.
     async fn enter(&self, room_id: &RoomId, given: GivenRoom, server: &ServerName) -> Result<Joined, JoinError> {
-        let GivenRoom { version, join, state, outliers } = given;
+        let GivenRoom { version, join, state, partial, outliers } = given;
         let id = room_id.clone();
         let claimed = self.database().write(move |tx| claim_room(tx, &id, version)).await?;
         let number =
@@ -189,6 +199,7 @@ impl Graph {
             tracing::warn!(room.id = %room_id, server.name = %server, "{} events of the state that {server} gave are left out", state.len() - known.len());
         }
         let map = state_of(&room, known).ok_or_else(|| failed(server, "the state that it gave is none".to_owned()))?;
+        room.partial = partial.map(Arc::new);
         let before = room.derive(map, None);
         let around = self.around_join(&mut room, &join, before);
         let candidate = Candidate { pdu: join.clone(), origin: Some(server.clone()) };
@@ -202,17 +213,21 @@ impl Graph {
         if let Some(before) = before {
             self.write_ahead(&mut room, &before).await?;
         }
-        self.commit(&mut room, advance, Entry::FromOthers, None).await.map_err(|error| match error {
+        let beside = remember_members(number, room.partial.clone(), server.clone(), self.handles().clock.now());
+        self.commit(&mut room, advance, Entry::FromOthers, Some(beside)).await.map_err(|error| match error {
             CommitError::Overtaken => failed(server, "the room advanced meanwhile".to_owned()),
             CommitError::Store(error) => error.into(),
         })?;
+        if room.partial.is_some() {
+            self.wake_joins();
+        }
         turn.put_back(room);
         Ok(Joined { room_id: room_id.clone(), event_id: join.event_id().clone() })
     }
 
     /// Writes a state before the commit that makes it visible: that of a large room takes a while, and nobody who writes is to
     /// wait for all of it.
-    async fn write_ahead(&self, room: &mut Room, state: &Arc<State>) -> Result<(), StoreError> {
+    pub(crate) async fn write_ahead(&self, room: &mut Room, state: &Arc<State>) -> Result<(), StoreError> {
         let number = room.number;
         let records = state_records(room, std::slice::from_ref(state));
         let (records, snapshots) = self
@@ -262,6 +277,18 @@ impl Graph {
         let parents = join.prev_events().iter().map(|id| (id.clone(), parent.clone())).collect();
         Surroundings { parents, now: self.handles().clock.now(), ..Surroundings::default() }
     }
+}
+
+/// Writes whether the members of a room are known, beside the join that entered it.
+fn remember_members(room: RoomNumber, partial: Option<Arc<Partial>>, given_by: ServerName, now: i64) -> Beside {
+    Arc::new(move |tx, ids| match (&partial, ids) {
+        (Some(partial), [join, ..]) => {
+            let join = event_rows::intern(tx, room, join)?;
+            let servers: Vec<ServerName> = partial.servers.iter().cloned().collect();
+            partial_rows::begin(tx, room, join, &given_by, &servers, now)
+        }
+        (Some(_) | None, _) => partial_rows::end(tx, room),
+    })
 }
 
 /// The create event must be there and be of the version that the template named: all else is judged by it.

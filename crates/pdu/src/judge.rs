@@ -11,11 +11,15 @@ use persistence::EventNumber;
 use persistence::transactions::graph::Outcome;
 
 use crate::limits::TOPOLOGICAL_START;
+use crate::partial::with_cited_members;
 use crate::room::{Head, Parent, Room, State, View};
 use crate::verdict::{Step, Verdict};
 
+mod again;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use again::{Again, judge_again};
 
 /// An event to decide about.
 pub(crate) struct Candidate {
@@ -152,6 +156,8 @@ struct Bench<'a> {
     /// Resolutions of this batch, by the addresses of the states that went in, which `kept` keeps alive.
     resolved: BTreeMap<BTreeSet<usize>, Arc<State>>,
     kept: Vec<Arc<State>>,
+    /// The standings that events have in the graph are of the past.
+    judges_again: bool,
 }
 
 struct Placed {
@@ -173,6 +179,7 @@ impl<'a> Bench<'a> {
             new_states: Vec::new(),
             resolved: BTreeMap::new(),
             kept: Vec::new(),
+            judges_again: false,
         };
         if let Some(current) = bench.room.current.clone() {
             let states = bench.heads.iter().map(|head| Arc::clone(&head.after)).collect::<Vec<_>>();
@@ -196,15 +203,36 @@ impl<'a> Bench<'a> {
         let (states, topological) = self.parents_of(&pdu)?;
         let resolved_from = if states.len() > 1 { pdu.prev_events().to_vec() } else { Vec::new() };
         let before = if states.is_empty() { None } else { Some(self.resolve(&states)?) };
+        let before = before.map(|before| self.with_cited_members(&event, before));
         let current = if self.heads.is_empty() { None } else { Some(self.current()?) };
-        let (step, rejection) = match self.check(&event, before.as_ref(), current.as_ref())? {
-            Ok(()) => (Step::Passed, None),
-            Err((step, rejection)) => (step, Some(rejection)),
-        };
-        let verdict = Verdict { step, rejection, origin, decided_at: self.around.now, resolved_from };
+        let verdict = self.verdict(&event, before.as_ref(), current.as_ref(), origin, resolved_from)?;
         let after = self.state_after(&pdu, event, before.clone(), verdict.outcome());
         self.place(&pdu, &verdict, topological, &after);
         Ok(Judged { pdu, verdict, topological, before, after })
+    }
+
+    fn verdict(
+        &self,
+        event: &AuthEvent,
+        before: Option<&Arc<State>>,
+        current: Option<&Arc<State>>,
+        origin: Option<ServerName>,
+        resolved_from: Vec<EventId>,
+    ) -> Result<Verdict, JudgeError> {
+        let (step, rejection) = match self.check(event, before, current)? {
+            Ok(()) => (Step::Passed, None),
+            Err((step, rejection)) => (step, Some(rejection)),
+        };
+        let provisional = self.room.partial.is_some();
+        Ok(Verdict { step, rejection, origin, decided_at: self.around.now, resolved_from, provisional })
+    }
+
+    /// The state before an event of a partial room, with the memberships that it cites and the state does not know.
+    fn with_cited_members(&mut self, event: &AuthEvent, before: Arc<State>) -> Arc<State> {
+        let Some(map) = with_cited_members(self.room, event, &before.map) else { return before };
+        let state = self.room.derive(map, Some(before));
+        self.new_states.push(Arc::clone(&state));
+        state
     }
 
     /// Returns the distinct states after the parents, and the topological number that follows theirs.
@@ -245,9 +273,12 @@ impl<'a> Bench<'a> {
         }
         if let Some(current) = current
             && !before.is_some_and(|before| Arc::ptr_eq(before, current))
-            && let Err(rejection) = check_state(event, &View { graph: &self.room.graph, map: &current.map })
         {
-            return Ok(Err((Step::CurrentState, rejection)));
+            let supplemented = with_cited_members(self.room, event, &current.map);
+            let map = supplemented.as_ref().unwrap_or(&current.map);
+            if let Err(rejection) = check_state(event, &View { graph: &self.room.graph, map }) {
+                return Ok(Err((Step::CurrentState, rejection)));
+            }
         }
         Ok(Ok(()))
     }
@@ -281,12 +312,16 @@ impl<'a> Bench<'a> {
             let standing = if outcome == Outcome::Rejected { Standing::Rejected } else { Standing::Accepted };
             match self.room.graph.append(event, standing) {
                 Ok(index) if outcome != Outcome::Rejected => {
+                    if self.judges_again {
+                        self.room.graph.set_standing(index, standing);
+                    }
                     let mut map = before.as_ref().map(|state| state.map.clone()).unwrap_or_default();
                     map.insert(self.room.graph.state_key_of(index), index);
                     let state = self.room.derive(map, before);
                     self.new_states.push(Arc::clone(&state));
                     return state;
                 }
+                Ok(index) if self.judges_again => self.room.graph.set_standing(index, standing),
                 Ok(_) => {}
                 // Its cited events are not all state events; it was rejected for that.
                 Err(error) => tracing::debug!(event.id = %pdu.event_id(), "not kept in the auth graph: {error}"),

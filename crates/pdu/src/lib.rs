@@ -5,7 +5,7 @@
 //! touching the world, [`commit`] writes what was decided in one transaction.
 //!
 //! Read in this order: [`verdict`], [`room`], [`judge`], [`commit`], [`send`], [`intake`], [`unverified`], [`receive`], [`fetch`],
-//! [`outliers`], [`past`], [`backfill`], [`handshake`], [`entering`], [`join`], [`gates`], [`serve`].
+//! [`outliers`], [`past`], [`partial`], [`backfill`], [`handshake`], [`entering`], [`join`], [`gates`], [`serve`].
 //!
 //! **Invariant:** a room's state changes only through [`commit`], on the turn that the decision was made on.
 //! **Invariant:** nobody waits for another server while holding a room's turn.
@@ -33,6 +33,7 @@ pub mod limits;
 mod missed;
 mod outliers;
 mod outside;
+mod partial;
 mod past;
 mod purge;
 mod receive;
@@ -55,6 +56,7 @@ pub use intake::StoredBodies;
 pub use invite::InviteError;
 pub use join::{JoinError, Joined, refused};
 pub use leave::LeaveError;
+pub use partial::{JoinProgress, StillPartial};
 pub use purge::{PurgeError, purge_alone};
 pub use send::{Beside, BesideRoom, Draft, NewRoom, SendError, Sent};
 pub use verdict::{Step, Verdict};

@@ -83,6 +83,18 @@ pub const ROOMS_LOADED_MAX: usize = 64;
 pub const EVENTS_LOADED_MAX: usize = 60_000;
 /// Outliers written in one transaction.
 pub const OUTLIERS_CHUNK: usize = 200;
+/// Members who give a room without a name its name. C-S API, `GET /sync`, `m.heroes`.
+pub const HEROES_MAX: usize = 5;
+/// Rooms whose members are fetched at once.
+pub const JOINS_AT_ONCE: usize = 4;
+/// The first pause after the members of a room could not be had; doubles each time.
+pub const PARTIAL_RETRY_FIRST: Duration = Duration::from_secs(2);
+/// The longest such pause.
+pub const PARTIAL_RETRY_MAX: Duration = Duration::from_secs(600);
+/// For so long they are asked for. After that the room is given up, until the next start.
+pub const PARTIAL_HORIZON: Duration = Duration::from_hours(24 * 7);
+/// How long somebody waits for the members of a room who needs them all.
+pub const WHOLE_WAIT_MAX: Duration = Duration::from_secs(20);
 /// State events, or auth events, that a peer may send for a join.
 pub const JOIN_EVENTS_MAX: usize = 500_000;
 /// Parents without standing of their own that are walked through to find what an event replaces.

@@ -66,8 +66,15 @@ impl JudgedOutlier {
             origin: None,
             decided_at: now,
             resolved_from: Vec::new(),
+            provisional: false,
         };
         let verdict = serde_json::to_string(&verdict).expect("a verdict is plain data");
+        if let Some(event) = event_rows::number(tx, room, self.pdu.event_id())?
+            && event_rows::verdict(tx, event)?.is_some()
+        {
+            // Somebody else was faster.
+            return Ok(event);
+        }
         let event = event_rows::store(tx, room, &self.pdu, self.rejection.is_some())?;
         event_rows::store_verdict(tx, room, event, &verdict)?;
         // A state that names it can then be stored with few writes.

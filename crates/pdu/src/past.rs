@@ -24,6 +24,7 @@ use crate::heads::stands_now;
 use crate::judge::{NewHead, Surroundings};
 use crate::limits::{TOPOLOGICAL_GAP, TOPOLOGICAL_START};
 use crate::outliers::{in_order_of_parents, judge_by_citations, state_of};
+use crate::partial::with_cited_members;
 use crate::room::{Room, State, View};
 use crate::verdict::{Step, Verdict};
 
@@ -221,6 +222,7 @@ fn judge_past(
             origin: Some(given_by.clone()),
             decided_at: around.now,
             resolved_from: Vec::new(),
+            provisional: room.partial.is_some(),
         };
         let state_after = state_with(room, event, &verdict, before.clone(), &mut history.new_states);
         after.insert(pdu.event_id().clone(), state_after.clone());
@@ -238,10 +240,12 @@ fn verdict_of(
     if let Err(rejection) = by_citations {
         return (Step::AuthEvents, Some(rejection));
     }
-    if let Some(before) = before
-        && let Err(rejection) = check_state(event, &View { graph: &room.graph, map: &before.map })
-    {
-        return (Step::StateBefore, Some(rejection));
+    if let Some(before) = before {
+        let supplemented = with_cited_members(room, event, &before.map);
+        let map = supplemented.as_ref().unwrap_or(&before.map);
+        if let Err(rejection) = check_state(event, &View { graph: &room.graph, map }) {
+            return (Step::StateBefore, Some(rejection));
+        }
     }
     (Step::Passed, None)
 }

@@ -87,6 +87,7 @@ impl Graph {
         }
         self.start_verifier();
         self.start_filler();
+        self.start_joins().await?;
         self.start_purger();
         Ok(())
     }

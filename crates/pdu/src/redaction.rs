@@ -30,6 +30,22 @@ pub(crate) fn apply_redactions(
     Ok(())
 }
 
+/// Takes back what a redaction did that is accepted no more. Another one of the same target may act in its place.
+pub(crate) fn withdraw_redaction(
+    tx: &mut WriteTx<'_>,
+    room: RoomNumber,
+    number: EventNumber,
+    pdu: &Pdu,
+) -> Result<(), StoreError> {
+    let Some(target) = pdu.redacts() else { return Ok(()) };
+    let Some(target) = event_rows::number(tx, room, &target)? else { return Ok(()) };
+    event_rows::unset_redacted(tx, target, number)?;
+    for redaction in event_rows::redactions_of(tx, target)? {
+        apply_redaction(tx, pdu.version(), redaction, target)?;
+    }
+    Ok(())
+}
+
 /// Applies a redaction to its target, if both are there and the room version's rules allow it. Room version
 /// specifications, "Handling redactions".
 fn apply_redaction(

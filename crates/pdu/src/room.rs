@@ -14,6 +14,7 @@ use persistence::transactions::rooms::RoomRow;
 use persistence::transactions::state as state_rows;
 use persistence::{EventNumber, ReadTx, RoomNumber, SnapshotNumber, StoreError};
 
+use crate::partial::Partial;
 use crate::servers::{JoinedServers, ServerNumbers};
 
 /// A state of the room.
@@ -62,6 +63,8 @@ pub(crate) struct Room {
     /// Extremities of an earlier stay in the room, that the next commit removes.
     pub(crate) stale_heads: Vec<EventNumber>,
     pub(crate) servers: ServerNumbers,
+    /// While not all members are known.
+    pub(crate) partial: Option<Arc<Partial>>,
     /// When extremities were last joined by an event of ours, in milliseconds since 1970.
     pub(crate) joined_heads_at: Option<i64>,
     /// Made when forks are first resolved, then moved along with the current state.
@@ -110,6 +113,7 @@ impl Room {
             current: None,
             stale_heads: Vec::new(),
             servers: ServerNumbers::default(),
+            partial: None,
             joined_heads_at: None,
             base: None,
             indices: HashMap::new(),
@@ -120,6 +124,7 @@ impl Room {
     /// Loads a room as it stands. Takes as long as its current state, what that cites, and what differs at its extremities.
     pub(crate) fn load(tx: &ReadTx<'_>, row: &RoomRow) -> Result<Self, StoreError> {
         let mut room = Self::empty(row.number, row.room_id.clone(), row.version, row.turn);
+        room.partial = Partial::load(tx, row.number)?;
         if let Some(snapshot) = row.state {
             room.current = Some(room.load_state(tx, snapshot)?);
         }

@@ -17,6 +17,7 @@ use persistence::{Position, RoomNumber, StoreError, WriteTx};
 use crate::commit::{CommitError, Entry};
 use crate::graph::{Graph, RoomTurn};
 use crate::judge::{Advance, Candidate, JudgeError, Refusal, Surroundings, judge_entering};
+use crate::partial::StillPartial;
 use crate::room::{Head, Parent, Room, View};
 
 pub(crate) use together::WaitingMessages;
@@ -81,6 +82,9 @@ pub enum SendError {
         /// Why.
         reason: String,
     },
+    /// It needs members of the room that are not known yet.
+    #[error(transparent)]
+    Partial(#[from] StillPartial),
     /// The creator makes many rooms that are alike.
     #[error("you made too many rooms with the same content at the same time")]
     TooAlike,
@@ -183,6 +187,12 @@ impl Graph {
     ) -> Result<Vec<Sent>, SendError> {
         for _ in 0..OVERTAKEN_MAX {
             let mut turn = self.turn(room_id).await?.ok_or_else(|| SendError::UnknownRoom(room_id.clone()))?;
+            if turn.room().is_some_and(|room| drafts.iter().any(|draft| lacks_member(room, draft))) {
+                let number = turn.row.number;
+                drop(turn);
+                self.until_whole(number).await??;
+                continue;
+            }
             if let Some(sent) = self.send_on(&mut turn, &drafts, Entry::ThroughUs, beside.clone()).await? {
                 return Ok(sent);
             }
@@ -325,6 +335,12 @@ impl Graph {
             }
         }
     }
+}
+
+/// Whether a draft sets the membership of somebody of whom a partial room does not say whether they are a member.
+pub(crate) fn lacks_member(room: &Room, draft: &Draft) -> bool {
+    let target = draft.state_key.as_deref().filter(|_| draft.event_type == "m.room.member");
+    room.partial.is_some() && target.is_some_and(|user| room.current_event("m.room.member", user).is_none())
 }
 
 /// S2S API, "Auth events selection".

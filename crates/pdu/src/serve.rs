@@ -6,7 +6,7 @@ use events::{EventId, Pdu, RoomId, RoomVersion, ServerName, Value};
 use persistence::transactions::graph::{self as graph_rows, Direction, Outcome};
 use persistence::transactions::history::{self as history_rows, TimePoint};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
-use persistence::transactions::{events as event_rows, state as state_rows};
+use persistence::transactions::{events as event_rows, partial as partial_rows, state as state_rows};
 use persistence::{EventNumber, ReadTx, RoomNumber, StoreError};
 use serde_json::json;
 use transport::ApiError;
@@ -185,6 +185,9 @@ fn known_event(tx: &ReadTx<'_>, room: &RoomRow, event_id: &EventId) -> Result<Ev
 /// The state before an event.
 fn state_before(tx: &ReadTx<'_>, room: &RoomRow, event_id: &EventId) -> Result<Vec<EventNumber>, ApiError> {
     let event = known_event(tx, room, event_id)?;
+    if partial_rows::find(tx, room.number)?.is_some() {
+        return Err(ApiError::not_found(format!("this server is itself still joining {}: ask another", room.room_id)));
+    }
     let snapshot = graph_rows::place(tx, event)?.and_then(|place| place.state_before);
     let is_create = room_rows::current(tx, room.number, "m.room.create", "")? == Some(event);
     match snapshot {

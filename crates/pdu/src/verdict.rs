@@ -32,6 +32,9 @@ pub struct Verdict {
     pub decided_at: i64,
     /// The forward extremities that its state before was resolved from, if they were several.
     pub resolved_from: Vec<EventId>,
+    /// The members of the room were not all known: it is decided again when they are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub provisional: bool,
 }
 
 impl Verdict {

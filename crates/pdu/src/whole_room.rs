@@ -76,6 +76,21 @@ impl Graph {
     }
 }
 
+impl Graph {
+    /// Checks the signatures of a few events. Drops and logs the bad ones.
+    pub(crate) async fn verified(
+        &self,
+        server: &ServerName,
+        room_id: &RoomId,
+        version: RoomVersion,
+        events: Vec<ParsedPdu>,
+    ) -> Vec<Pdu> {
+        let UnverifiedRoom { version, events, keys } = self.with_keys(version, events).await;
+        let checked = self.verify(version, events.into_iter().map(Ok).collect(), &keys).await;
+        checked.into_iter().filter_map(|checked| good(server, room_id, checked)).collect()
+    }
+}
+
 fn in_chunks<T>(items: Vec<T>) -> impl Iterator<Item = Vec<T>> {
     let mut items = items.into_iter();
     std::iter::from_fn(move || {

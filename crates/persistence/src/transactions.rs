@@ -19,6 +19,7 @@ pub mod members;
 pub mod missed;
 pub mod news;
 pub mod outbound;
+pub mod partial;
 pub mod profiles;
 pub mod pulls;
 pub mod purging;

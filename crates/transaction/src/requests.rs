@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use transport::{CallError, CallLimits, Client, Rest};
 
-pub use handshakes::{Invite, Joined, Members, Template};
+pub use handshakes::{Invite, Joined, Template};
 pub use history::{BACKFILL_MAX, MISSING_EVENTS_MAX, RoomStateIds, TimedEvent};
 pub use media::MediaRequests;
 pub use replay::DeliveredPage;

@@ -247,8 +247,10 @@ impl MembershipQuestions for Calls {
         room_id: &'a RoomId,
         event_id: &'a EventId,
         event: Object,
+        members: Members,
     ) -> Answer<'a> {
-        self.note(format!("{origin} send {handshake:?} {room_id} {event_id} {}", Value::Object(event)))
+        let omitted = if members == Members::Omitted { " without members" } else { "" };
+        self.note(format!("{origin} send {handshake:?} {room_id} {event_id} {}{omitted}", Value::Object(event)))
     }
     fn invite<'a>(
         &'a self,

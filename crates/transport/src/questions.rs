@@ -69,6 +69,15 @@ pub enum Handshake {
     Knock,
 }
 
+/// Whether the members of a room are in an answer to `/send_join`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Members {
+    /// All of them.
+    Complete,
+    /// Only those that the rest needs.
+    Omitted,
+}
+
 /// The body of `POST /get_missing_events`.
 #[derive(Debug, Clone)]
 pub struct MissingEvents {
@@ -124,7 +133,8 @@ pub trait MembershipQuestions: Send + Sync {
         user_id: &'a UserId,
         versions: Vec<String>,
     ) -> Answer<'a>;
-    /// `PUT /send_join` (v2), `/send_leave` (v2), `/send_knock`. `event` is as it came.
+    /// `PUT /send_join` (v2), `/send_leave` (v2), `/send_knock`. `event` is as it came; `members` says which of them the answer to
+    /// a join may leave out.
     fn send<'a>(
         &'a self,
         origin: &'a ServerName,
@@ -132,6 +142,7 @@ pub trait MembershipQuestions: Send + Sync {
         room_id: &'a RoomId,
         event_id: &'a EventId,
         event: Object,
+        members: Members,
     ) -> Answer<'a>;
     /// `PUT /v2/invite/{roomId}/{eventId}`; the whole body as it came.
     fn invite<'a>(

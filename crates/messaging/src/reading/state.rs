@@ -55,8 +55,11 @@ impl Members<'_> {
 }
 
 impl Messaging {
-    /// Returns the state of a room: the current one for who is in it, that at their leave for who has left.
+    /// Returns the state of a room: the current one for who is in it, that at their leave for who has left. Waits until all members
+    /// are known.
     pub async fn room_state(&self, viewer: &Viewer, room_id: &RoomId) -> Result<Vec<Value>, MessagingError> {
+        self.check_may_read(viewer, room_id).await?;
+        self.until_whole(room_id).await?;
         let now = self.handles().clock.now();
         self.read_room(viewer, room_id, move |tx, viewer, room| {
             let sight = Sight::new(tx, &viewer.user, room);
@@ -71,7 +74,7 @@ impl Messaging {
         .await
     }
 
-    /// Returns one state event of [`Messaging::room_state`], without reading the others.
+    /// Returns one state event of [`Messaging::room_state`], without reading the others. Waits only for a member who is not known.
     pub async fn room_state_event(
         &self,
         viewer: &Viewer,
@@ -79,6 +82,10 @@ impl Messaging {
         event_type: &str,
         state_key: &str,
     ) -> Result<Value, MessagingError> {
+        if event_type == MEMBER {
+            self.check_may_read(viewer, room_id).await?;
+            self.until_member_is_known(room_id, state_key).await?;
+        }
         let now = self.handles().clock.now();
         let (wanted_type, wanted_key) = (event_type.to_owned(), state_key.to_owned());
         let found = self
@@ -96,7 +103,7 @@ impl Messaging {
     }
 
     /// Returns the membership events of a room: the current ones, those at the user's leave, or those at a point that they
-    /// could see.
+    /// could see. Waits until all members are known.
     pub async fn members(
         &self,
         viewer: &Viewer,
@@ -104,6 +111,8 @@ impl Messaging {
         at: Option<HistoryPoint>,
         filter: MembershipFilter,
     ) -> Result<Vec<Value>, MessagingError> {
+        self.check_may_read(viewer, room_id).await?;
+        self.until_whole(room_id).await?;
         let now = self.handles().clock.now();
         self.read_room(viewer, room_id, move |tx, viewer, room| {
             let sight = Sight::new(tx, &viewer.user, room);
@@ -120,9 +129,10 @@ impl Messaging {
         .await
     }
 
-    /// Returns the joined users with their profiles in the room. The asker must be one of them.
+    /// Returns the joined users with their profiles in the room. The asker must be one of them. Waits until all members are known.
     pub async fn joined_members(&self, user: &UserId, room_id: &RoomId) -> Result<Object, MessagingError> {
         let room = self.joined_room(room_id, user).await?;
+        self.until_whole(room_id).await?;
         let joined = self.database().read(move |tx| member_rows::joined_with_content(tx, room.number)).await?;
         let profile = |content: &Object| {
             let text = |key: &str| content.get(key).filter(|value| value.is_string()).cloned();
@@ -130,6 +140,20 @@ impl Messaging {
             named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect::<Object>()
         };
         Ok(joined.iter().map(|(user, content)| (user.to_string(), Value::Object(profile(content)))).collect())
+    }
+
+    /// Waits until all members of a room are known.
+    pub(crate) async fn until_whole(&self, room_id: &RoomId) -> Result<(), MessagingError> {
+        let room = self.room(room_id).await?;
+        Ok(self.graph().until_whole(room.number).await??)
+    }
+
+    /// Waits until it is known whether somebody is a member of a room.
+    pub(crate) async fn until_member_is_known(&self, room_id: &RoomId, user: &str) -> Result<(), MessagingError> {
+        let (room, user) = (self.room(room_id).await?, user.to_owned());
+        let number = room.number;
+        let known = self.database().read(move |tx| room_rows::current(tx, number, MEMBER, &user)).await?;
+        if known.is_some() { Ok(()) } else { Ok(self.graph().until_whole(number).await??) }
     }
 
     /// Refuses who may not read the room.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use events::Value;
-use persistence::transactions::events as event_rows;
 use persistence::transactions::news::StateChange;
 use persistence::transactions::rooms as room_rows;
+use persistence::transactions::{events as event_rows, graph as graph_rows};
 use persistence::{EventNumber, Position, SnapshotNumber, StoreError};
 
 use super::RoomSync;
@@ -45,6 +45,9 @@ impl RoomSync<'_, '_> {
             }
             Extent::Changes(changes) => newest(changes),
         };
+        if let (Extent::Changes(_), true) = (extent, filter.lazy_load_members) {
+            self.drop_told_members(&needed, &mut at_end)?;
+        }
         let redundant = match extent {
             Extent::Whole(_) => BTreeSet::new(),
             Extent::Changes(_) => self.add_needed_members(&needed, &mut at_end)?,
@@ -72,6 +75,21 @@ impl RoomSync<'_, '_> {
             known.note(memberships, self.to.events);
         }
         Ok(state)
+    }
+
+    /// With lazy loading, drops the members whom another server told us of after we had joined: they are no news to the client, which
+    /// has not been told the others either.
+    fn drop_told_members(&self, needed: &BTreeSet<String>, at_end: &mut Entries) -> Result<(), StoreError> {
+        let mut told = Vec::new();
+        for (key, event) in
+            at_end.iter().filter(|((event_type, user), _)| event_type == MEMBER && !needed.contains(user))
+        {
+            if graph_rows::place(self.tx, *event)?.is_none() {
+                told.push(key.clone());
+            }
+        }
+        told.iter().for_each(|key| _ = at_end.remove(key));
+        Ok(())
     }
 
     /// With lazy loading, the members that the client needs to show the section.

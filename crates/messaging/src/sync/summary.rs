@@ -3,12 +3,12 @@
 use std::sync::{Arc, OnceLock};
 
 use events::{UserId, Value};
+use pdu::limits::HEROES_MAX;
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::{events as event_rows, members as member_rows};
 use persistence::{ReadTx, SnapshotNumber, StoreError};
 use serde_json::json;
 
-use crate::limits::HEROES_MAX;
 use crate::memory::Memory;
 
 /// Who is in a room by one of its states. To count a large room costs time, so it is done once for each state.

@@ -10,6 +10,7 @@ mod invites;
 mod joins;
 mod missed;
 mod old_versions;
+mod partial;
 mod peer;
 mod purge;
 mod reading;

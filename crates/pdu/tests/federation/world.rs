@@ -19,7 +19,7 @@ use tower::ServiceExt;
 use transaction::{Inbound, Outbound, Requests};
 use transport::exchange::BoxFuture;
 use transport::questions::{
-    Answer, DirectoryFilter, DirectoryQuestions, FileAnswer, Handshake, MediaQuestions, MembershipQuestions,
+    Answer, DirectoryFilter, DirectoryQuestions, FileAnswer, Handshake, MediaQuestions, Members, MembershipQuestions,
     ThumbnailQuestion, UserQuestions,
 };
 use transport::{
@@ -325,8 +325,9 @@ impl MembershipQuestions for Below {
         room_id: &'a RoomId,
         event_id: &'a EventId,
         event: Object,
+        members: Members,
     ) -> Answer<'a> {
-        Box::pin(self.0.accept(origin, handshake, room_id, event_id, event))
+        Box::pin(self.0.accept(origin, handshake, room_id, event_id, event, members))
     }
 
     fn invite<'a>(

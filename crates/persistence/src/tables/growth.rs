@@ -59,6 +59,8 @@ const TABLES: &[(&str, Growth)] = &[
     ("outbound_transactions", Growth::Rows("one a destination")),
     ("own_keys", Growth::Rows("one a signing key that the operator ever used")),
     ("own_name", Growth::Rows("one")),
+    ("partial_rooms", Growth::RoomsNow),
+    ("partial_servers", Growth::RoomsNow),
     ("profile_fields", Growth::Users("PROFILE_SIZE_BYTES_MAX")),
     ("pulls", Growth::Bounded("PULL_HORIZON")),
     ("purges", Growth::Rows("one a room that is being purged")),

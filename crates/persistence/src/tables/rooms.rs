@@ -57,4 +57,26 @@ CREATE TABLE standings (
     PRIMARY KEY (user_id, room)
 ) WITHOUT ROWID;
 CREATE INDEX standings_by_room ON standings (room);
+
+-- Rooms that we joined without being told most of their members. `event` is our join: the state before it is fetched in the
+-- background. Of its events `wanted` were named, of which `lacking` are not here. `problem` is why the last attempt failed.
+CREATE TABLE partial_rooms (
+    room BIGINT NOT NULL,
+    event BIGINT NOT NULL,
+    given_by TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    retry_at BIGINT NOT NULL,
+    attempts BIGINT NOT NULL DEFAULT 0,
+    wanted BIGINT,
+    lacking BIGINT,
+    problem TEXT,
+    PRIMARY KEY (room)
+) WITHOUT ROWID;
+
+-- The servers that were in a partial room when we joined it, as far as the one that let us in knew.
+CREATE TABLE partial_servers (
+    room BIGINT NOT NULL,
+    server TEXT NOT NULL,
+    PRIMARY KEY (room, server)
+) WITHOUT ROWID;
 ";

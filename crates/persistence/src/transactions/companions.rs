@@ -5,14 +5,19 @@ use events::{ServerName, UserId};
 use crate::numbers::{EventNumber, RoomNumber};
 use crate::tx::{ReadTx, StoreError};
 
-/// Returns the servers that share a room with `user`.
+/// Returns the servers that share a room with `user`, also those of which only who let us into a room told.
 pub fn servers_sharing_room(tx: &ReadTx<'_>, user: &UserId) -> Result<Vec<ServerName>, StoreError> {
     tx.query_all(
-        "SELECT DISTINCT other.server
+        "SELECT other.server AS server
            FROM members AS own
            JOIN members AS other ON other.room = own.room AND other.membership = 'join'
           WHERE own.user_id = ?1 AND own.membership = 'join'
-          ORDER BY other.server",
+          UNION
+         SELECT partial.server
+           FROM members AS own
+           JOIN partial_servers AS partial ON partial.room = own.room
+          WHERE own.user_id = ?1 AND own.membership = 'join'
+          ORDER BY server",
         &[user],
         |row| row.get(0),
     )
@@ -25,11 +30,16 @@ pub fn servers_sharing_another_room(
     room: RoomNumber,
 ) -> Result<Vec<ServerName>, StoreError> {
     tx.query_all(
-        "SELECT DISTINCT other.server
+        "SELECT other.server AS server
            FROM members AS own
            JOIN members AS other ON other.room = own.room AND other.membership = 'join'
           WHERE own.user_id = ?1 AND own.membership = 'join' AND own.room <> ?2
-          ORDER BY other.server",
+          UNION
+         SELECT partial.server
+           FROM members AS own
+           JOIN partial_servers AS partial ON partial.room = own.room
+          WHERE own.user_id = ?1 AND own.membership = 'join' AND own.room <> ?2
+          ORDER BY server",
         &[user, &room],
         |row| row.get(0),
     )

@@ -200,6 +200,12 @@ pub fn set_redacted(tx: &mut WriteTx<'_>, target: EventNumber, redaction: EventN
     Ok(changed == 1)
 }
 
+/// Takes back what a redaction did.
+pub fn unset_redacted(tx: &mut WriteTx<'_>, target: EventNumber, redaction: EventNumber) -> Result<(), StoreError> {
+    tx.execute("UPDATE bodies SET redacted_by = NULL WHERE event = ?1 AND redacted_by = ?2", &[&target, &redaction])?;
+    Ok(())
+}
+
 /// Says whether a redaction applies to an event, and whether its stored copy is mangled: all that ever changes in how an
 /// event is shown.
 pub fn condition(tx: &ReadTx<'_>, event: EventNumber) -> Result<Option<(bool, bool)>, StoreError> {

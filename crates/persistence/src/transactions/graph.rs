@@ -161,6 +161,30 @@ pub fn set_states(
     Ok(())
 }
 
+/// Says what became of an event that was judged again.
+pub fn set_outcome(tx: &mut WriteTx<'_>, event: EventNumber, outcome: Outcome) -> Result<(), StoreError> {
+    tx.execute("UPDATE graph SET outcome = ?2 WHERE event = ?1", &[&event, &outcome])?;
+    Ok(())
+}
+
+/// Lets an event that nobody was shown arrive now.
+pub fn set_arrival(tx: &mut WriteTx<'_>, event: EventNumber, arrival: Position) -> Result<(), StoreError> {
+    tx.execute("UPDATE graph SET arrival = ?2 WHERE event = ?1", &[&event, &arrival])?;
+    Ok(())
+}
+
+/// Returns the events of a room from `topological` on, in that order.
+pub fn placed_from(tx: &ReadTx<'_>, room: RoomNumber, topological: i64) -> Result<Vec<Place>, StoreError> {
+    tx.query_all(
+        "SELECT event, arrival, topological, state_before, state_after, outcome
+           FROM graph
+          WHERE room = ?1 AND topological >= ?2
+          ORDER BY topological, event",
+        &[&room, &topological],
+        place_row,
+    )
+}
+
 /// Returns the parents of an event.
 pub fn prev_events(tx: &ReadTx<'_>, event: EventNumber) -> Result<Vec<EventNumber>, StoreError> {
     tx.query_all("SELECT prev FROM edges WHERE event = ?1 ORDER BY prev", &[&event], |row| row.get(0))

@@ -27,6 +27,11 @@ const SCANS: &[(&str, &str)] = &[
     ("SELECT number, user_id, edu_type, content FROM remote_key_updates", "in the order of its key, up to a limit"),
     ("SELECT DISTINCT room, origin FROM staged", "once at start: what waits is bounded by origin and by age"),
     ("SELECT prev, MIN(topological) FROM gaps", "the gaps of one room, which has few"),
+    (
+        "SELECT room, event, given_by, since, retry_at, attempts, wanted",
+        "the rooms that are being joined, which are few",
+    ),
+    ("UPDATE partial_rooms SET retry_at = ?1", "all of them, once at start"),
     ("SELECT room, since, looked_at, found FROM purges", "the rooms that are being purged, which are few"),
     ("UPDATE state_snapshots_purged", "one row"),
     ("UPDATE outbound_destinations SET position", "all of them, once after a restore"),

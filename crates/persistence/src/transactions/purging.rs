@@ -2,7 +2,7 @@
 
 use events::RoomId;
 
-use super::state;
+use super::{partial, state};
 use crate::numbers::{EventNumber, RoomNumber};
 use crate::tx::{ReadTx, StoreError, WriteTx};
 
@@ -30,6 +30,7 @@ pub fn begin(tx: &mut WriteTx<'_>, room_id: &RoomId, now: i64) -> Result<bool, S
     let Some(room) = room else { return Ok(false) };
     tx.execute("DELETE FROM standings WHERE room = ?1", &[&room])?;
     tx.execute("DELETE FROM members WHERE room = ?1", &[&room])?;
+    partial::end(tx, room)?;
     tx.execute("DELETE FROM aliases WHERE room_id = ?1", &[room_id])?;
     tx.execute("DELETE FROM published_rooms WHERE room_id = ?1", &[room_id])?;
     tx.execute("DELETE FROM account_data WHERE room_id = ?1", &[room_id])?;

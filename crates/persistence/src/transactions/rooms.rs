@@ -236,12 +236,14 @@ pub fn members_of_server(
     tx.query_all(MEMBERS_OF_SERVER, &[&room, &membership, server], |row| row.get(0))
 }
 
-/// Says whether `server` has a user joined to the room, by the current state.
+/// Says whether `server` has a user joined to the room, by the current state; in a partial room also by the word of who let us in.
 pub fn is_server_joined(tx: &ReadTx<'_>, room: RoomNumber, server: &ServerName) -> Result<bool, StoreError> {
     let found = tx.query_optional(
         "SELECT 1
            FROM members
           WHERE room = ?1 AND membership = 'join' AND server = ?2
+          UNION ALL
+         SELECT 1 FROM partial_servers WHERE room = ?1 AND server = ?2
           LIMIT 1",
         &[&room, server],
         |row| row.get::<i64>(0),
@@ -249,12 +251,14 @@ pub fn is_server_joined(tx: &ReadTx<'_>, room: RoomNumber, server: &ServerName) 
     Ok(found.is_some())
 }
 
-/// Returns the servers with a user joined to the room, by the current state.
+/// Returns the servers with a user joined to the room, by the current state; in a partial room also by the word of who let us in.
 pub fn servers(tx: &ReadTx<'_>, room: RoomNumber) -> Result<Vec<ServerName>, StoreError> {
     tx.query_all(
-        "SELECT DISTINCT server
+        "SELECT server
            FROM members
           WHERE room = ?1 AND membership = 'join'
+          UNION
+         SELECT server FROM partial_servers WHERE room = ?1
           ORDER BY server",
         &[&room],
         |row| row.get(0),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use transport::path::PathBuilder;
-use transport::questions::Handshake;
+use transport::questions::{Handshake, Members};
 
 use super::{LONG_LIMITS, Question, RequestError, Requests, STATE_LIMITS};
 
@@ -47,15 +47,6 @@ pub struct Joined {
     pub members: Members,
     /// Who is in the room, if the answer says so. What is no server name is left out.
     pub servers_in_room: Option<Vec<ServerName>>,
-}
-
-/// Whether the members are in an answer to `/send_join`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Members {
-    /// All of them.
-    Complete,
-    /// Only those that the rest needs.
-    Omitted,
 }
 
 #[derive(Deserialize)]
@@ -107,15 +98,23 @@ impl Requests {
         self.ask(server, Question::get(path.finish(), LONG_LIMITS)).await
     }
 
-    /// `PUT /send_join`, version 2, or version 1 where that is all there is.
+    /// `PUT /send_join`, version 2, or version 1 where that is all there is. `members` says which of them may be left out.
     pub async fn send_join(
         &self,
         server: &ServerName,
         room: &RoomId,
         event_id: &EventId,
         event: &Object,
+        members: Members,
     ) -> Result<Joined, RequestError> {
-        let path = |version| path_of(version, "send_join", room, event_id);
+        let path = |version| {
+            let path = PathBuilder::new(&format!("/_matrix/federation/{version}/send_join"));
+            let path = path.segment(room).segment(event_id);
+            match members {
+                Members::Omitted => path.query("omit_members", "true").finish(),
+                Members::Complete => path.finish(),
+            }
+        };
         let question = Question::put(path("v2"), event, STATE_LIMITS);
         let answer: JoinAnswer = match self.ask(server, question).await {
             Err(error) if error.is_unrecognized() => {

@@ -6,7 +6,7 @@ use handles::Handles;
 use persistence::Database;
 use serde_json::json;
 use transport::exchange::BoxFuture;
-use transport::questions::Handshake;
+use transport::questions::{Handshake, Members};
 use transport::{Exchange, ExchangeError, Health, Request, Response};
 
 use super::*;
@@ -88,7 +88,8 @@ async fn version_one_of_send_join_serves_where_that_is_all_there_is() {
     let answer = json!({ "state": [{ "n": 1 }], "auth_chain": [], "servers_in_room": ["b.test", "no server"] });
     let (requests, scripted) =
         world(vec![("/_matrix/federation/v1/send_join", 200, json!([200, answer.clone()]))]).await;
-    let joined = requests.send_join(&b(), &room(), &event(), &object(json!({ "x": 1 }))).await.unwrap();
+    let joined =
+        requests.send_join(&b(), &room(), &event(), &object(json!({ "x": 1 })), Members::Complete).await.unwrap();
     assert_eq!((joined.state[0].get(), joined.members), ("{\"n\":1}", Members::Complete));
     assert_eq!(joined.servers_in_room, Some(vec![b()]));
     let asked = scripted.asked.lock().unwrap();
@@ -121,7 +122,7 @@ async fn a_refusal_is_no_reason_to_ask_again_with_version_one() {
     for (status, errcode) in [(400, "M_UNABLE_TO_GRANT_JOIN"), (403, "M_FORBIDDEN"), (404, "M_NOT_FOUND")] {
         let refusal = json!({ "errcode": errcode, "error": "no" });
         let (requests, scripted) = world(vec![("/_matrix/federation/v2/send_join", status, refusal)]).await;
-        let error = requests.send_join(&b(), &room(), &event(), &Object::new()).await.unwrap_err();
+        let error = requests.send_join(&b(), &room(), &event(), &Object::new(), Members::Omitted).await.unwrap_err();
         assert_eq!(error.to_string(), format!("b.test refused: {status} {errcode}: no"));
         assert_eq!(scripted.asked.lock().unwrap().len(), 1);
     }

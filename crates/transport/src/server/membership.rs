@@ -9,7 +9,7 @@ use super::body::NoBody;
 use super::signed::Signed;
 use super::{Answered, ServerContext};
 use crate::error::ApiError;
-use crate::questions::Handshake;
+use crate::questions::{Handshake, Members};
 
 /// Room versions that a server may list. There are 12.
 const VERSIONS_MAX: usize = 100;
@@ -77,5 +77,9 @@ async fn make(context: ServerContext, signed: Signed<NoBody>, handshake: Handsha
 async fn send(context: ServerContext, signed: Signed<Object>, handshake: Handshake) -> Result<Value, ApiError> {
     let room_id = signed.parameters.path_id("roomId")?;
     let event_id = signed.parameters.path_id("eventId")?;
-    context.membership.send(&signed.origin, handshake, &room_id, &event_id, signed.body).await
+    let members = match signed.parameters.query_text("omit_members") {
+        Some("true") => Members::Omitted,
+        Some(_) | None => Members::Complete,
+    };
+    context.membership.send(&signed.origin, handshake, &room_id, &event_id, signed.body, members).await
 }

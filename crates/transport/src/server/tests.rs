@@ -79,6 +79,12 @@ async fn every_endpoint_reaches_its_question() {
         ),
         (
             "PUT",
+            v2("send_join").segment(room).segment(event).query("omit_members", "true"),
+            pdu.clone(),
+            r#"a.test send Join !r/x:b.test $e+/x {"type":"m.room.member"} without members"#,
+        ),
+        (
+            "PUT",
             v2("send_leave").segment(room).segment(event),
             pdu.clone(),
             r#"a.test send Leave !r/x:b.test $e+/x {"type":"m.room.member"}"#,

@@ -95,6 +95,8 @@ fn remove_unshared(
                 SELECT 1 FROM members AS m
                  WHERE m.room = outbound_pdus.room AND m.membership = 'join' AND m.server = ?1)
             AND NOT EXISTS (
+                SELECT 1 FROM partial_servers AS p WHERE p.room = outbound_pdus.room AND p.server = ?1)
+            AND NOT EXISTS (
                 SELECT 1 FROM bodies AS b
                  WHERE b.event = outbound_pdus.event AND b.type = 'm.room.member' AND b.state_key LIKE '%:' || ?1)",
         &[destination, &numbers(in_flight)],

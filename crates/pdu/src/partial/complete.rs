@@ -1,0 +1,433 @@
+//! Fetches the members of partial rooms in the background, from several servers, across restarts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use events::auth_graph::StateMap;
+use events::{EventId, RoomId, ServerName};
+use persistence::transactions::partial::{self as rows, PartialRoom};
+use persistence::transactions::rooms::{self as room_rows, RoomRow};
+use persistence::transactions::{events as event_rows, graph as graph_rows};
+use persistence::{EventNumber, ReadTx, RoomNumber, StoreError};
+use serde_json::value::RawValue;
+use transaction::requests::RoomStateIds;
+
+use super::replay::ReplayError;
+use crate::graph::Graph;
+use crate::limits::{
+    CHECKED_EVENTS_CHUNK, JOIN_EVENTS_MAX, JOINS_AT_ONCE, PARTIAL_HORIZON, PARTIAL_RETRY_FIRST, PARTIAL_RETRY_MAX,
+    SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX, STAGED_RETRY_FIRST,
+};
+use crate::outliers::state_of;
+use crate::room::Room;
+
+/// When a room that was given up is tried again: not before a restart.
+pub(super) const NEVER: i64 = i64::MAX;
+
+/// How far a join has come whose members are being fetched.
+#[derive(Debug, Clone)]
+pub struct JoinProgress {
+    /// The room.
+    pub room_id: RoomId,
+    /// Who let us in.
+    pub given_by: ServerName,
+    /// When we joined, in milliseconds since 1970.
+    pub since: i64,
+    /// How many events are wanted and how many of them are not here; `None` until a server has named them.
+    pub events: Option<(i64, i64)>,
+    /// How many attempts have failed.
+    pub attempts: i64,
+    /// When it is tried again, in milliseconds since 1970; `None` if it was given up.
+    pub retry_at: Option<i64>,
+    /// Why the last attempt failed.
+    pub problem: Option<String>,
+}
+
+/// A server could not make a room whole.
+#[derive(Debug, thiserror::Error)]
+enum Incomplete {
+    #[error("{0}")]
+    Failed(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a partial room needs.
+struct Wanted {
+    partial: PartialRoom,
+    row: RoomRow,
+    join: EventId,
+}
+
+/// Tells of all joins whose members are being fetched.
+pub(crate) fn progress(tx: &ReadTx<'_>) -> Result<Vec<JoinProgress>, StoreError> {
+    let describe = |partial: PartialRoom| {
+        Ok(JoinProgress {
+            room_id: room_rows::by_number(tx, partial.room)?.room_id,
+            given_by: partial.given_by,
+            since: partial.since,
+            events: partial.wanted.zip(partial.lacking),
+            attempts: partial.attempts,
+            retry_at: Some(partial.retry_at).filter(|at| *at != NEVER),
+            problem: partial.problem,
+        })
+    };
+    rows::all(tx)?.into_iter().map(describe).collect()
+}
+
+impl Graph {
+    /// Tells of all joins whose members are being fetched.
+    pub async fn joins_under_way(&self) -> Result<Vec<JoinProgress>, StoreError> {
+        self.database().read(progress).await
+    }
+
+    /// There is a new partial room.
+    pub(crate) fn wake_joins(&self) {
+        self.joins().news.notify_one();
+    }
+
+    /// Starts the task that makes partial rooms whole. What was given up is tried anew.
+    pub(crate) async fn start_joins(&self) -> Result<(), StoreError> {
+        let now = self.handles().clock.now();
+        self.database().write(move |tx| rows::retry_all(tx, now)).await?;
+        let graph = self.clone();
+        self.handles().tasks.spawn("joins", async move {
+            loop {
+                let news = graph.joins().news.notified();
+                let pause = match graph.begin_due().await {
+                    Ok(pause) => pause,
+                    Err(error) => {
+                        tracing::error!("no members are fetched for now, since the database failed: {error}");
+                        Some(STAGED_RETRY_FIRST)
+                    }
+                };
+                match pause {
+                    None => news.await,
+                    Some(pause) => tokio::select! {
+                        () = news => {}
+                        () = graph.handles().clock.sleep(pause) => {}
+                    },
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Begins with the rooms that are due. Returns when more are; `None` if none wait, or one that ends will say so.
+    async fn begin_due(&self) -> Result<Option<Duration>, StoreError> {
+        let now = self.handles().clock.now();
+        for partial in self.database().read(rows::all).await? {
+            if partial.retry_at == NEVER {
+                continue;
+            }
+            if partial.retry_at > now {
+                return Ok(Some(Duration::from_millis(u64::try_from(partial.retry_at - now).unwrap_or(0))));
+            }
+            {
+                let mut running = self.joins().running();
+                if running.len() >= JOINS_AT_ONCE {
+                    return Ok(None);
+                }
+                if !running.insert(partial.room) {
+                    continue;
+                }
+            }
+            let graph = self.clone();
+            self.handles().tasks.spawn("join", async move {
+                let room = partial.room;
+                if let Err(error) = graph.complete(partial).await {
+                    tracing::error!(
+                        "the members of a room are not fetched for now, since the database failed: {error}"
+                    );
+                    graph.handles().clock.sleep(STAGED_RETRY_FIRST).await;
+                }
+                graph.joins().running().remove(&room);
+                graph.joins().ended.send_modify(|ended| *ended += 1);
+                graph.wake_joins();
+            });
+        }
+        Ok(None)
+    }
+
+    /// Asks one server after the other for what a partial room needs.
+    async fn complete(&self, partial: PartialRoom) -> Result<(), StoreError> {
+        let (number, event, us) = (partial.room, partial.event, self.server_name().clone());
+        let (row, join, is_ours, others) = self
+            .database()
+            .read(move |tx| {
+                let row = room_rows::by_number(tx, number)?;
+                let is_ours = !room_rows::members_of_server(tx, number, "join", &us)?.is_empty();
+                Ok::<_, StoreError>((row, event_rows::id(tx, event)?, is_ours, room_rows::servers(tx, number)?))
+            })
+            .await?;
+        if !is_ours {
+            // Nobody here is in the room any more: nobody tells us, and whoever joins again is told anew.
+            return self.database().write(move |tx| rows::end(tx, number)).await;
+        }
+        let wanted = Wanted { partial, row, join };
+        let mut problem = "there is no other server in the room".to_owned();
+        for server in self.servers_to_ask(&wanted.row, wanted.servers(others)).await? {
+            match self.complete_through(&wanted, &server).await {
+                Ok(()) => {
+                    tracing::info!(room.id = %wanted.row.room_id, server.name = %server, "All members of {} are here", wanted.row.room_id);
+                    return Ok(());
+                }
+                Err(Incomplete::Failed(reason)) => {
+                    tracing::info!(room.id = %wanted.row.room_id, server.name = %server, "The members of {} are not all here: {server}: {reason}", wanted.row.room_id);
+                    problem = format!("{server}: {reason}");
+                }
+                Err(Incomplete::Store(error)) => return Err(error),
+            }
+        }
+        self.try_join_again(&wanted, problem).await
+    }
+
+    async fn try_join_again(&self, wanted: &Wanted, problem: String) -> Result<(), StoreError> {
+        let now = self.handles().clock.now();
+        let (room, attempts) = (wanted.partial.room, wanted.partial.attempts);
+        let horizon = i64::try_from(PARTIAL_HORIZON.as_millis()).unwrap_or(i64::MAX);
+        let retry_at = if now - wanted.partial.since > horizon {
+            tracing::warn!(room.id = %wanted.row.room_id, "Gave up fetching the members of {}: {problem}. The next start tries again", wanted.row.room_id);
+            NEVER
+        } else {
+            now + pause(attempts)
+        };
+        self.database().write(move |tx| rows::postpone(tx, room, retry_at, &problem)).await
+    }
+
+    async fn complete_through(&self, wanted: &Wanted, server: &ServerName) -> Result<(), Incomplete> {
+        let row = &wanted.row;
+        let named = self.requests().state_ids(server, &row.room_id, &wanted.join).await;
+        let named = named.map_err(|error| Incomplete::Failed(error.to_string()))?;
+        if named.pdu_ids.len() > JOIN_EVENTS_MAX || named.auth_chain_ids.len() > JOIN_EVENTS_MAX {
+            return Err(Incomplete::Failed(format!("the room has more than {JOIN_EVENTS_MAX} state events")));
+        }
+        if named.pdu_ids.contains(&wanted.join) {
+            return Err(Incomplete::Failed("the state that it says was before our join has our join in it".to_owned()));
+        }
+        let refused = self.fetch_named(wanted, server, &named).await?;
+        self.judge_named(row, &named).await?;
+        self.make_whole(wanted, server, named, &refused).await
+    }
+
+    /// Fetches and stores those of the named events that are not here. Returns those that were given and are no good.
+    async fn fetch_named(
+        &self,
+        wanted: &Wanted,
+        server: &ServerName,
+        named: &RoomStateIds,
+    ) -> Result<BTreeSet<EventId>, Incomplete> {
+        let ids: BTreeSet<EventId> = named.pdu_ids.iter().chain(&named.auth_chain_ids).cloned().collect();
+        let mut arrivals = Arrivals { wanted: ids.len(), lacking: ids, refused: BTreeSet::new() };
+        self.drop_stored(wanted.row.number, &mut arrivals).await?;
+        self.note_arrivals(wanted, &arrivals).await?;
+        if arrivals.lacking.len() > SINGLE_EVENTS_MAX {
+            let (state, chain) = self
+                .requests()
+                .state(server, &wanted.row.room_id, &wanted.join)
+                .await
+                .map_err(|error| Incomplete::Failed(error.to_string()))?;
+            let mut raw = state.into_iter().chain(chain).peekable();
+            while raw.peek().is_some() {
+                let chunk: Vec<Box<RawValue>> = raw.by_ref().take(CHECKED_EVENTS_CHUNK).collect();
+                self.store_given(wanted, server, chunk, &mut arrivals).await?;
+            }
+        } else {
+            let lacking: Vec<EventId> = arrivals.lacking.iter().cloned().collect();
+            for ids in lacking.chunks(SINGLE_EVENTS_AT_ONCE) {
+                let asked = ids.iter().map(|id| self.requests().event(server, id));
+                let answers = futures_util::future::join_all(asked).await;
+                let given: Vec<Box<RawValue>> =
+                    answers.into_iter().filter_map(|answer| answer.ok().flatten()).collect();
+                self.store_given(wanted, server, given, &mut arrivals).await?;
+            }
+        }
+        Ok(arrivals.refused)
+    }
+
+    /// Checks events that were asked for, and stores the good ones. They give no permission before they are judged.
+    async fn store_given(
+        &self,
+        wanted: &Wanted,
+        server: &ServerName,
+        raw: Vec<Box<RawValue>>,
+        arrivals: &mut Arrivals,
+    ) -> Result<(), StoreError> {
+        let (number, version) = (wanted.row.number, wanted.row.version);
+        let mut parsed = self.parse_answer(server, &wanted.row.room_id, version, raw).await;
+        parsed.retain(|event| arrivals.lacking.contains(event.event_id()));
+        let given: Vec<EventId> = parsed.iter().map(|event| event.event_id().clone()).collect();
+        let checked = self.verified(server, &wanted.row.room_id, version, parsed).await;
+        let good: BTreeSet<EventId> = checked.iter().map(|pdu| pdu.event_id().clone()).collect();
+        self.database()
+            .write(move |tx| checked.iter().try_for_each(|pdu| event_rows::store(tx, number, pdu, false).map(drop)))
+            .await?;
+        arrivals.refused.extend(given.into_iter().filter(|id| !good.contains(id)));
+        good.iter().for_each(|id| _ = arrivals.lacking.remove(id));
+        self.note_arrivals(wanted, arrivals).await
+    }
+
+    async fn note_arrivals(&self, wanted: &Wanted, arrivals: &Arrivals) -> Result<(), StoreError> {
+        let (room, all, lacking) = (wanted.row.number, arrivals.wanted, arrivals.lacking.len());
+        self.database().write(move |tx| rows::note_progress(tx, room, all, lacking)).await
+    }
+
+    async fn drop_stored(&self, room: RoomNumber, arrivals: &mut Arrivals) -> Result<(), StoreError> {
+        let ids = std::mem::take(&mut arrivals.lacking);
+        arrivals.lacking = self
+            .database()
+            .read(move |tx| {
+                let mut lacking = BTreeSet::new();
+                for id in ids {
+                    if !is_stored(tx, room, &id)? {
+                        lacking.insert(id);
+                    }
+                }
+                Ok::<_, StoreError>(lacking)
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Judges the named events by what they cite, those first that others cite.
+    ///
+    /// Beside the room's turn, on a graph of its own: nobody sees outliers, and the room goes on meanwhile.
+    async fn judge_named(&self, row: &RoomRow, named: &RoomStateIds) -> Result<(), StoreError> {
+        let number = row.number;
+        let ids: Vec<EventId> = named.auth_chain_ids.iter().chain(&named.pdu_ids).cloned().collect();
+        let unjudged = self.database().read(move |tx| unjudged_in_order(tx, number, &ids)).await?;
+        let mut room = Room::empty(number, row.room_id.clone(), row.version, row.turn);
+        for chunk in unjudged.chunks(CHECKED_EVENTS_CHUNK) {
+            let (chunk, version) = (chunk.to_vec(), row.version);
+            let pdus = self
+                .database()
+                .read(move |tx| {
+                    let mut pdus = Vec::new();
+                    for event in chunk {
+                        pdus.extend(event_rows::load(tx, version, event)?.map(|stored| stored.pdu));
+                    }
+                    Ok::<_, StoreError>(pdus)
+                })
+                .await?;
+            self.store_outliers(&mut room, pdus).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the room's turn, and puts the whole state in the place of the partial one.
+    async fn make_whole(
+        &self,
+        wanted: &Wanted,
+        server: &ServerName,
+        named: RoomStateIds,
+        refused: &BTreeSet<EventId>,
+    ) -> Result<(), Incomplete> {
+        let mut turn = self.turn_of(wanted.row.number).await?;
+        let (number, event) = (wanted.row.number, wanted.partial.event);
+        let current = self.database().read(move |tx| rows::find(tx, number)).await?;
+        if current.is_none_or(|partial| partial.event != event) {
+            // We have left, and perhaps joined again meanwhile.
+            return Ok(());
+        }
+        let Some(mut room) = turn.take() else { return Err(Incomplete::Failed("the room is not loaded".to_owned())) };
+        let ids = named.pdu_ids.clone();
+        self.with_room(&mut room, move |room, tx| room.bring_by_id(tx, &ids)).await?;
+        let (known, unknown): (Vec<&EventId>, Vec<&EventId>) =
+            named.pdu_ids.iter().partition(|id| room.graph.index_of(id).is_some());
+        let lacking = unknown.iter().filter(|id| !refused.contains(**id)).count();
+        if lacking > 0 {
+            return Err(Incomplete::Failed(format!("{lacking} events of the state were not given")));
+        }
+        if !unknown.is_empty() {
+            // Events whose keys nobody has any more are left out: without them the room is still the room.
+            tracing::warn!(room.id = %room.room_id, server.name = %server, "{} events of the state that {server} gave are left out", unknown.len());
+        }
+        let none = || Incomplete::Failed("the state that it named is none".to_owned());
+        let map = state_of(&room, known).ok_or_else(none)?;
+        self.check_agrees(&mut room, event, &map).await?;
+        self.replay(&mut room, event, map).await.map_err(|error| match error {
+            ReplayError::Store(error) => error.into(),
+            ReplayError::Failed(reason) => Incomplete::Failed(reason),
+        })
+    }
+
+    /// The whole state must say the same as what we were let in with, but for members.
+    async fn check_agrees(&self, room: &mut Room, join: EventNumber, whole: &StateMap) -> Result<(), Incomplete> {
+        let before = self
+            .with_room(room, move |room, tx| {
+                let snapshot = graph_rows::place(tx, join)?.and_then(|place| place.state_before);
+                snapshot.map(|snapshot| room.load_state(tx, snapshot)).transpose()
+            })
+            .await?;
+        let Some(before) = before else { return Ok(()) };
+        for (key, event) in before.map.iter() {
+            let (event_type, state_key) = room.graph.state_key(key);
+            if event_type != "m.room.member" && whole.get(key) != Some(event) {
+                let reason =
+                    format!("its state has another {event_type} {state_key:?} than the one that we joined with");
+                return Err(Incomplete::Failed(reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Events on their way.
+struct Arrivals {
+    wanted: usize,
+    lacking: BTreeSet<EventId>,
+    refused: BTreeSet<EventId>,
+}
+
+impl Wanted {
+    /// The servers to ask: who let us in first, then others, at each attempt other ones.
+    fn servers(&self, others: Vec<ServerName>) -> Vec<ServerName> {
+        let mut servers = others;
+        let turn = usize::try_from(self.partial.attempts).unwrap_or(0) % servers.len().max(1);
+        servers.rotate_left(turn);
+        servers.insert(0, self.partial.given_by.clone());
+        servers
+    }
+}
+
+/// The pause after a failed attempt, in milliseconds.
+fn pause(attempts: i64) -> i64 {
+    let doublings = u32::try_from(attempts.clamp(0, 16)).unwrap_or(0);
+    let pause = PARTIAL_RETRY_FIRST.saturating_mul(1 << doublings).min(PARTIAL_RETRY_MAX);
+    i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn is_stored(tx: &ReadTx<'_>, room: RoomNumber, id: &EventId) -> Result<bool, StoreError> {
+    match event_rows::number(tx, room, id)? {
+        Some(event) => Ok(event_rows::condition(tx, event)?.is_some()),
+        None => Ok(false),
+    }
+}
+
+/// Those of the events that are stored and not judged, each after those that it cites, as far as the database knows.
+fn unjudged_in_order(tx: &ReadTx<'_>, room: RoomNumber, ids: &[EventId]) -> Result<Vec<EventNumber>, StoreError> {
+    let mut ordered = Vec::new();
+    let mut unjudged = BTreeMap::new();
+    for id in ids {
+        if let Some(event) = event_rows::number(tx, room, id)?
+            && event_rows::verdict(tx, event)?.is_none()
+            && event_rows::condition(tx, event)?.is_some()
+        {
+            unjudged.insert(event, false);
+        }
+    }
+    let roots: Vec<EventNumber> = unjudged.keys().copied().collect();
+    for root in roots {
+        let mut pending = vec![(root, false)];
+        while let Some((event, cited_done)) = pending.pop() {
+            if cited_done {
+                ordered.push(event);
+            } else if let Some(visited @ false) = unjudged.get_mut(&event) {
+                *visited = true;
+                pending.push((event, true));
+                pending.extend(event_rows::auth_events(tx, event)?.into_iter().map(|cited| (cited, false)));
+            }
+        }
+    }
+    Ok(ordered)
+}
