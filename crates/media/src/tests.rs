@@ -32,9 +32,7 @@ impl Exchange for World {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, ExchangeError>> {
         Box::pin(async move { Err(unreachable(&request.destination)) })
     }
-}
 
-impl Downloads for World {
     fn open(&self, request: Request) -> BoxFuture<'_, Result<Download, ExchangeError>> {
         let id = request.path_and_query.split(['/', '?']).find(|part| part.starts_with("id")).unwrap_or_default();
         let content = format!("{id:-<1000}");
@@ -44,7 +42,9 @@ impl Downloads for World {
         let body = Box::pin(stream::iter([Ok(Bytes::from(body))]));
         Box::pin(async move { Ok(Download { status: 200, headers, body }) })
     }
+}
 
+impl Downloads for World {
     fn open_url<'a>(
         &'a self,
         server: &'a ServerName,

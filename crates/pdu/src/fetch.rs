@@ -19,9 +19,9 @@ use persistence::{RoomNumber, StoreError};
 use crate::graph::Graph;
 use crate::intake::References;
 use crate::limits::{
-    ADOPTED_PARENTS_MAX, AUTH_CHAIN_EVENTS_MAX, FETCH_SERVERS_MAX, FETCH_TIME_MAX, FETCHED_EVENTS_MAX,
-    LACKING_STATE_MAX, MISSING_EVENTS_MAX, MISSING_EVENTS_ROUNDS_MAX, SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX,
-    STATE_EVENTS_MAX,
+    ADOPTED_PARENTS_MAX, AUTH_CHAIN_EVENTS_MAX, CHECKED_EVENTS_CHUNK, FETCH_SERVERS_MAX, FETCH_TIME_MAX,
+    FETCHED_EVENTS_MAX, LACKING_STATE_MAX, MISSING_EVENTS_MAX, MISSING_EVENTS_ROUNDS_MAX, SINGLE_EVENTS_AT_ONCE,
+    SINGLE_EVENTS_MAX, STATE_EVENTS_MAX,
 };
 use crate::surroundings::has_state;
 
@@ -348,21 +348,27 @@ impl Graph {
         id: &EventId,
         lacking: &[EventId],
     ) -> Vec<Pdu> {
-        let (state, chain) = match self.requests().state(server, &room.room_id, id).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::info!(server.name = %server, room.id = %room.room_id, event.id = %id, "No state before {id}: {error}");
-                return Vec::new();
-            }
+        let no_state = |error: &dyn std::error::Error| {
+            tracing::info!(server.name = %server, room.id = %room.room_id, event.id = %id, "No state before {id}: {error}");
+            Vec::new()
         };
-        if state.len() > STATE_EVENTS_MAX || chain.len() > STATE_EVENTS_MAX {
-            return Vec::new();
-        }
+        let mut given = match self.requests().state(server, &room.room_id, id).await {
+            Ok(given) => given,
+            Err(error) => return no_state(&error),
+        };
         let lacking: BTreeSet<&EventId> = lacking.iter().collect();
-        let mut found = self.check_answer(server, &room.room_id, room.version, state, References::Unlimited).await;
-        found.extend(self.check_answer(server, &room.room_id, room.version, chain, References::Unlimited).await);
-        found.retain(|pdu| lacking.contains(pdu.event_id()));
-        found
+        let mut found = Vec::new();
+        for _ in 0..2 * STATE_EVENTS_MAX / CHECKED_EVENTS_CHUNK {
+            let raw = match given.next(CHECKED_EVENTS_CHUNK).await {
+                Ok(raw) if raw.is_empty() => return found,
+                Ok(raw) => raw,
+                Err(error) => return no_state(&error),
+            };
+            let checked = self.check_answer(server, &room.room_id, room.version, raw, References::Unlimited).await;
+            found.extend(checked.into_iter().filter(|pdu| lacking.contains(pdu.event_id())));
+        }
+        // More than any state that we take.
+        Vec::new()
     }
 
     /// Returns the servers to ask about a room: `first` in their order, then others in the room.

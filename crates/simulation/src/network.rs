@@ -154,13 +154,13 @@ impl Exchange for Outlet {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, ExchangeError>> {
         Box::pin(self.network.carry(&self.from, request))
     }
-}
 
-impl Downloads for Outlet {
     fn open(&self, request: Request) -> BoxFuture<'_, Result<Download, ExchangeError>> {
         Box::pin(self.network.open(&self.from, request))
     }
+}
 
+impl Downloads for Outlet {
     /// Every address leads to the server of its host's name.
     fn open_url<'a>(
         &'a self,

@@ -3,6 +3,7 @@
 //! Nothing in an answer is trusted: events come back as raw JSON, for the PDU layer to check, and what has the wrong type is
 //! an error that names the server. Whether to believe an answer is for those to decide who asked.
 
+mod elements;
 mod handshakes;
 mod history;
 mod media;
@@ -17,6 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use transport::{CallError, CallLimits, Client, Rest};
 
+pub use elements::Elements;
 pub use handshakes::{Invite, Joined, Template};
 pub use history::{BACKFILL_MAX, MISSING_EVENTS_MAX, RoomStateIds, TimedEvent};
 pub use media::MediaRequests;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use events::{Object, ServerName, SigningKey, Value, json};
 use handles::{Handles, Timestamp};
 
-use crate::download::{Download, Downloads};
+use crate::download::{Download, Downloads, Pieces};
 use crate::exchange::{Exchange, ExchangeError, Request, Response};
 use crate::health::Health;
 use crate::x_matrix::SignedRequest;
@@ -176,6 +176,19 @@ impl Client {
         if (200..300).contains(&response.status) { Ok(response.body) } else { Err(refusal(destination, &response)) }
     }
 
+    /// Like [`Client::call_raw`], but the body of a successful answer is yet to be read. A destination that rests is asked too.
+    pub async fn call_in_pieces(
+        &self,
+        destination: &ServerName,
+        method: http::Method,
+        path_and_query: String,
+        body: Option<&Value>,
+        limits: CallLimits,
+    ) -> Result<Pieces, CallError> {
+        let request = self.sign(destination, method, path_and_query, body, limits);
+        Ok(self.open(&*self.exchange, destination, request).await?.body)
+    }
+
     /// Sends a signed `GET` and returns the answer with its body unread, if it is a success. A destination that rests is asked too.
     pub(crate) async fn download(
         &self,
@@ -202,7 +215,7 @@ impl Client {
 
     async fn open(
         &self,
-        downloads: &dyn Downloads,
+        downloads: &dyn Exchange,
         destination: &ServerName,
         request: Request,
     ) -> Result<Download, CallError> {

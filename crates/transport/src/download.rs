@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use events::ServerName;
 use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 
 use crate::client::CallLimits;
-use crate::exchange::{BoxFuture, ExchangeError, Request, Response};
+use crate::exchange::{BoxFuture, Exchange, ExchangeError, Response};
 
 /// Bytes of a refusal that are read.
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
@@ -25,10 +25,7 @@ pub struct Download {
 }
 
 /// Opens downloads. [`Https`](crate::https::Https) is the real one.
-pub trait Downloads: Send + Sync {
-    /// Sends `request` to a server. Its time-out is for the head; a body may take longer as long as it makes progress.
-    fn open(&self, request: Request) -> BoxFuture<'_, Result<Download, ExchangeError>>;
-
+pub trait Downloads: Exchange {
     /// Gets what lies at an address that `server` named, with the redirects that follow. Only HTTPS, and only at addresses that
     /// requests to servers may reach too.
     fn open_url<'a>(
@@ -37,6 +34,15 @@ pub trait Downloads: Send + Sync {
         url: &'a str,
         limits: CallLimits,
     ) -> BoxFuture<'a, Result<Download, ExchangeError>>;
+}
+
+impl From<Response> for Download {
+    fn from(response: Response) -> Self {
+        let mut headers = http::HeaderMap::new();
+        headers.extend(response.retry_after.map(|after| (http::header::RETRY_AFTER, after.into())));
+        let body = Box::pin(stream::iter([Ok(response.body)]));
+        Self { status: response.status, headers, body }
+    }
 }
 
 impl Download {

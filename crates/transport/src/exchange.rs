@@ -7,6 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use events::ServerName;
 
+use crate::download::Download;
+
 /// A future that can be sent to other threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -63,4 +65,10 @@ pub enum ExchangeError {
 pub trait Exchange: Send + Sync {
     /// Sends `request` and returns the response.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, ExchangeError>>;
+
+    /// Like [`Exchange::send`], but the body is yet to be read. The time-out is for the head; a body may take longer as long as it
+    /// makes progress. Who carries small answers only may have read it already.
+    fn open(&self, request: Request) -> BoxFuture<'_, Result<Download, ExchangeError>> {
+        Box::pin(async move { self.send(request).await.map(Download::from) })
+    }
 }

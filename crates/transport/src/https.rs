@@ -23,6 +23,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::address::AllowedAddresses;
 use crate::discovery::{Destination, Discovery, Next};
+use crate::download::Download;
 use crate::exchange::{BoxFuture, Exchange, ExchangeError, Request, Response};
 use connector::Connector;
 use look_up::LookUp;
@@ -173,6 +174,23 @@ impl Exchange for Https {
             refuse_compressed(&server, response.headers())?;
             let body = self.read(&server, response.into_body(), bytes_max, deadline).await?;
             Ok(Response { status, body, retry_after })
+        })
+    }
+
+    fn open(&self, request: Request) -> BoxFuture<'_, Result<Download, ExchangeError>> {
+        Box::pin(async move {
+            let (server, bytes_max) = (request.destination.clone(), request.response_bytes_max);
+            let deadline = self.handles.clock.monotonic() + request.timeout;
+            let timeout = self.handles.clock.sleep(request.timeout);
+            let response = tokio::select! {
+                biased;
+                response = self.begin(request) => response?,
+                () = timeout => return Err(ExchangeError::TimedOut(server)),
+            };
+            let (head, body) = response.into_parts();
+            refuse_compressed(&server, &head.headers)?;
+            let body = self.pieces(&server, body, bytes_max, deadline)?;
+            Ok(Download { status: head.status.as_u16(), headers: head.headers, body })
         })
     }
 }

@@ -34,7 +34,7 @@ pub mod server;
 pub mod x_matrix;
 
 pub use client::{CallError, CallLimits, Client, Rest};
-pub use download::{Download, Downloads};
+pub use download::{Download, Downloads, Pieces};
 pub use error::ApiError;
 pub use exchange::{Exchange, ExchangeError, Request, Response};
 pub use health::Health;

@@ -10,6 +10,7 @@ use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::{events as event_rows, graph as graph_rows};
 use persistence::{EventNumber, ReadTx, RoomNumber, StoreError};
 use serde_json::value::RawValue;
+use transaction::RequestError;
 use transaction::requests::RoomStateIds;
 
 use super::replay::ReplayError;
@@ -222,14 +223,14 @@ impl Graph {
         self.drop_stored(wanted.row.number, &mut arrivals).await?;
         self.note_arrivals(wanted, &arrivals).await?;
         if arrivals.lacking.len() > SINGLE_EVENTS_MAX {
-            let (state, chain) = self
-                .requests()
-                .state(server, &wanted.row.room_id, &wanted.join)
-                .await
-                .map_err(|error| Incomplete::Failed(error.to_string()))?;
-            let mut raw = state.into_iter().chain(chain).peekable();
-            while raw.peek().is_some() {
-                let chunk: Vec<Box<RawValue>> = raw.by_ref().take(CHECKED_EVENTS_CHUNK).collect();
+            // Checked and stored as it arrives: what is here when it breaks off is not asked for again.
+            let failed = |error: RequestError| Incomplete::Failed(error.to_string());
+            let mut given = self.requests().state(server, &wanted.row.room_id, &wanted.join).await.map_err(failed)?;
+            loop {
+                let chunk = given.next(CHECKED_EVENTS_CHUNK).await.map_err(failed)?;
+                if chunk.is_empty() || arrivals.lacking.is_empty() {
+                    break;
+                }
                 self.store_given(wanted, server, chunk, &mut arrivals).await?;
             }
         } else {

@@ -6,6 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use transport::path::PathBuilder;
 
+use http::Method;
+
+use super::elements::Elements;
 use super::{LONG_LIMITS, Question, RequestError, Requests, STATE_LIMITS};
 
 /// Events that one `/backfill` may ask for. S2S API has no limit; Synapse answers with at most this many.
@@ -39,12 +42,6 @@ struct Events {
 #[derive(Deserialize)]
 struct Pdus {
     pdus: Vec<Box<RawValue>>,
-}
-
-#[derive(Deserialize)]
-struct State {
-    pdus: Vec<Box<RawValue>>,
-    auth_chain: Vec<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -111,16 +108,11 @@ impl Requests {
         Ok(answer.auth_chain)
     }
 
-    /// `GET /state`: the state before `event`, and the events that authorise it.
-    pub async fn state(
-        &self,
-        server: &ServerName,
-        room: &RoomId,
-        event: &EventId,
-    ) -> Result<(Vec<Box<RawValue>>, Vec<Box<RawValue>>), RequestError> {
+    /// `GET /state`: the state before `event`, and the events that authorise it, mixed, as they arrive.
+    pub async fn state(&self, server: &ServerName, room: &RoomId, event: &EventId) -> Result<Elements, RequestError> {
         let path = PathBuilder::new("/_matrix/federation/v1/state").segment(room).query("event_id", event).finish();
-        let answer: State = self.ask(server, Question::get(path, STATE_LIMITS)).await?;
-        Ok((answer.pdus, answer.auth_chain))
+        let pieces = self.client.call_in_pieces(server, Method::GET, path.clone(), None, STATE_LIMITS).await?;
+        Ok(Elements::new(server.clone(), path, pieces, &["pdus", "auth_chain"]))
     }
 
     /// `GET /state_ids`: the ids of the state before `event`.
@@ -131,7 +123,7 @@ impl Requests {
         event: &EventId,
     ) -> Result<RoomStateIds, RequestError> {
         let path = PathBuilder::new("/_matrix/federation/v1/state_ids").segment(room).query("event_id", event).finish();
-        self.ask(server, Question::get(path, LONG_LIMITS)).await
+        self.ask(server, Question::get(path, STATE_LIMITS)).await
     }
 
     /// `GET /backfill`: `from` and what came before, at most `limit` events and [`BACKFILL_MAX`].

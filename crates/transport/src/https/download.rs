@@ -11,10 +11,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 
 use super::well_known::{destination_of, redirected};
-use super::{Https, PROGRESS_BYTES_PER_SECOND, USER_AGENT, refuse_compressed, with_causes};
+use super::{Https, PROGRESS_BYTES_PER_SECOND, USER_AGENT, with_causes};
 use crate::client::CallLimits;
 use crate::download::{Download, Downloads, Pieces};
-use crate::exchange::{BoxFuture, ExchangeError, Request};
+use crate::exchange::{BoxFuture, ExchangeError};
 
 /// Redirects that are followed.
 const REDIRECTS_MAX: usize = 3;
@@ -96,23 +96,6 @@ impl Https {
 }
 
 impl Downloads for Https {
-    fn open(&self, request: Request) -> BoxFuture<'_, Result<Download, ExchangeError>> {
-        Box::pin(async move {
-            let (server, bytes_max) = (request.destination.clone(), request.response_bytes_max);
-            let deadline = self.handles.clock.monotonic() + request.timeout;
-            let timeout = self.handles.clock.sleep(request.timeout);
-            let response = tokio::select! {
-                biased;
-                response = self.begin(request) => response?,
-                () = timeout => return Err(ExchangeError::TimedOut(server)),
-            };
-            let (head, body) = response.into_parts();
-            refuse_compressed(&server, &head.headers)?;
-            let body = self.pieces(&server, body, bytes_max, deadline)?;
-            Ok(Download { status: head.status.as_u16(), headers: head.headers, body })
-        })
-    }
-
     fn open_url<'a>(
         &'a self,
         server: &'a ServerName,

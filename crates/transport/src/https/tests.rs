@@ -484,7 +484,6 @@ async fn an_address_that_a_server_names_is_followed_only_where_requests_may_go()
 
 #[tokio::test]
 async fn a_download_that_does_not_end_is_ended() {
-    use crate::download::Downloads;
     let world = World::new().await;
     let endless = get(async || {
         let pieces = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from(vec![0; 10_000])));
