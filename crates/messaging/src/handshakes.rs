@@ -1,8 +1,8 @@
 //! What other servers ask of us about membership, handed down to the event graph.
 
 use events::{EventId, Object, RoomId, ServerName, UserId, Value};
-use transport::ApiError;
 use transport::questions::{Answer, Handshake, Members, MembershipQuestions};
+use transport::{ApiError, StreamedAnswer};
 
 use crate::Messaging;
 
@@ -26,7 +26,7 @@ impl MembershipQuestions for Messaging {
         event_id: &'a EventId,
         event: Object,
         members: Members,
-    ) -> Answer<'a> {
+    ) -> StreamedAnswer<'a> {
         Box::pin(self.graph().accept(origin, handshake, room_id, event_id, event, members))
     }
 

@@ -2,22 +2,24 @@
 //!
 //! S2S API, `PUT /send_join`, `/send_leave`, `/send_knock`.
 
+use std::collections::BTreeSet;
+
 use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
 use persistence::transactions::graph::{self as graph_rows, Outcome};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::{events as event_rows, members as member_rows, state as state_rows};
 use persistence::{EventNumber, ReadTx, RoomNumber, StoreError};
 use serde_json::json;
-use transport::ApiError;
 use transport::questions::{Handshake, Members};
+use transport::{ApiError, Streamed};
 
 use crate::commit::Entry;
+use crate::event_lists::{self, EventList};
 use crate::graph::Graph;
 use crate::handshake::{membership_of, stripped_state, unknown_room};
 use crate::intake::{References, is_placed};
 use crate::judge::{Candidate, Refusal, judge_entering};
 use crate::limits::HEROES_MAX;
-use crate::serve::into_values;
 
 impl Graph {
     /// `PUT /send_join`, `/send_leave`, `/send_knock`
@@ -29,7 +31,7 @@ impl Graph {
         event_id: &EventId,
         event: Object,
         members: Members,
-    ) -> Result<Value, ApiError> {
+    ) -> Result<Streamed, ApiError> {
         let id = room_id.clone();
         let row = self.database().read(move |tx| room_rows::by_id(tx, &id)).await?;
         let row = row.ok_or_else(|| unknown_room(room_id))?;
@@ -126,40 +128,62 @@ impl Graph {
         version: RoomVersion,
         pdu: &Pdu,
         members: Members,
-    ) -> Result<Value, ApiError> {
-        let event = pdu.clone();
-        let us = self.server_name().clone();
-        self.database()
-            .read(move |tx| match handshake {
-                Handshake::Join => join_answer(tx, room, version, &event, &us, members),
-                Handshake::Leave => Ok(json!({})),
-                Handshake::Knock => Ok(json!({ "knock_room_state": stripped_state(tx, room, version, None)? })),
+    ) -> Result<Streamed, ApiError> {
+        match handshake {
+            Handshake::Join => self.join_answer(room, version, pdu, members).await,
+            Handshake::Leave => Ok(json!({}).into()),
+            Handshake::Knock => {
+                let stripped = self.database().read(move |tx| stripped_state(tx, room, version, None)).await?;
+                Ok(json!({ "knock_room_state": stripped }).into())
+            }
+        }
+    }
+
+    async fn join_answer(
+        &self,
+        room: RoomNumber,
+        version: RoomVersion,
+        join: &Pdu,
+        members: Members,
+    ) -> Result<Streamed, ApiError> {
+        let event = join.clone();
+        let (state, auth_chain, servers) = self
+            .database()
+            .read(move |tx| {
+                let (state, auth_chain) = state_at_join(tx, room, &event, members)?;
+                Ok::<_, StoreError>((state, auth_chain, servers_before(tx, room, event.sender())?))
             })
-            .await
-            .map_err(|error: StoreError| error.into())
+            .await?;
+        let fields = Object::from_iter([
+            ("origin".to_owned(), json!(self.server_name())),
+            ("members_omitted".to_owned(), json!(members == Members::Omitted)),
+            ("event".to_owned(), Value::Object(join.object().clone())),
+            ("servers_in_room".to_owned(), json!(servers)),
+        ]);
+        let lists = vec![
+            EventList { key: "auth_chain", events: auth_chain.into_iter().collect() },
+            EventList { key: "state", events: state },
+        ];
+        Ok(event_lists::write(self.database().clone(), version, &fields, lists))
     }
 }
 
-fn join_answer(
+/// The state before a join, and what authorises it and the join.
+fn state_at_join(
     tx: &ReadTx<'_>,
     room: RoomNumber,
-    version: RoomVersion,
-    event: &Pdu,
-    us: &ServerName,
+    join: &Pdu,
     members: Members,
-) -> Result<Value, StoreError> {
-    let number = event_rows::number(tx, room, event.event_id())?;
-    let place = match number {
-        Some(number) => graph_rows::place(tx, number)?,
-        None => None,
-    };
+) -> Result<(Vec<EventNumber>, BTreeSet<EventNumber>), StoreError> {
+    let number = event_rows::number(tx, room, join.event_id())?;
+    let place = number.map(|number| graph_rows::place(tx, number)).transpose()?.flatten();
     let mut state = Vec::new();
     if let Some(snapshot) = place.and_then(|place| place.state_before) {
         let map = state_rows::load(tx, snapshot)?;
         state.extend(map.iter().map(|(_, event)| event));
     }
     if members == Members::Omitted {
-        state = without_members(tx, room, state, event.sender())?;
+        state = without_members(tx, room, state, join.sender())?;
     }
     let mut cited = state.clone();
     cited.extend(number);
@@ -167,14 +191,7 @@ fn join_answer(
     if members == Members::Omitted {
         state.iter().for_each(|event| _ = chain.remove(event));
     }
-    Ok(json!({
-        "origin": us,
-        "members_omitted": members == Members::Omitted,
-        "event": event.object(),
-        "state": into_values(crate::serve::load_all(tx, version, state)?),
-        "auth_chain": into_values(crate::serve::load_all(tx, version, chain)?),
-        "servers_in_room": servers_before(tx, room, event.sender())?,
-    }))
+    Ok((state, chain))
 }
 
 /// Of a state what is no membership, and the memberships of those after whom a room without a name is called. S2S API, `PUT

@@ -16,6 +16,7 @@ mod acl;
 mod backfill;
 mod commit;
 mod entering;
+mod event_lists;
 pub mod explain;
 mod extremities;
 mod fetch;

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeSet, BinaryHeap};
 
-use events::{EventId, Pdu, RoomId, RoomVersion, ServerName, Value};
+use events::{EventId, Object, Pdu, RoomId, RoomVersion, ServerName, Value};
 use persistence::transactions::graph::{self as graph_rows, Direction, Outcome};
 use persistence::transactions::history::{self as history_rows, TimePoint};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::{events as event_rows, partial as partial_rows, state as state_rows};
 use persistence::{EventNumber, ReadTx, RoomNumber, StoreError};
 use serde_json::json;
-use transport::ApiError;
 use transport::questions::{Answer, EventQuestions, MissingEvents};
+use transport::{ApiError, StreamedAnswer};
 
+use crate::event_lists::{self, EventList};
 use crate::extremities::DUMMY_EVENT_TYPE;
 use crate::gates::{Sight, may_read_room, may_see, show};
 use crate::graph::Graph;
@@ -19,8 +20,9 @@ use crate::limits::{BACKFILL_EVENTS_MAX, MISSING_EVENTS_MAX, WALKED_EVENTS_MAX};
 
 /// What a question about state gets: the state events and their auth chain.
 struct StateAnswer {
-    state: Vec<Pdu>,
-    auth_chain: Vec<Pdu>,
+    version: RoomVersion,
+    state: Vec<EventNumber>,
+    auth_chain: BTreeSet<EventNumber>,
 }
 
 impl Graph {
@@ -92,11 +94,16 @@ impl EventQuestions for Graph {
         })
     }
 
-    fn state<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> Answer<'a> {
+    fn state<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> StreamedAnswer<'a> {
         let event_id = event_id.clone();
         Box::pin(async move {
             let answer = self.ask(origin, room_id, move |tx, room, _| state_answer(tx, room, &event_id)).await?;
-            Ok(json!({ "pdus": into_values(answer.state), "auth_chain": into_values(answer.auth_chain) }))
+            let StateAnswer { version, state, auth_chain } = answer;
+            let lists = vec![
+                EventList { key: "auth_chain", events: auth_chain.into_iter().collect() },
+                EventList { key: "pdus", events: state },
+            ];
+            Ok(event_lists::write(self.database().clone(), version, &Object::new(), lists))
         })
     }
 
@@ -200,8 +207,8 @@ fn state_before(tx: &ReadTx<'_>, room: &RoomRow, event_id: &EventId) -> Result<V
 /// The state before an event, with the auth chain of all of it.
 fn state_answer(tx: &ReadTx<'_>, room: &RoomRow, event_id: &EventId) -> Result<StateAnswer, ApiError> {
     let state = state_before(tx, room, event_id)?;
-    let auth_chain = load_all(tx, room.version, auth_chain(tx, &state)?)?;
-    Ok(StateAnswer { state: load_all(tx, room.version, state)?, auth_chain })
+    let auth_chain = auth_chain(tx, &state)?;
+    Ok(StateAnswer { version: room.version, state, auth_chain })
 }
 
 /// Events as they go over the wire.

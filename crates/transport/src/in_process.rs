@@ -19,6 +19,7 @@ use crate::health::Health;
 use crate::key_ring::{KeyRing, OldKey};
 use crate::questions::*;
 use crate::server::{ServerContext, router};
+use crate::streamed::StreamedAnswer;
 use persistence::transactions::graph::Direction;
 
 /// How long an answer takes.
@@ -191,8 +192,8 @@ impl EventQuestions for Calls {
     fn event<'a>(&'a self, origin: &'a ServerName, event_id: &'a EventId) -> Answer<'a> {
         self.note(format!("{origin} event {event_id}"))
     }
-    fn state<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> Answer<'a> {
-        self.note(format!("{origin} state {room_id} {event_id}"))
+    fn state<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> StreamedAnswer<'a> {
+        streamed(self.note(format!("{origin} state {room_id} {event_id}")))
     }
     fn state_ids<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> Answer<'a> {
         self.note(format!("{origin} state_ids {room_id} {event_id}"))
@@ -229,6 +230,10 @@ impl EventQuestions for Calls {
     }
 }
 
+fn streamed(answer: Answer<'_>) -> StreamedAnswer<'_> {
+    Box::pin(async move { answer.await.map(Into::into) })
+}
+
 impl MembershipQuestions for Calls {
     fn make<'a>(
         &'a self,
@@ -248,9 +253,11 @@ impl MembershipQuestions for Calls {
         event_id: &'a EventId,
         event: Object,
         members: Members,
-    ) -> Answer<'a> {
+    ) -> StreamedAnswer<'a> {
         let omitted = if members == Members::Omitted { " without members" } else { "" };
-        self.note(format!("{origin} send {handshake:?} {room_id} {event_id} {}{omitted}", Value::Object(event)))
+        streamed(
+            self.note(format!("{origin} send {handshake:?} {room_id} {event_id} {}{omitted}", Value::Object(event))),
+        )
     }
     fn invite<'a>(
         &'a self,

@@ -31,6 +31,7 @@ pub mod multipart;
 pub mod path;
 pub mod questions;
 pub mod server;
+mod streamed;
 pub mod x_matrix;
 
 pub use client::{CallError, CallLimits, Client, Rest};
@@ -42,3 +43,4 @@ pub use key_ring::{KeyError, KeyRing, Keys, OldKey};
 pub use media::{MediaClient, RemoteFile};
 pub use path::PathBuilder;
 pub use server::{HeardFrom, ServerContext, router, routes, well_known_server};
+pub use streamed::{Streamed, StreamedAnswer};

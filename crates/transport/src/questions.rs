@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::error::ApiError;
 use crate::exchange::BoxFuture;
+use crate::streamed::StreamedAnswer;
 
 /// The answer to a question.
 pub type Answer<'a> = BoxFuture<'a, Result<Value, ApiError>>;
@@ -96,7 +97,7 @@ pub trait EventQuestions: Send + Sync {
     /// `GET /event/{eventId}`
     fn event<'a>(&'a self, origin: &'a ServerName, event_id: &'a EventId) -> Answer<'a>;
     /// `GET /state/{roomId}`
-    fn state<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> Answer<'a>;
+    fn state<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> StreamedAnswer<'a>;
     /// `GET /state_ids/{roomId}`
     fn state_ids<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> Answer<'a>;
     /// `GET /event_auth/{roomId}/{eventId}`
@@ -143,7 +144,7 @@ pub trait MembershipQuestions: Send + Sync {
         event_id: &'a EventId,
         event: Object,
         members: Members,
-    ) -> Answer<'a>;
+    ) -> StreamedAnswer<'a>;
     /// `PUT /v2/invite/{roomId}/{eventId}`; the whole body as it came.
     fn invite<'a>(
         &'a self,

@@ -24,6 +24,7 @@ use transport::questions::{
 };
 use transport::{
     ApiError, Client, Exchange, ExchangeError, Health, HeardFrom, KeyRing, Request, Response, ServerContext,
+    StreamedAnswer,
 };
 
 use crate::peer::Peer;
@@ -326,7 +327,7 @@ impl MembershipQuestions for Below {
         event_id: &'a EventId,
         event: Object,
         members: Members,
-    ) -> Answer<'a> {
+    ) -> StreamedAnswer<'a> {
         Box::pin(self.0.accept(origin, handshake, room_id, event_id, event, members))
     }
 

@@ -10,6 +10,7 @@ use super::parameters::missing;
 use super::signed::Signed;
 use super::{Answered, ServerContext};
 use crate::error::ApiError;
+use crate::streamed::Streamed;
 
 /// `GET /_matrix/federation/v1/event/{eventId}`
 pub(super) async fn event(State(context): State<ServerContext>, signed: Signed<NoBody>) -> Answered {
@@ -18,10 +19,10 @@ pub(super) async fn event(State(context): State<ServerContext>, signed: Signed<N
 }
 
 /// `GET /_matrix/federation/v1/state/{roomId}`
-pub(super) async fn state(State(context): State<ServerContext>, signed: Signed<NoBody>) -> Answered {
+pub(super) async fn state(State(context): State<ServerContext>, signed: Signed<NoBody>) -> Result<Streamed, ApiError> {
     let room_id = signed.parameters.path_id("roomId")?;
     let event_id = signed.parameters.query_id("event_id")?;
-    context.events.state(&signed.origin, &room_id, &event_id).await.map(Json)
+    context.events.state(&signed.origin, &room_id, &event_id).await
 }
 
 /// `GET /_matrix/federation/v1/state_ids/{roomId}`

@@ -10,6 +10,10 @@ use super::signed::Signed;
 use super::{Answered, ServerContext};
 use crate::error::ApiError;
 use crate::questions::{Handshake, Members};
+use crate::streamed::Streamed;
+
+/// What a handshake ends with: after a join the state of the room.
+type Sent = Result<Streamed, ApiError>;
 
 /// Room versions that a server may list. There are 12.
 const VERSIONS_MAX: usize = 100;
@@ -30,28 +34,28 @@ pub(super) async fn make_knock(State(context): State<ServerContext>, signed: Sig
 }
 
 /// `PUT /_matrix/federation/v2/send_join/{roomId}/{eventId}`
-pub(super) async fn send_join(State(context): State<ServerContext>, signed: Signed<Object>) -> Answered {
-    send(context, signed, Handshake::Join).await.map(Json)
+pub(super) async fn send_join(State(context): State<ServerContext>, signed: Signed<Object>) -> Sent {
+    send(context, signed, Handshake::Join).await
 }
 
 /// `PUT /_matrix/federation/v2/send_leave/{roomId}/{eventId}`
-pub(super) async fn send_leave(State(context): State<ServerContext>, signed: Signed<Object>) -> Answered {
-    send(context, signed, Handshake::Leave).await.map(Json)
+pub(super) async fn send_leave(State(context): State<ServerContext>, signed: Signed<Object>) -> Sent {
+    send(context, signed, Handshake::Leave).await
 }
 
 /// `PUT /_matrix/federation/v1/send_knock/{roomId}/{eventId}`
-pub(super) async fn send_knock(State(context): State<ServerContext>, signed: Signed<Object>) -> Answered {
-    send(context, signed, Handshake::Knock).await.map(Json)
+pub(super) async fn send_knock(State(context): State<ServerContext>, signed: Signed<Object>) -> Sent {
+    send(context, signed, Handshake::Knock).await
 }
 
 /// `PUT /_matrix/federation/v1/send_join/{roomId}/{eventId}`, whose answer is a pair. Old servers call it.
-pub(super) async fn send_join_v1(State(context): State<ServerContext>, signed: Signed<Object>) -> Answered {
-    send(context, signed, Handshake::Join).await.map(pair)
+pub(super) async fn send_join_v1(State(context): State<ServerContext>, signed: Signed<Object>) -> Sent {
+    send(context, signed, Handshake::Join).await.map(Streamed::in_pair)
 }
 
 /// `PUT /_matrix/federation/v1/send_leave/{roomId}/{eventId}`, whose answer is a pair. Old servers call it.
-pub(super) async fn send_leave_v1(State(context): State<ServerContext>, signed: Signed<Object>) -> Answered {
-    send(context, signed, Handshake::Leave).await.map(pair)
+pub(super) async fn send_leave_v1(State(context): State<ServerContext>, signed: Signed<Object>) -> Sent {
+    send(context, signed, Handshake::Leave).await.map(Streamed::in_pair)
 }
 
 /// The first version of some endpoints repeats the status in the body.
@@ -74,7 +78,7 @@ async fn make(context: ServerContext, signed: Signed<NoBody>, handshake: Handsha
     context.membership.make(&signed.origin, handshake, &room_id, &user_id, versions).await.map(Json)
 }
 
-async fn send(context: ServerContext, signed: Signed<Object>, handshake: Handshake) -> Result<Value, ApiError> {
+async fn send(context: ServerContext, signed: Signed<Object>, handshake: Handshake) -> Sent {
     let room_id = signed.parameters.path_id("roomId")?;
     let event_id = signed.parameters.path_id("eventId")?;
     let members = match signed.parameters.query_text("omit_members") {
