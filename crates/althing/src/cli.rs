@@ -75,7 +75,7 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Purge rooms
+    /// Purge rooms, and see how far joins have come
     ///
     /// On the machine of the server, whether it runs or not.
     Room {
@@ -95,6 +95,14 @@ enum RoomCommand {
         /// Have the users of this server leave it first; without this a room that somebody is in is not touched
         #[arg(long)]
         leave: bool,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Tell of the rooms that were joined and whose members are still being fetched
+    Joins {
+        /// Print JSON, one object a line
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         config: ConfigFile,
     },
@@ -212,6 +220,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Room { command: RoomCommand::Purge { room, leave, config } } => {
             let file = config.path()?;
             runtime(Threads::One)?.block_on(room::run(&file, room::Order::Purge { room, leave }))?;
+        }
+        Command::Room { command: RoomCommand::Joins { json, config } } => {
+            let file = config.path()?;
+            runtime(Threads::One)?.block_on(room::run(&file, room::Order::Joins { json }))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -6,6 +6,7 @@ mod check;
 mod cli;
 mod config;
 mod data_dir;
+mod dates;
 mod demo;
 mod explain;
 mod logging;

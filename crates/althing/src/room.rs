@@ -7,10 +7,11 @@ use events::RoomId;
 use handles::Handles;
 use messaging::membership::Occupants;
 use messaging::{Messaging, MessagingError};
-use pdu::PurgeError;
-use persistence::Database;
+use pdu::{JoinProgress, PurgeError};
+use persistence::{Database, StoreError};
 use serde::{Deserialize, Serialize};
 
+use crate::dates::time;
 use crate::running::{self, AccessError, Request};
 
 /// How long a running server is given to delete all rows of a room. After that it goes on by itself.
@@ -26,6 +27,11 @@ pub(crate) enum Order {
         /// Whether our users leave it first.
         leave: bool,
     },
+    /// Tells of the joins whose members are being fetched.
+    Joins {
+        /// As JSON, one object a line.
+        json: bool,
+    },
 }
 
 /// It was not done.
@@ -33,6 +39,8 @@ pub(crate) enum Order {
 pub(crate) enum RoomError {
     #[error(transparent)]
     Access(#[from] AccessError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("{0}; with --leave they do, while the server runs")]
     InUse(PurgeError),
     #[error(transparent)]
@@ -51,7 +59,10 @@ pub(crate) async fn run(file: &Path, order: Order) -> Result<(), RoomError> {
 
 /// Does `order` while no server runs.
 async fn alone(database: &Database, order: Order) -> Result<Vec<String>, RoomError> {
-    let Order::Purge { room, leave } = order;
+    let (room, leave) = match order {
+        Order::Purge { room, leave } => (room, leave),
+        Order::Joins { json } => return Ok(told(&pdu::joins_under_way(database).await?, json)),
+    };
     if leave {
         return Err(RoomError::NobodyToTell);
     }
@@ -65,7 +76,10 @@ async fn alone(database: &Database, order: Order) -> Result<Vec<String>, RoomErr
 impl Order {
     /// Does it in the server that runs, and returns the lines to print.
     pub(crate) async fn perform(self, messaging: &Messaging) -> Result<Vec<String>, MessagingError> {
-        let Self::Purge { room, leave } = self;
+        let (room, leave) = match self {
+            Self::Purge { room, leave } => (room, leave),
+            Self::Joins { json } => return Ok(told(&messaging.joins_under_way().await?, json)),
+        };
         messaging.purge(&room, if leave { Occupants::Leave } else { Occupants::Stay }).await?;
         let line = if messaging.until_purged(PURGE_WAIT).await? {
             format!("{room} is purged")
@@ -76,4 +90,29 @@ impl Order {
         };
         Ok(vec![line])
     }
+}
+
+/// The joins under way, a line each.
+fn told(joins: &[JoinProgress], json: bool) -> Vec<String> {
+    if json {
+        return joins.iter().map(|join| serde_json::to_string(join).expect("progress is plain data")).collect();
+    }
+    if joins.is_empty() {
+        return vec!["the members of all rooms are here".to_owned()];
+    }
+    joins.iter().map(line).collect()
+}
+
+fn line(join: &JoinProgress) -> String {
+    let JoinProgress { room_id, given_by, since, wanted, lacking, attempts, retry_at, problem } = join;
+    let far = match (wanted, lacking) {
+        (Some(wanted), Some(lacking)) => format!("{} of {wanted} events are here", wanted - lacking),
+        (None, _) | (_, None) => "nobody has named its members yet".to_owned(),
+    };
+    let mut line = format!("{room_id}, joined through {given_by} at {}: {far}", time(*since));
+    if let Some(problem) = problem {
+        let next = retry_at.map_or("given up until the next start".to_owned(), |at| format!("again at {}", time(at)));
+        line += &format!("; {attempts} attempts failed, {next}: {problem}");
+    }
+    line
 }

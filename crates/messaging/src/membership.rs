@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::rooms::draft;
 use crate::{Messaging, MessagingError};
-use pdu::PurgeError;
+use pdu::{JoinProgress, PurgeError};
 
 /// A room, as a person names it.
 #[derive(Debug, Clone)]
@@ -279,6 +279,11 @@ impl Messaging {
             }
         }
         Ok(self.graph().purge(room_id).await?)
+    }
+
+    /// Tells of all joins whose members are being fetched.
+    pub async fn joins_under_way(&self) -> Result<Vec<JoinProgress>, MessagingError> {
+        Ok(self.graph().joins_under_way().await?)
     }
 
     /// Waits until no room is being purged, but not for longer than `limit`. Returns whether it is so.

@@ -57,7 +57,7 @@ pub use intake::StoredBodies;
 pub use invite::InviteError;
 pub use join::{JoinError, Joined, refused};
 pub use leave::LeaveError;
-pub use partial::{JoinProgress, StillPartial};
+pub use partial::{JoinProgress, StillPartial, joins_under_way};
 pub use purge::{PurgeError, purge_alone};
 pub use send::{Beside, BesideRoom, Draft, NewRoom, SendError, Sent};
 pub use verdict::{Step, Verdict};

@@ -1,7 +1,5 @@
 //! An explanation in words.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use events::EventId;
 use events::state_resolution::{Candidate, Decision, Outcome};
 use pdu::Step;
@@ -9,6 +7,8 @@ use pdu::explain::{
     Check, Condition, ContentHash, Described, Entry, Explanation, Forks, Ground, Named, Sent, Signature,
     SignatureResult, StateBefore, StoredVerdict, Waiting,
 };
+
+use crate::dates::time;
 
 /// Characters of a content that are shown.
 const CONTENT_CHARS_MAX: usize = 400;
@@ -271,18 +271,6 @@ fn shortened(text: &str) -> String {
     let shown: String = text.chars().take(CONTENT_CHARS_MAX).collect();
     if shown.len() < text.len() { shown + " …" } else { shown }
 }
-
-/// A time as people write it; what no clock shows, as a number.
-fn time(milliseconds: i64) -> String {
-    let since = u64::try_from(milliseconds).map(Duration::from_millis);
-    match since.ok().and_then(|since| UNIX_EPOCH.checked_add(since)) {
-        Some(time) if milliseconds < YEAR_9999 => httpdate::fmt_http_date(time),
-        Some(_) | None => format!("{milliseconds} ms"),
-    }
-}
-
-/// The last time that has a year of four digits, in milliseconds since 1970.
-const YEAR_9999: i64 = 253_402_300_799_000;
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,8 @@ use events::{EventId, RoomId, ServerName};
 use persistence::transactions::partial::{self as rows, PartialRoom};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::{events as event_rows, graph as graph_rows};
-use persistence::{EventNumber, ReadTx, RoomNumber, StoreError};
+use persistence::{Database, EventNumber, ReadTx, RoomNumber, StoreError};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use transaction::RequestError;
 use transaction::requests::RoomStateIds;
@@ -26,7 +27,7 @@ use crate::room::Room;
 pub(super) const NEVER: i64 = i64::MAX;
 
 /// How far a join has come whose members are being fetched.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct JoinProgress {
     /// The room.
     pub room_id: RoomId,
@@ -34,8 +35,10 @@ pub struct JoinProgress {
     pub given_by: ServerName,
     /// When we joined, in milliseconds since 1970.
     pub since: i64,
-    /// How many events are wanted and how many of them are not here; `None` until a server has named them.
-    pub events: Option<(i64, i64)>,
+    /// How many events of its state, and of what that cites, are wanted; `None` until a server has named them.
+    pub wanted: Option<i64>,
+    /// How many of these are not here.
+    pub lacking: Option<i64>,
     /// How many attempts have failed.
     pub attempts: i64,
     /// When it is tried again, in milliseconds since 1970; `None` if it was given up.
@@ -60,14 +63,19 @@ struct Wanted {
     join: EventId,
 }
 
-/// Tells of all joins whose members are being fetched.
-pub(crate) fn progress(tx: &ReadTx<'_>) -> Result<Vec<JoinProgress>, StoreError> {
+/// Tells of all joins whose members are being fetched, whether a server runs or not.
+pub async fn joins_under_way(database: &Database) -> Result<Vec<JoinProgress>, StoreError> {
+    database.read(progress).await
+}
+
+fn progress(tx: &ReadTx<'_>) -> Result<Vec<JoinProgress>, StoreError> {
     let describe = |partial: PartialRoom| {
         Ok(JoinProgress {
             room_id: room_rows::by_number(tx, partial.room)?.room_id,
             given_by: partial.given_by,
             since: partial.since,
-            events: partial.wanted.zip(partial.lacking),
+            wanted: partial.wanted,
+            lacking: partial.lacking,
             attempts: partial.attempts,
             retry_at: Some(partial.retry_at).filter(|at| *at != NEVER),
             problem: partial.problem,
@@ -79,7 +87,7 @@ pub(crate) fn progress(tx: &ReadTx<'_>) -> Result<Vec<JoinProgress>, StoreError>
 impl Graph {
     /// Tells of all joins whose members are being fetched.
     pub async fn joins_under_way(&self) -> Result<Vec<JoinProgress>, StoreError> {
-        self.database().read(progress).await
+        joins_under_way(self.database()).await
     }
 
     /// There is a new partial room.
