@@ -1,6 +1,6 @@
 //! A room that the scripted peer has made: real events with real signatures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use events::{EventId, NewEvent, Object, Pdu, Reference, RoomId, RoomVersion, ServerName, SigningKey, UserId, Value};
 use handles::Handles;
@@ -90,9 +90,37 @@ impl MadeRoom {
 
     /// `/send_join`: the state before the join and what authorises it.
     pub(crate) fn join_answer(&self) -> String {
-        let list = |events: &[Pdu]| events.iter().map(Pdu::to_json).collect::<Vec<_>>().join(",");
-        let (state, chain) = (list(&self.state), list(&self.state[..self.state.len().min(4)]));
+        let (state, chain) = (list(&self.state), list(self.chain()));
         format!(r#"{{"origin":"{}","members_omitted":false,"state":[{state}],"auth_chain":[{chain}]}}"#, self.resident)
+    }
+
+    /// `/send_join` with `omit_members`.
+    pub(crate) fn join_answer_without_members(&self) -> String {
+        let state = self.state.iter().filter(|pdu| pdu.membership().is_none()).map(Pdu::to_json).collect::<Vec<_>>();
+        let servers: BTreeSet<String> = self.state.iter().map(|pdu| pdu.sender().server().to_string()).collect();
+        format!(
+            r#"{{"origin":"{}","members_omitted":true,"servers_in_room":{},"state":[{}],"auth_chain":[{}]}}"#,
+            self.resident,
+            json!(servers),
+            state.join(","),
+            list(self.chain())
+        )
+    }
+
+    /// `/state` before a join.
+    pub(crate) fn state_answer(&self) -> String {
+        format!(r#"{{"auth_chain":[{}],"pdus":[{}]}}"#, list(self.chain()), list(&self.state))
+    }
+
+    /// `/state_ids` before a join.
+    pub(crate) fn state_ids_answer(&self) -> String {
+        let ids = |events: &[Pdu]| events.iter().map(|pdu| json!(pdu.event_id())).collect::<Value>();
+        json!({ "pdu_ids": ids(&self.state), "auth_chain_ids": ids(self.chain()) }).to_string()
+    }
+
+    /// What all of the state cites.
+    fn chain(&self) -> &[Pdu] {
+        &self.state[..self.state.len().min(4)]
     }
 
     /// So many messages of the creator, each building on the one before, the first on `after`.
@@ -157,3 +185,7 @@ impl MadeRoom {
 
 /// Rooms by their ids.
 pub(crate) type Rooms = BTreeMap<String, MadeRoom>;
+
+fn list(events: &[Pdu]) -> String {
+    events.iter().map(Pdu::to_json).collect::<Vec<_>>().join(",")
+}

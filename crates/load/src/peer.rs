@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ struct Shared {
     arrived: mpsc::UnboundedSender<Arrival>,
     /// The ids of the joins that were sent to us.
     joined: mpsc::UnboundedSender<EventId>,
+    /// Whether who joins is told without the members, if they can do without.
+    omits_members: AtomicBool,
     handles: Handles,
 }
 
@@ -87,6 +90,7 @@ impl Peer {
             rooms: Mutex::default(),
             arrived,
             joined,
+            omits_members: AtomicBool::new(false),
             handles: handles.clone(),
         });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
@@ -125,6 +129,11 @@ impl Peer {
         let seen = look(&room);
         self.shared.lock().insert(room.id.to_string(), room);
         Ok(seen)
+    }
+
+    /// From now on leaves members out for those who can do without them.
+    pub(crate) fn omit_members(&self) {
+        self.shared.omits_members.store(true, Ordering::Relaxed);
     }
 
     /// Looks at a room that was made.
@@ -193,6 +202,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
     let server = parts.uri.authority().map(|authority| authority.as_str()).or(host).unwrap_or_default().to_owned();
     let path = parts.uri.path().to_owned();
+    let query = parts.uri.query().unwrap_or_default();
     let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else { return respond(StatusCode::BAD_REQUEST, "{}") };
     let segments: Vec<&str> = path.trim_start_matches("/_matrix/").split('/').collect();
     let found = match segments.as_slice() {
@@ -210,8 +220,12 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
             if let Ok(id) = EventId::parse(decoded(event)) {
                 let _: Result<_, _> = shared.joined.send(id);
             }
-            shared.lock().get(&decoded(room)).map(MadeRoom::join_answer)
+            let omits = shared.omits_members.load(Ordering::Relaxed) && query.contains("omit_members=true");
+            let answer = if omits { MadeRoom::join_answer_without_members } else { MadeRoom::join_answer };
+            shared.lock().get(&decoded(room)).map(answer)
         }
+        ["federation", "v1", "state", room] => shared.lock().get(&decoded(room)).map(MadeRoom::state_answer),
+        ["federation", "v1", "state_ids", room] => shared.lock().get(&decoded(room)).map(MadeRoom::state_ids_answer),
         _ => None,
     };
     match found {

@@ -1,0 +1,184 @@
+"""Rooms are joined without their members, who come in the background. S2S API, send_join, omit_members."""
+
+import asyncio
+import json
+
+import pytest
+from aiohttp import web
+
+from harness.althing import binary, database
+from harness.rooms import both_see, same_state, settled_join
+from harness.waiting import eventually
+
+MEMBERS = 1_500
+
+
+def membership(state: str = "join") -> dict:
+    return {"membership": state}
+
+
+def made_room(peer):
+    """A public room of the peer, with many members and one who is banned."""
+    from peer_room import PeerRoom
+
+    maker = peer.user("maker")
+    room = PeerRoom(peer, f"!faster:{peer.name}", "11", maker)
+    room.extend("m.room.create", {"room_version": "11"}, "", prev_events=[], auth_events=[])
+    room.extend("m.room.member", membership(), maker)
+    room.extend("m.room.power_levels", {"users": {maker: 100}}, "")
+    room.extend("m.room.join_rules", {"join_rule": "public"}, "")
+    for number in range(MEMBERS):
+        room.user = peer.user(f"member{number}")
+        room.extend("m.room.member", membership(), room.user)
+    room.user = peer.user("mallory")
+    joined, _ = room.extend("m.room.member", membership(), room.user)
+    room.user = maker
+    # A ban cites no join rules.
+    cited = [*room.auth_events("m.room.topic", "", {}), joined]
+    room.extend("m.room.member", membership("ban"), peer.user("mallory"), auth_events=cited)
+    peer.rooms[room.id] = room
+    return room, joined
+
+
+class Resident:
+    """Lets others into a room of the peer. What it tells of the members is for the test to say."""
+
+    def __init__(self, peer, room):
+        self.peer, self.room, self.join = peer, room, None
+        self.telling = "nothing"
+        self.released = asyncio.Event()
+        peer.override("/make_join/", self.make_join)
+        peer.override("/send_join/", self.send_join)
+        peer.override("/v1/state/", self.state)
+        peer.override("/v1/state_ids/", self.state_ids)
+
+    async def make_join(self, request):
+        user = request.path.split("/")[-1]
+        room, maker = self.room, self.room.user
+        room.user = user
+        _, event = room.build("m.room.member", membership(), user)
+        room.user = maker
+        template = {key: value for key, value in event.items() if key not in ("hashes", "signatures")}
+        return web.json_response({"room_version": room.version, "event": template})
+
+    async def send_join(self, request):
+        assert request.query.get("omit_members") == "true"
+        event, room = await request.json(), self.room
+        state = [i for (kind, _), i in room.state.items() if kind != "m.room.member"]
+        room.take(event)
+        self.join = room.extremities[0]
+        chain = [i for i in room.auth_chain([*state, self.join]) if i not in state]
+        answer = {
+            "event": event,
+            "state": [room.events[i] for i in state],
+            "auth_chain": [room.events[i] for i in chain],
+            "members_omitted": True,
+            "servers_in_room": [self.peer.name],
+        }
+        return web.json_response(answer)
+
+    async def state_ids(self, request):
+        if self.telling == "nothing":
+            return web.json_response({"errcode": "M_UNKNOWN", "error": "not now"}, status=503)
+        return await self.peer.answer_state_ids(request, self.room.id)
+
+    async def state(self, request):
+        whole = (await self.peer.answer_state(request, self.room.id)).body
+        response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(whole))})
+        await response.prepare(request)
+        await response.write(whole[: len(whole) // 2])
+        if self.telling == "half":
+            # The second half never comes.
+            await self.released.wait()
+            if request.transport is not None:
+                request.transport.abort()
+            return response
+        await response.write(whole[len(whole) // 2 :])
+        return response
+
+
+async def progress(server) -> list[dict]:
+    """What the command line says of joins under way."""
+    command = [str(binary()), "room", "joins", "--json", "--config", str(server.folder / "althing.toml")]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said
+    return [json.loads(line) for line in said.splitlines()]
+
+
+async def test_a_room_is_used_before_its_members_are_here(pair, peer):
+    """Read and written at once; survives SIGKILL half-way; what a banned user says meanwhile is found out."""
+    server = next((server for server in (pair.left, pair.right) if server.kind == "althing"), None)
+    if server is None:
+        pytest.skip("it looks into the database and asks the command line")
+    room, old_join = made_room(peer)
+    resident = Resident(peer, room)
+    alice = await server.user("alice")
+    await alice.join(room.id, via=peer.name)
+
+    sent = await alice.send(room.id, "hello from a newcomer")
+    await eventually(lambda: sent in room.events, "the message arrives")
+    maker, room.user = room.user, peer.user("member7")
+    event_id, event = room.extend("m.room.message", {"msgtype": "m.text", "body": "welcome"})
+    # Who was banned before cites the join from before that.
+    room.user = peer.user("mallory")
+    auth = [i for i in room.auth_events("m.room.message", None, {}) if room.events[i]["type"] != "m.room.member"]
+    evil_id, evil = room.message("still here", auth_events=[*auth, old_join])
+    room.user = maker
+    answer = await peer.send(server, [event, evil])
+    assert answer.status == 200, answer.text
+    assert (await alice.see_event(room.id, event_id))["sender"] == peer.user("member7")
+    assert len([sender for sender in await members_told(alice, room.id)]) < 10, "nobody has told the members"
+
+    resident.telling = "half"
+    told = await eventually(lambda: partly_here(server), "half of the members are here", 60)
+    assert told["room_id"] == room.id and told["given_by"] == peer.name
+    await server.kill()
+    await server.start()
+    assert (await progress(server))[0]["lacking"] <= told["lacking"]
+    again = await alice.send(room.id, "after the kill")
+    await eventually(lambda: again in room.events, "the message arrives")
+
+    resident.telling = "all"
+    resident.released.set()
+    await eventually(lambda: nothing_under_way(server), "all members are here", 60)
+    joined = (await alice.request("GET", f"/client/v3/rooms/{room.id}/joined_members"))["joined"]
+    assert len(joined) == MEMBERS + 2 and alice.id in joined and peer.user("mallory") not in joined
+    state = {key: event["event_id"] for key, event in (await alice.state(room.id)).items()}
+    assert state == room.state
+    outcome = "SELECT outcome FROM graph JOIN events ON number = event WHERE event_id = ?"
+    assert database(server).execute(outcome, [evil_id]).fetchall() == [(2,)], "rejected, now that the ban is known"
+    assert evil_id not in [event["event_id"] for event in await alice.history(room.id)]
+
+
+async def members_told(user, room_id) -> list[str]:
+    """The members that a client is told which does without what it need not show."""
+    lazy = json.dumps({"room": {"state": {"lazy_load_members": True}}})
+    room = (await user.request("GET", "/client/v3/sync", filter=lazy))["rooms"]["join"][room_id]
+    return [event["state_key"] for event in room["state"]["events"] if event["type"] == "m.room.member"]
+
+
+async def partly_here(server):
+    told = await progress(server)
+    half_way = told and told[0]["wanted"] and 0 < told[0]["lacking"] < 0.8 * told[0]["wanted"]
+    return told[0] if half_way else None
+
+
+async def nothing_under_way(server) -> bool:
+    return await progress(server) == []
+
+
+@pytest.mark.versions("6", "10", "12")
+async def test_all_members_of_a_real_room_are_known_in_the_end(pair, here, there, version):
+    """A room of many users of one server, joined by the other: both come to know the same members."""
+    users = [await here.user(f"user{number}") for number in range(12)]
+    room = await users[0].create_room(version)
+    for user in users[1:]:
+        await user.join(room)
+    await users[0].ban(room, users[-1])
+    newcomer = await there.user("newcomer")
+    await newcomer.join(room, via=here.name)
+    await both_see(room, await newcomer.send(room, "at once"), users[0], newcomer)
+    await settled_join(room, newcomer, users[0])
+    state = await same_state(room, users[0], newcomer)
+    assert len([key for key in state if key[0] == "m.room.member"]) == 13
