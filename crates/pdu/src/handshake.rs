@@ -209,8 +209,11 @@ fn is_in_one_of(tx: &ReadTx<'_>, rooms: &[RoomId], us: &ServerName, user: &UserI
     for room_id in rooms {
         match room_rows::by_id(tx, room_id)? {
             Some(room) if room_rows::is_server_joined(tx, room.number, us)? => {
-                if room_rows::membership(tx, room.number, user)?.as_deref() == Some("join") {
-                    return Ok((true, false));
+                match room_rows::membership(tx, room.number, user)?.as_deref() {
+                    Some("join") => return Ok((true, false)),
+                    Some(_) => {}
+                    // Of a room whose members are still being fetched we cannot tell.
+                    None => unknown |= partial_rows::find(tx, room.number)?.is_some(),
                 }
             }
             Some(_) | None => unknown = true,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use handles::Handles;
 use http::Method;
+use serde_json::Value;
 
 use crate::althing::Althing;
 use crate::client::Client;
@@ -14,6 +15,10 @@ use crate::report::{Failure, Table, mib, ms, times_floor};
 
 /// Members of the rooms.
 const MEMBERS: [usize; 3] = [1_000, 5_000, 20_000];
+/// Members of a room that no old server would tell of in one answer.
+const MANY_MEMBERS: usize = 100_000;
+/// How often somebody asks for the members who are told to try again later.
+const ATTEMPTS_MAX: usize = 20;
 /// Servers that they are on.
 const SERVERS: usize = 200;
 
@@ -29,6 +34,7 @@ pub(super) async fn run(title: &'static str, binary: &Path, handles: &Handles) -
         omitted(&mut table, members, binary, handles).await?;
         told(&mut table, members, binary, handles).await?;
     }
+    omitted(&mut table, MANY_MEMBERS, binary, handles).await?;
     Ok(table)
 }
 
@@ -74,9 +80,29 @@ async fn omitted(table: &mut Table, members: usize, binary: &Path, handles: &Han
             break;
         }
     }
-    // Answered when all members are here.
-    let path = format!("/_matrix/client/v3/rooms/{room}/joined_members");
-    let known = alice.call(Method::GET, &path, None).await?;
+    // Answered when all members are here. Meanwhile she goes on.
+    let known = all_members(&alice, &room);
+    tokio::pin!(known);
+    let (mut meanwhile, mut slowest) = (0, Duration::ZERO);
+    let known = loop {
+        let began = handles.clock.monotonic();
+        let transaction = format!("meanwhile-{meanwhile}");
+        let said = alice.send(&room, &transaction, "meanwhile");
+        tokio::pin!(said);
+        tokio::select! {
+            biased;
+            sent = &mut said => {
+                sent?;
+                meanwhile += 1;
+                slowest = slowest.max(handles.clock.monotonic() - began);
+            }
+            known = &mut known => {
+                said.await?;
+                slowest = slowest.max(handles.clock.monotonic() - began);
+                break known?;
+            }
+        }
+    };
     if known["joined"].as_object().map(serde_json::Map::len) != Some(members + 1) {
         return Err(Failure(format!("of {members} members not all have come")));
     }
@@ -85,7 +111,22 @@ async fn omitted(table: &mut Table, members: usize, binary: &Path, handles: &Han
     let cpu = usage.cpu - before.cpu;
     table.row(format!("{members}, omitted: processor time until then"), ms(cpu), "", ms(processor_floor));
     table.row(format!("{members}, omitted: most resident"), mib(usage.peak), "300 MiB", "");
+    table.note(format!("{members}, omitted: messages sent meanwhile"), meanwhile.to_string());
+    table.note(format!("{members}, omitted: the slowest of them"), ms(slowest));
     Ok(())
+}
+
+/// The members of a room, as soon as all are here.
+async fn all_members(alice: &Client, room: &str) -> Result<Value, Failure> {
+    let path = format!("/_matrix/client/v3/rooms/{room}/joined_members");
+    let mut attempts = 0;
+    loop {
+        match alice.call(Method::GET, &path, None).await {
+            // It waits for a while, and no longer.
+            Err(Failure(reason)) if reason.contains("still being fetched") && attempts < ATTEMPTS_MAX => attempts += 1,
+            answered => return answered,
+        }
+    }
 }
 
 /// All members are told at once.

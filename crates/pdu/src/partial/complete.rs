@@ -215,6 +215,11 @@ impl Graph {
             return Err(Incomplete::Failed("the state that it says was before our join has our join in it".to_owned()));
         }
         let refused = self.fetch_named(wanted, server, &named).await?;
+        let (number, join) = (row.number, wanted.partial.event);
+        let current = self.database().read(move |tx| rows::find(tx, number)).await?;
+        if current.is_none_or(|partial| partial.event != join) {
+            return Ok(());
+        }
         self.judge_named(row, &named).await?;
         self.make_whole(wanted, server, named, &refused).await
     }
@@ -268,8 +273,15 @@ impl Graph {
         let given: Vec<EventId> = parsed.iter().map(|event| event.event_id().clone()).collect();
         let checked = self.verified(server, &wanted.row.room_id, version, parsed).await;
         let good: BTreeSet<EventId> = checked.iter().map(|pdu| pdu.event_id().clone()).collect();
+        let join = wanted.partial.event;
         self.database()
-            .write(move |tx| checked.iter().try_for_each(|pdu| event_rows::store(tx, number, pdu, false).map(drop)))
+            .write(move |tx| {
+                // The room may have been left, or purged, meanwhile: then nothing of it is to be stored.
+                if rows::find(tx, number)?.is_some_and(|partial| partial.event == join) {
+                    checked.iter().try_for_each(|pdu| event_rows::store(tx, number, pdu, false).map(drop))?;
+                }
+                Ok::<_, StoreError>(())
+            })
             .await?;
         arrivals.refused.extend(given.into_iter().filter(|id| !good.contains(id)));
         good.iter().for_each(|id| _ = arrivals.lacking.remove(id));
