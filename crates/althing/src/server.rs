@@ -190,10 +190,9 @@ async fn leap_if_restored(database: &Database, now: i64) -> Result<(), StoreErro
     let copied_at = database.read(restoring::copied_at).await?;
     if let Some(copied_at) = copied_at {
         let age = Duration::from_millis(u64::try_from(now - copied_at).unwrap_or(0));
-        tracing::warn!(
-            "This is a backup, {} minutes old. What came since is asked for again, as far as others have it",
-            age.as_secs() / 60
-        );
+        let age =
+            if copied_at == 0 { "of unknown age".to_owned() } else { format!("{} minutes old", age.as_secs() / 60) };
+        tracing::warn!("This is a backup, {age}. What came since is asked for again, as far as others have it");
         database.write(move |tx| restoring::leap(tx, now)).await?;
     }
     Ok(())

@@ -59,6 +59,18 @@ pub enum OpenError {
         /// What is wrong.
         reason: String,
     },
+    /// It lacks what was acknowledged.
+    #[error(
+        "the database {path} lacks what it had when it was last used: its log {path}-wal was cut off, or an older copy was put in its \
+         place. Find the log, or restore a backup. To go on with what is there, and lose the rest, delete {mark}: it then counts as \
+         a copy"
+    )]
+    Behind {
+        /// Which file.
+        path: String,
+        /// The file that says how far it had come.
+        mark: String,
+    },
     /// It was written by a newer Althing.
     #[error(
         "the database {path} has schema version {found}, this Althing knows up to {known}: run the newer version that wrote it"

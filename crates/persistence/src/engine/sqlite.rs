@@ -7,6 +7,7 @@ mod file;
 mod group;
 mod inline;
 mod integrity;
+mod mark;
 mod migrations;
 mod threads;
 

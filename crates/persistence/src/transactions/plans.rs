@@ -32,6 +32,7 @@ const SCANS: &[(&str, &str)] = &[
         "the rooms that are being joined, which are few",
     ),
     ("UPDATE partial_rooms SET retry_at = ?1", "all of them, once at start"),
+    ("SELECT stream, position FROM streams", "a row for each stream, and there are seven"),
     ("SELECT room, since, looked_at, found FROM purges", "the rooms that are being purged, which are few"),
     ("UPDATE state_snapshots_purged", "one row"),
     ("UPDATE outbound_destinations SET position", "all of them, once after a restore"),

@@ -13,7 +13,13 @@ pub fn mark_copy(tx: &mut WriteTx<'_>, now: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Returns when this database was copied, if it is a copy that was not served from yet.
+/// Says of this database that it is a copy of which nobody knows when it was made, unless it says so of itself.
+pub fn mark_as_copied(tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
+    tx.execute("INSERT INTO copies (only, made_at) VALUES (1, 0) ON CONFLICT (only) DO NOTHING", &[])?;
+    Ok(())
+}
+
+/// Returns when this database was copied (0: nobody knows), if it is a copy that was not served from yet.
 pub fn copied_at(tx: &ReadTx<'_>) -> Result<Option<i64>, StoreError> {
     tx.query_optional("SELECT made_at FROM copies WHERE only = 1", &[], |row| row.get(0))
 }

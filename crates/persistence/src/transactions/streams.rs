@@ -68,6 +68,19 @@ pub fn current(tx: &ReadTx<'_>, stream: Stream) -> Result<Position, StoreError> 
     Ok(position.unwrap_or_default())
 }
 
+/// Returns the positions of all streams, in the order of [`Stream::ALL`].
+pub fn all(tx: &ReadTx<'_>) -> Result<Vec<Position>, StoreError> {
+    let mut positions = vec![Position::default(); Stream::ALL.len()];
+    tx.query_each("SELECT stream, position FROM streams", &[], |row| {
+        let name: String = row.get(0)?;
+        if let Some(at) = Stream::ALL.iter().position(|stream| stream.name() == name) {
+            positions[at] = row.get(1)?;
+        }
+        Ok(())
+    })?;
+    Ok(positions)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,5 +109,6 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(all.iter().map(|position| position.0).collect::<Vec<_>>(), [2, 0, 0, 0, 1, 0, 0]);
+        assert_eq!(database.read(super::all).await.unwrap(), all);
     }
 }

@@ -63,6 +63,12 @@ pub(super) fn claim(path: &Path) -> Result<Lock, OpenError> {
     Ok(lock)
 }
 
+/// Whether there is a database already, if only a part of one.
+pub(super) fn has_content(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
+        || fs::metadata(beside(path, "-wal")).is_ok_and(|metadata| metadata.len() > 0)
+}
+
 /// Whether a file begins as the engine's log does. A loss of power may have left zeros where the beginning was not yet written:
 /// then nothing in it was acknowledged.
 fn begins_as_log(log: &Path) -> io::Result<bool> {
@@ -79,7 +85,7 @@ pub(super) fn open_error(path: &Path, error: &io::Error) -> OpenError {
     OpenError::Open { path: path.display().to_string(), reason: error.to_string() }
 }
 
-fn real_path(path: &Path) -> io::Result<PathBuf> {
+pub(super) fn real_path(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -90,7 +96,7 @@ fn real_path(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -118,13 +124,14 @@ fn lock(real: &Path, named: &Path) -> Result<Lock, OpenError> {
     Ok(Lock(file))
 }
 
+/// Has a file made that nobody else may read.
 #[cfg(unix)]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600)
 }
 
 #[cfg(not(unix))]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 

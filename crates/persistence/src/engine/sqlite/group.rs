@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::mark::Mark;
 use crate::engine::counters::Counting;
 use crate::engine::{WriteDone, WriteJob};
 use crate::tx::{StoreError, WriteTx};
@@ -10,7 +11,12 @@ use crate::tx::{StoreError, WriteTx};
 ///
 /// A job that fails is undone alone. If the engine gives up the transaction (the disk is full or broken), every job that ran
 /// is told; those that `jobs` has not handed out yet are left there, for a transaction of their own.
-pub(super) fn commit(connection: &Connection, mut jobs: impl Iterator<Item = WriteJob>, counting: &Counting) {
+pub(super) fn commit(
+    connection: &Connection,
+    mut jobs: impl Iterator<Item = WriteJob>,
+    counting: &Counting,
+    mark: Option<&mut Mark>,
+) {
     let mut waiting: Vec<WriteDone> = Vec::new();
     let mut kept = 0;
     let outcome = execute(connection, "BEGIN IMMEDIATE")
@@ -18,7 +24,12 @@ pub(super) fn commit(connection: &Connection, mut jobs: impl Iterator<Item = Wri
         .and_then(|()| jobs.try_for_each(|job| run_one(connection, job, &mut waiting, &mut kept)))
         .and_then(|()| execute(connection, "COMMIT"));
     match outcome {
-        Ok(()) => counting.committed(kept),
+        Ok(()) => {
+            counting.committed(kept);
+            if let Some(mark) = mark {
+                mark.after_commit(connection);
+            }
+        }
         Err(_) => counting.commit_failed(),
     }
     if !connection.is_autocommit() {

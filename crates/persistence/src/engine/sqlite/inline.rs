@@ -6,41 +6,53 @@ use std::sync::{Mutex, PoisonError};
 use rusqlite::Connection;
 
 use super::file::{self, Lock};
+use super::mark::Mark;
 use super::{connection, group};
 use crate::database::OpenError;
 use crate::engine::counters::Counting;
 use crate::engine::{Counters, Engine, ReadJob, WriteJob};
 use crate::tx::ReadTx;
 
+struct Open {
+    connection: Connection,
+    mark: Option<Mark>,
+    #[expect(dead_code, reason = "held until the connection is closed")]
+    lock: Option<Lock>,
+}
+
 pub(crate) struct Inline {
     /// `None` once closed.
-    open: Mutex<Option<(Connection, Option<Lock>)>>,
+    open: Mutex<Option<Open>>,
     counting: Counting,
 }
 
 impl Inline {
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, OpenError> {
         let lock = path.map(file::claim).transpose()?;
+        let existed = path.is_some_and(file::has_content);
         let connection = connection::writer(path)?;
         connection::moves_log_itself(&connection).map_err(|error| connection::refused(path, &error))?;
-        Ok(Self { open: Mutex::new(Some((connection, lock))), counting: Counting::default() })
+        let mark = path.map(|path| Mark::open(path, &connection, existed)).transpose()?;
+        Ok(Self { open: Mutex::new(Some(Open { connection, mark, lock })), counting: Counting::default() })
     }
 
-    fn with(&self, run: impl FnOnce(&Connection)) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((connection, _)) = open.as_ref() {
-            run(connection);
+    fn with(&self, run: impl FnOnce(&mut Open)) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = open.as_mut() {
+            run(open);
         }
     }
 }
 
 impl Engine for Inline {
     fn write(&self, job: WriteJob) {
-        self.with(|connection| group::commit(connection, std::iter::once(job), &self.counting));
+        self.with(|open| {
+            group::commit(&open.connection, std::iter::once(job), &self.counting, open.mark.as_mut());
+        });
     }
 
     fn read(&self, job: ReadJob) {
-        self.with(|connection| job(Ok(&ReadTx::new(connection))));
+        self.with(|open| job(Ok(&ReadTx::new(&open.connection))));
     }
 
     fn counters(&self) -> Counters {

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 
 use super::checkpoint::{Keeper, LOG_LIMITS, LogLimits};
 use super::file::{self, Lock, Syncing};
+use super::mark::Mark;
 use super::{connection, group};
 use crate::database::OpenError;
 use crate::engine::age::{Age, AgeLimits, SnapshotAge};
@@ -66,7 +67,9 @@ impl Threads {
 
     pub(super) fn open_with(path: &Path, limits: &Limits) -> Result<Self, OpenError> {
         let lock = file::claim(path)?;
+        let existed = file::has_content(path);
         let connection = connection::writer(Some(path))?;
+        let mark = Mark::open(path, &connection, existed)?;
         let readers = (0..READERS).map(|_| connection::reader(path)).collect::<Result<Vec<_>, _>>()?;
         let syncing = Syncing::open(path)?;
         let ages = AgeLimits {
@@ -86,7 +89,8 @@ impl Threads {
             threads.push(spawn("database-reader", move || reader.run(&jobs)));
         }
         let group_time_max = limits.group_time_max;
-        let writer = Writer { connection, keeper, counting: Arc::clone(&counting), group_time_max, syncing, lock };
+        let writer =
+            Writer { connection, keeper, mark, counting: Arc::clone(&counting), group_time_max, syncing, lock };
         threads.push(spawn("database-writer", move || writer.run(&write_jobs)));
         let (writes, reads) = (Mutex::new(Some(writes)), Mutex::new(Some(reads)));
         Ok(Self { writes, reads, threads: Mutex::new(threads), counting })
@@ -139,6 +143,7 @@ pub(super) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHand
 struct Writer {
     connection: Connection,
     keeper: Keeper,
+    mark: Mark,
     counting: Arc<Counting>,
     group_time_max: Duration,
     syncing: Syncing,
@@ -152,7 +157,7 @@ impl Writer {
             // Asks for the time before it takes a job, so that none is taken and not run.
             let rest = std::iter::from_fn(|| if age.passed(self.group_time_max) { None } else { jobs.try_recv().ok() });
             let group = std::iter::once(first).chain(rest).take(GROUP_CLOSURES_MAX);
-            group::commit(&self.connection, group, &self.counting);
+            group::commit(&self.connection, group, &self.counting, Some(&mut self.mark));
             if age.passed(GROUP_TIME_WARNING) {
                 tracing::warn!(
                     duration_ms = age.milliseconds(),

@@ -7,6 +7,9 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::OpenError;
+use crate::numbers::Position;
+use crate::transactions::restoring;
+use crate::transactions::streams::{self, Stream};
 
 #[tokio::test]
 async fn a_database_is_open_once() {
@@ -48,8 +51,58 @@ async fn nobody_else_may_read_the_files() {
         assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{names:?}");
     }
     names.sort_unstable();
-    assert_eq!(names, ["a.db", "a.db-shm", "a.db-wal", "a.db.lock"]);
+    assert_eq!(names, ["a.db", "a.db-mark", "a.db-shm", "a.db-wal", "a.db.lock"]);
     drop(database);
+}
+
+/// To SQLite a log that ends early is one whose last commits never happened.
+#[tokio::test]
+async fn a_log_that_was_cut_off_is_noticed() {
+    /// The head of a log, and each page in it with its own.
+    const HEAD: u64 = 32;
+    const FRAME: u64 = 24 + 4096;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let database = Database::open(&path).unwrap();
+    for _ in 0..20 {
+        database.write(|tx| streams::next(tx, Stream::Events)).await.unwrap();
+    }
+    // What a crash leaves behind.
+    let crashed = |log_bytes: u64| {
+        let copy = tempfile::tempdir().unwrap();
+        for name in ["a.db", "a.db-wal", "a.db-mark"] {
+            fs::copy(folder.path().join(name), copy.path().join(name)).unwrap();
+        }
+        let log = fs::File::options().write(true).open(copy.path().join("a.db-wal")).unwrap();
+        log.set_len(log_bytes).unwrap();
+        copy
+    };
+    let bytes = fs::metadata(folder.path().join("a.db-wal")).unwrap().len();
+    let frames = (bytes - HEAD) / FRAME;
+    assert!(frames >= 20, "{frames}");
+    for left in [0, HEAD, HEAD + FRAME, HEAD + frames / 2 * FRAME, HEAD + (frames - 1) * FRAME] {
+        let copy = crashed(left);
+        let error = Database::open(&copy.path().join("a.db")).map(drop).unwrap_err();
+        assert!(matches!(error, OpenError::Behind { .. }), "{left}: {error:?}");
+        // Whoever goes on all the same has a copy, which gives nothing out again.
+        fs::remove_file(copy.path().join("a.db-mark")).unwrap();
+        let went_on = Database::open(&copy.path().join("a.db")).unwrap();
+        let copied = went_on.read(restoring::copied_at).await.unwrap();
+        let is_empty = fs::metadata(folder.path().join("a.db")).unwrap().len() == 0 && left == 0;
+        assert_eq!(copied, (!is_empty).then_some(0), "{left}");
+    }
+    let copy = crashed(bytes);
+    // After a loss of power the mark may be of before.
+    for mark in ["whole", "00000000000000000007 0 0 0 0 0 0"] {
+        if mark != "whole" {
+            fs::write(copy.path().join("a.db-mark"), mark).unwrap();
+        }
+        let whole = Database::open(&copy.path().join("a.db")).unwrap();
+        let position = whole.read(|tx| streams::current(tx, Stream::Events)).await.unwrap();
+        assert_eq!(position, Position(20));
+        assert_eq!(whole.read(restoring::copied_at).await.unwrap(), None);
+        whole.close().await;
+    }
 }
 
 #[test]
