@@ -4,97 +4,25 @@ import asyncio
 import json
 
 import pytest
-from aiohttp import web
 
 from harness.althing import binary, database
 from harness.rooms import both_see, same_state, settled_join
 from harness.waiting import eventually
+from resident import Resident, made_room, membership
 
 MEMBERS = 1_500
 
 
-def membership(state: str = "join") -> dict:
-    return {"membership": state}
-
-
-def made_room(peer):
-    """A public room of the peer, with many members and one who is banned."""
-    from peer_room import PeerRoom
-
-    maker = peer.user("maker")
-    room = PeerRoom(peer, f"!faster:{peer.name}", "11", maker)
-    room.extend("m.room.create", {"room_version": "11"}, "", prev_events=[], auth_events=[])
-    room.extend("m.room.member", membership(), maker)
-    room.extend("m.room.power_levels", {"users": {maker: 100}}, "")
-    room.extend("m.room.join_rules", {"join_rule": "public"}, "")
-    for number in range(MEMBERS):
-        room.user = peer.user(f"member{number}")
-        room.extend("m.room.member", membership(), room.user)
-    room.user = peer.user("mallory")
+def room_with_a_ban(peer):
+    """A room of the peer with many members, and somebody who is banned. Also returns the join from before the ban."""
+    room = made_room(peer, MEMBERS)
+    maker, room.user = room.user, peer.user("mallory")
     joined, _ = room.extend("m.room.member", membership(), room.user)
     room.user = maker
     # A ban cites no join rules.
     cited = [*room.auth_events("m.room.topic", "", {}), joined]
     room.extend("m.room.member", membership("ban"), peer.user("mallory"), auth_events=cited)
-    peer.rooms[room.id] = room
     return room, joined
-
-
-class Resident:
-    """Lets others into a room of the peer. What it tells of the members is for the test to say."""
-
-    def __init__(self, peer, room):
-        self.peer, self.room, self.join = peer, room, None
-        self.telling = "nothing"
-        self.released = asyncio.Event()
-        peer.override("/make_join/", self.make_join)
-        peer.override("/send_join/", self.send_join)
-        peer.override("/v1/state/", self.state)
-        peer.override("/v1/state_ids/", self.state_ids)
-
-    async def make_join(self, request):
-        user = request.path.split("/")[-1]
-        room, maker = self.room, self.room.user
-        room.user = user
-        _, event = room.build("m.room.member", membership(), user)
-        room.user = maker
-        template = {key: value for key, value in event.items() if key not in ("hashes", "signatures")}
-        return web.json_response({"room_version": room.version, "event": template})
-
-    async def send_join(self, request):
-        assert request.query.get("omit_members") == "true"
-        event, room = await request.json(), self.room
-        state = [i for (kind, _), i in room.state.items() if kind != "m.room.member"]
-        room.take(event)
-        self.join = room.extremities[0]
-        chain = [i for i in room.auth_chain([*state, self.join]) if i not in state]
-        answer = {
-            "event": event,
-            "state": [room.events[i] for i in state],
-            "auth_chain": [room.events[i] for i in chain],
-            "members_omitted": True,
-            "servers_in_room": [self.peer.name],
-        }
-        return web.json_response(answer)
-
-    async def state_ids(self, request):
-        if self.telling == "nothing":
-            return web.json_response({"errcode": "M_UNKNOWN", "error": "not now"}, status=503)
-        return await self.peer.answer_state_ids(request, self.room.id)
-
-    async def state(self, request):
-        whole = (await self.peer.answer_state(request, self.room.id)).body
-        response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(whole))})
-        await response.prepare(request)
-        await response.write(whole[: len(whole) // 2])
-        if self.telling == "half":
-            # The second half never comes.
-            await self.released.wait()
-            if request.transport is not None:
-                request.transport.abort()
-            return response
-        await response.write(whole[len(whole) // 2 :])
-        return response
 
 
 async def progress(server) -> list[dict]:
@@ -111,7 +39,7 @@ async def test_a_room_is_used_before_its_members_are_here(pair, peer):
     server = next((server for server in (pair.left, pair.right) if server.kind == "althing"), None)
     if server is None:
         pytest.skip("it looks into the database and asks the command line")
-    room, old_join = made_room(peer)
+    room, old_join = room_with_a_ban(peer)
     resident = Resident(peer, room)
     alice = await server.user("alice")
     await alice.join(room.id, via=peer.name)
@@ -139,8 +67,7 @@ async def test_a_room_is_used_before_its_members_are_here(pair, peer):
     again = await alice.send(room.id, "after the kill")
     await eventually(lambda: again in room.events, "the message arrives")
 
-    resident.telling = "all"
-    resident.released.set()
+    resident.tell_all()
     await eventually(lambda: nothing_under_way(server), "all members are here", 60)
     joined = (await alice.request("GET", f"/client/v3/rooms/{room.id}/joined_members"))["joined"]
     assert len(joined) == MEMBERS + 2 and alice.id in joined and peer.user("mallory") not in joined

@@ -77,6 +77,7 @@ pub(crate) fn run(root: &Path) -> Result<(), Failure> {
         load.arg(release.join("althing")).arg(scenario);
         text += &measured(root, scenario, load, &mut missing);
     }
+    text += &beside_synapse(root, &release, &mut missing);
     for program in &PROGRAMS {
         let printed = measured(root, program.title, cargo(program.run), &mut missing);
         text += &format!("### {}\n\n{}\n\n{}\n", program.title, program.about, as_table(&printed));
@@ -88,6 +89,31 @@ pub(crate) fn run(root: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure(format!("wrote {FILE} without what could not be measured: {}", missing.join(", "))))
+}
+
+/// The same work for Althing and for Synapse, in the same run.
+fn beside_synapse(root: &Path, release: &Path, missing: &mut Vec<String>) -> String {
+    let title = "Beside Synapse";
+    let table = match tempfile::NamedTempFile::new() {
+        Ok(file) => file,
+        Err(error) => {
+            missing.push(format!("{title} ({error})"));
+            return String::new();
+        }
+    };
+    let mut run = Command::new(root.join("tests/interop/run"));
+    run.args(["-q", "bench_beside.py"]).env("ALTHING_BIN", release.join("althing")).env("BENCH_OUT", table.path());
+    let failed = missing.len();
+    measured(root, title, run, missing);
+    let measured = match std::fs::read_to_string(table.path()) {
+        Ok(text) if missing.len() == failed && !text.is_empty() => text,
+        Ok(_) | Err(_) => "Not measured.\n".to_owned(),
+    };
+    format!(
+        "### {title}\n\nThe same scripted server gives both the same work, one after the other: rooms of 1,000, 5,000 and 20,000 members \
+         are joined, whose members come in the background; then 2,000 messages of the room of 20,000 come in transactions of 50. Time on \
+         the clock, in brackets on the processor. Synapse is as its packages set it up, with SQLite and one process.\n\n{measured}\n"
+    )
 }
 
 /// The machine, the time, the command.
