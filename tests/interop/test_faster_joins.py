@@ -56,7 +56,9 @@ async def test_a_room_is_used_before_its_members_are_here(pair, peer):
     answer = await peer.send(server, [event, evil])
     assert answer.status == 200, answer.text
     assert (await alice.see_event(room.id, event_id))["sender"] == peer.user("member7")
-    assert len([sender for sender in await members_told(alice, room.id)]) < 10, "nobody has told the members"
+    lazily, told_lazily = await synced(alice, room.id, lazy=True)
+    wholly, told = await synced(alice, room.id, lazy=False)
+    assert len(told_lazily) < 10 and len(told) < 10, "nobody has told the members"
 
     resident.telling = "half"
     told = await eventually(lambda: partly_here(server), "half of the members are here", 60)
@@ -70,6 +72,10 @@ async def test_a_room_is_used_before_its_members_are_here(pair, peer):
     resident.tell_all()
     await eventually(lambda: nothing_under_way(server), "all members are here", 60)
     joined = (await alice.request("GET", f"/client/v3/rooms/{room.id}/joined_members"))["joined"]
+    _, told_lazily = await synced(alice, room.id, lazy=True, since=lazily)
+    assert len(told_lazily) < 10, "they are no news to who does without"
+    _, told = await synced(alice, room.id, lazy=False, since=wholly)
+    assert len(told) > MEMBERS - 10, "the others are told now"
     assert len(joined) == MEMBERS + 2 and alice.id in joined and peer.user("mallory") not in joined
     state = {key: event["event_id"] for key, event in (await alice.state(room.id)).items()}
     assert state == room.state
@@ -78,11 +84,12 @@ async def test_a_room_is_used_before_its_members_are_here(pair, peer):
     assert evil_id not in [event["event_id"] for event in await alice.history(room.id)]
 
 
-async def members_told(user, room_id) -> list[str]:
-    """The members that a client is told which does without what it need not show."""
-    lazy = json.dumps({"room": {"state": {"lazy_load_members": True}}})
-    room = (await user.request("GET", "/client/v3/sync", filter=lazy))["rooms"]["join"][room_id]
-    return [event["state_key"] for event in room["state"]["events"] if event["type"] == "m.room.member"]
+async def synced(user, room_id, lazy: bool, **since) -> tuple[str, list[str]]:
+    """A token, and the members that a client is told beside the timeline. One that is lazy is told those that it has to show."""
+    wanted = json.dumps({"room": {"state": {"lazy_load_members": lazy}}})
+    answer = await user.request("GET", "/client/v3/sync", filter=wanted, **since)
+    state = answer["rooms"]["join"][room_id]["state"]["events"]
+    return answer["next_batch"], [event["state_key"] for event in state if event["type"] == "m.room.member"]
 
 
 async def partly_here(server):

@@ -14,6 +14,7 @@ use transport::ApiError;
 use transport::questions::Handshake;
 
 use crate::graph::{Graph, RoomTurn};
+use crate::partial::StillPartial;
 use crate::room::{Room, View};
 use crate::send::{Draft, select_auth_events};
 
@@ -80,36 +81,32 @@ impl Graph {
 
     /// Waits for the turn of a room that we are resident in, and that `origin` may take part in.
     pub(crate) async fn resident_turn(&self, origin: &ServerName, room_id: &RoomId) -> Result<RoomTurn, ApiError> {
-        let turn = self.turn(room_id).await?.ok_or_else(|| unknown_room(room_id))?;
-        self.check_resident(origin, &turn.row).await?;
-        Ok(turn)
+        let id = room_id.clone();
+        let row = self.database().read(move |tx| room_rows::by_id(tx, &id)).await?;
+        let row = row.ok_or_else(|| unknown_room(room_id))?;
+        // Before the turn is taken: it may wait for somebody who needs it.
+        self.check_resident(origin, &row).await?;
+        Ok(self.turn_of(row.number).await?)
     }
 
-    /// Refuses a server that the room's ACL denies, and everybody if nobody here is in the room.
+    /// Refuses a server that the room's ACL denies, and everybody if nobody here is in the room. Waits a while for a room whose
+    /// members are being fetched: whoever is banned may be unknown here, and nobody can be told the state.
     pub(crate) async fn check_resident(&self, origin: &ServerName, row: &RoomRow) -> Result<(), ApiError> {
         let (number, version, us, graph) = (row.number, row.version, self.server_name().clone(), self.clone());
-        let (resident, partial, acl) = self
+        let (resident, acl) = self
             .database()
             .read(move |tx| {
                 let resident = room_rows::is_server_joined(tx, number, &us)?;
-                let partial = partial_rows::find(tx, number)?.is_some();
-                Ok::<_, StoreError>((resident, partial, graph.server_acl(tx, number, version)?))
+                Ok::<_, StoreError>((resident, graph.server_acl(tx, number, version)?))
             })
             .await?;
         if !resident {
             return Err(unknown_room(&row.room_id));
         }
-        if partial {
-            // Whoever is banned may be unknown here, and nobody can be told the state.
-            let text = format!("this server is itself still joining {}: ask another", row.room_id);
-            return Err(ApiError::not_found(text));
+        if acl.is_some_and(|acl| !acl.allows(origin)) {
+            return Err(ApiError::forbidden(format!("the server ACL of {} denies {origin}", row.room_id)));
         }
-        match acl {
-            Some(acl) if !acl.allows(origin) => {
-                Err(ApiError::forbidden(format!("the server ACL of {} denies {origin}", row.room_id)))
-            }
-            Some(_) | None => Ok(()),
-        }
+        self.until_whole(number).await?.map_err(still_joining)
     }
 
     fn template(&self, room: &Room, draft: &Draft) -> Option<Object> {
@@ -197,6 +194,11 @@ pub(crate) fn stripped_state(
         }
     }
     Ok(stripped)
+}
+
+/// What others are told who ask about a room whose members are still being fetched.
+pub(crate) fn still_joining(partial: StillPartial) -> ApiError {
+    ApiError::not_found(format!("this server is itself still joining {}: ask another", partial.room))
 }
 
 pub(crate) fn unknown_room(room_id: &RoomId) -> ApiError {

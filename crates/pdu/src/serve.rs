@@ -6,7 +6,7 @@ use events::{EventId, Object, Pdu, RoomId, RoomVersion, ServerName, Value};
 use persistence::transactions::graph::{self as graph_rows, Direction, Outcome};
 use persistence::transactions::history::{self as history_rows, TimePoint};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
-use persistence::transactions::{events as event_rows, partial as partial_rows, state as state_rows};
+use persistence::transactions::{events as event_rows, state as state_rows};
 use persistence::{EventNumber, ReadTx, RoomNumber, StoreError};
 use serde_json::json;
 use transport::questions::{Answer, EventQuestions, MissingEvents};
@@ -16,6 +16,7 @@ use crate::event_lists::{self, EventList};
 use crate::extremities::DUMMY_EVENT_TYPE;
 use crate::gates::{Sight, may_read_room, may_see, show};
 use crate::graph::Graph;
+use crate::handshake::still_joining;
 use crate::limits::{BACKFILL_EVENTS_MAX, MISSING_EVENTS_MAX, WALKED_EVENTS_MAX};
 
 /// What a question about state gets: the state events and their auth chain.
@@ -40,6 +41,12 @@ impl Graph {
                 answer(tx, &room, &origin)
             })
             .await
+    }
+
+    /// Waits a while until the members of a room are known here that `origin` may read: a part of a state is no state.
+    async fn until_told_all(&self, origin: &ServerName, room_id: &RoomId) -> Result<(), ApiError> {
+        let number = self.ask(origin, room_id, |_, room, _| Ok(room.number)).await?;
+        self.until_whole(number).await?.map_err(still_joining)
     }
 
     /// Returns a room that `origin` may read. A room that it may not read, and one that does not exist, look the same.
@@ -97,6 +104,7 @@ impl EventQuestions for Graph {
     fn state<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> StreamedAnswer<'a> {
         let event_id = event_id.clone();
         Box::pin(async move {
+            self.until_told_all(origin, room_id).await?;
             let answer = self.ask(origin, room_id, move |tx, room, _| state_answer(tx, room, &event_id)).await?;
             let StateAnswer { version, state, auth_chain } = answer;
             let lists = vec![
@@ -110,6 +118,7 @@ impl EventQuestions for Graph {
     fn state_ids<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> Answer<'a> {
         let event_id = event_id.clone();
         Box::pin(async move {
+            self.until_told_all(origin, room_id).await?;
             let ids = self
                 .ask(origin, room_id, move |tx, room, _| {
                     let state = state_before(tx, room, &event_id)?;
@@ -192,9 +201,6 @@ fn known_event(tx: &ReadTx<'_>, room: &RoomRow, event_id: &EventId) -> Result<Ev
 /// The state before an event.
 fn state_before(tx: &ReadTx<'_>, room: &RoomRow, event_id: &EventId) -> Result<Vec<EventNumber>, ApiError> {
     let event = known_event(tx, room, event_id)?;
-    if partial_rows::find(tx, room.number)?.is_some() {
-        return Err(ApiError::not_found(format!("this server is itself still joining {}: ask another", room.room_id)));
-    }
     let snapshot = graph_rows::place(tx, event)?.and_then(|place| place.state_before);
     let is_create = room_rows::current(tx, room.number, "m.room.create", "")? == Some(event);
     match snapshot {

@@ -261,6 +261,25 @@ async fn what_needs_a_certain_member_waits_and_nobody_is_let_in_meanwhile() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_asks_for_what_needs_all_members_waits_for_them() {
+    let world = World::new();
+    let (a, evil, mut room) = room_of_many(&world, 3).await;
+    let before_join = room.clone();
+    refuses(&evil, "/v1/state");
+    let joined = join(&a, &evil, &mut room).await;
+    let (id, event) = (room.id.clone(), joined.to_string());
+    let paths = [format!("v1/make_join/{id}/@new:evil.test?ver=11"), format!("v1/state_ids/{id}?event_id={event}")];
+    let began = world.handles.clock.monotonic();
+    let (template, named, ()) =
+        tokio::join!(evil.ask(&a, Method::GET, &paths[0], None), evil.ask(&a, Method::GET, &paths[1], None), async {
+            tells_state(&evil, &before_join)
+        },);
+    assert!(template.is_ok(), "{template:?}");
+    assert_eq!(named.unwrap()["pdu_ids"].as_array().unwrap().len(), before_join.state().len());
+    assert!(world.handles.clock.monotonic() - began < WHOLE_WAIT_MAX, "nobody who waits is in the way");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_room_whose_members_nobody_tells_is_given_up_and_tried_again_at_the_next_start() {
     let world = World::new();
     let (a, evil, mut room) = room_of_many(&world, 3).await;
