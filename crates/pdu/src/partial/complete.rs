@@ -214,37 +214,41 @@ impl Graph {
         if named.pdu_ids.contains(&wanted.join) {
             return Err(Incomplete::Failed("the state that it says was before our join has our join in it".to_owned()));
         }
-        let refused = self.fetch_named(wanted, server, &named).await?;
+        self.fetch_named(wanted, server, &named).await?;
         let (number, join) = (row.number, wanted.partial.event);
         let current = self.database().read(move |tx| rows::find(tx, number)).await?;
         if current.is_none_or(|partial| partial.event != join) {
             return Ok(());
         }
         self.judge_named(row, &named).await?;
-        self.make_whole(wanted, server, named, &refused).await
+        self.make_whole(wanted, server, named).await
     }
 
-    /// Fetches and stores those of the named events that are not here. Returns those that were given and are no good.
-    async fn fetch_named(
-        &self,
-        wanted: &Wanted,
-        server: &ServerName,
-        named: &RoomStateIds,
-    ) -> Result<BTreeSet<EventId>, Incomplete> {
+    /// Fetches and stores those of the named events that are not here. What is given and no good is left out, as in any state: keys of
+    /// servers that are gone cannot be had any more. What is not given is to be given by another server.
+    async fn fetch_named(&self, wanted: &Wanted, server: &ServerName, named: &RoomStateIds) -> Result<(), Incomplete> {
         let ids: BTreeSet<EventId> = named.pdu_ids.iter().chain(&named.auth_chain_ids).cloned().collect();
-        let mut arrivals = Arrivals { wanted: ids.len(), lacking: ids, refused: BTreeSet::new() };
+        let mut arrivals = Arrivals { wanted: ids.len(), lacking: ids };
         self.drop_stored(wanted.row.number, &mut arrivals).await?;
         self.note_arrivals(wanted, &arrivals).await?;
         if arrivals.lacking.len() > SINGLE_EVENTS_MAX {
             // Checked and stored as it arrives: what is here when it breaks off is not asked for again.
             let failed = |error: RequestError| Incomplete::Failed(error.to_string());
             let mut given = self.requests().state(server, &wanted.row.room_id, &wanted.join).await.map_err(failed)?;
+            let mut count = 0;
             loop {
                 let chunk = given.next(CHECKED_EVENTS_CHUNK).await.map_err(failed)?;
-                if chunk.is_empty() || arrivals.lacking.is_empty() {
+                if chunk.is_empty() {
                     break;
                 }
+                count += chunk.len();
+                if count > 2 * JOIN_EVENTS_MAX {
+                    return Err(Incomplete::Failed("it gives more than it named".to_owned()));
+                }
                 self.store_given(wanted, server, chunk, &mut arrivals).await?;
+            }
+            if count < arrivals.wanted {
+                return Err(Incomplete::Failed(format!("it gave {count} events of {} that it named", arrivals.wanted)));
             }
         } else {
             let lacking: Vec<EventId> = arrivals.lacking.iter().cloned().collect();
@@ -253,10 +257,14 @@ impl Graph {
                 let answers = futures_util::future::join_all(asked).await;
                 let given: Vec<Box<RawValue>> =
                     answers.into_iter().filter_map(|answer| answer.ok().flatten()).collect();
+                if given.len() < ids.len() {
+                    let lacking = ids.len() - given.len();
+                    return Err(Incomplete::Failed(format!("{lacking} events that it named were not given")));
+                }
                 self.store_given(wanted, server, given, &mut arrivals).await?;
             }
         }
-        Ok(arrivals.refused)
+        Ok(())
     }
 
     /// Checks events that were asked for, and stores the good ones. They give no permission before they are judged.
@@ -270,7 +278,6 @@ impl Graph {
         let (number, version) = (wanted.row.number, wanted.row.version);
         let mut parsed = self.parse_answer(server, &wanted.row.room_id, version, raw).await;
         parsed.retain(|event| arrivals.lacking.contains(event.event_id()));
-        let given: Vec<EventId> = parsed.iter().map(|event| event.event_id().clone()).collect();
         let checked = self.verified(server, &wanted.row.room_id, version, parsed).await;
         let good: BTreeSet<EventId> = checked.iter().map(|pdu| pdu.event_id().clone()).collect();
         let join = wanted.partial.event;
@@ -283,7 +290,6 @@ impl Graph {
                 Ok::<_, StoreError>(())
             })
             .await?;
-        arrivals.refused.extend(given.into_iter().filter(|id| !good.contains(id)));
         good.iter().for_each(|id| _ = arrivals.lacking.remove(id));
         self.note_arrivals(wanted, arrivals).await
     }
@@ -336,13 +342,7 @@ impl Graph {
     }
 
     /// Takes the room's turn, and puts the whole state in the place of the partial one.
-    async fn make_whole(
-        &self,
-        wanted: &Wanted,
-        server: &ServerName,
-        named: RoomStateIds,
-        refused: &BTreeSet<EventId>,
-    ) -> Result<(), Incomplete> {
+    async fn make_whole(&self, wanted: &Wanted, server: &ServerName, named: RoomStateIds) -> Result<(), Incomplete> {
         let mut turn = self.turn_of(wanted.row.number).await?;
         let (number, event) = (wanted.row.number, wanted.partial.event);
         let current = self.database().read(move |tx| rows::find(tx, number)).await?;
@@ -355,12 +355,8 @@ impl Graph {
         self.with_room(&mut room, move |room, tx| room.bring_by_id(tx, &ids)).await?;
         let (known, unknown): (Vec<&EventId>, Vec<&EventId>) =
             named.pdu_ids.iter().partition(|id| room.graph.index_of(id).is_some());
-        let lacking = unknown.iter().filter(|id| !refused.contains(**id)).count();
-        if lacking > 0 {
-            return Err(Incomplete::Failed(format!("{lacking} events of the state were not given")));
-        }
         if !unknown.is_empty() {
-            // Events whose keys nobody has any more are left out: without them the room is still the room.
+            // Without them the room is still the room.
             tracing::warn!(room.id = %room.room_id, server.name = %server, "{} events of the state that {server} gave are left out", unknown.len());
         }
         let none = || Incomplete::Failed("the state that it named is none".to_owned());
@@ -397,7 +393,6 @@ impl Graph {
 struct Arrivals {
     wanted: usize,
     lacking: BTreeSet<EventId>,
-    refused: BTreeSet<EventId>,
 }
 
 impl Wanted {

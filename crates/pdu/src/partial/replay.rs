@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use events::auth::{AuthEvent, Cited};
 use events::auth_graph::StateMap;
 use events::{EventId, Pdu};
 use persistence::transactions::graph::{self as graph_rows, Outcome, Place};
@@ -51,7 +52,13 @@ impl Graph {
     pub(super) async fn replay(&self, room: &mut Room, join: EventNumber, whole: StateMap) -> Result<(), ReplayError> {
         let stood = self.with_room(room, move |room, tx| stood_since(tx, room, join)).await?;
         let pdus: Vec<Pdu> = stood.iter().map(|stood| stood.pdu.clone()).collect();
-        let around = self.surroundings(room, &pdus).await?;
+        let mut around = self.surroundings(room, &pdus).await?;
+        // Some may cite others that are in no state, and are refused for that.
+        for stood in stood.iter().filter(|stood| room.graph.index_of(stood.pdu.event_id()).is_none()) {
+            let rejected = stood.place.outcome == Outcome::Rejected;
+            let cited = Cited { event: AuthEvent::new(&stood.pdu), rejected };
+            around.cited.insert(stood.pdu.event_id().clone(), cited);
+        }
         let whole = room.derive(whole, None);
         self.write_ahead(room, &whole).await?;
         let mut given = self.given_states(room, &stood, &around).await?;
@@ -211,11 +218,9 @@ impl Rewrite {
 fn stood_since(tx: &ReadTx<'_>, room: &Room, join: EventNumber) -> Result<Vec<Stood>, StoreError> {
     let missing = |event: EventNumber| StoreError::Inconsistent(format!("event {} of a room has no place", event.0));
     let start = graph_rows::place(tx, join)?.ok_or_else(|| missing(join))?;
-    let mut places = graph_rows::placed_from(tx, room.number, start.topological)?;
-    places.retain(|place| {
-        place.state_after.is_some()
-            && (place.event == join || place.topological > start.topological || place.arrival > start.arrival)
-    });
+    let mut places = graph_rows::placed_after(tx, room.number, &start)?;
+    places.retain(|place| place.state_after.is_some() && place.event != join);
+    places.push(start);
     // What was fetched as history has no arrival: it goes before what builds on it, or last.
     places.sort_by_key(|place| (place.event != join, place.arrival.is_none(), place.arrival, place.topological));
     let all: BTreeMap<EventNumber, Place> = places.iter().map(|place| (place.event, *place)).collect();

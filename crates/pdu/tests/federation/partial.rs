@@ -260,6 +260,84 @@ async fn what_needs_a_certain_member_waits_and_nobody_is_let_in_meanwhile() {
     assert!(evil.ask(&a, Method::GET, &path, None).await.is_ok());
 }
 
+/// What builds on history from before our join came after it all the same.
+#[tokio::test(start_paused = true)]
+async fn what_builds_on_older_history_stays_where_the_room_goes_on() {
+    let world = World::new();
+    let (a, evil, mut room) = room_of_many(&world, 3).await;
+    let before_join = room.clone();
+    let joined = join(&a, &evil, &mut room).await;
+    refuses(&evil, &format!("event_id=%24{}", &joined.as_str()[1..]));
+    a.graph.backfill(&room.id, i64::MAX).await.unwrap();
+    let older = &before_join.line[before_join.line.len() - 3];
+    assert!(a.place(&room.id, older.event_id()).await.unwrap().state_after.is_some());
+    let draft = message("@u0:evil.test", "on a branch of old");
+    let branch = evil.sign(&room.id, V, &draft, vec![older.event_id().clone()], room.auth_events(&draft), 99);
+    evil.send(&a, &[object(&branch)]).await;
+    until_outcome(&world, &a, &room.id, &branch, Outcome::Accepted).await;
+    let (of_branch, of_join) =
+        (a.place(&room.id, branch.event_id()).await.unwrap(), a.place(&room.id, &joined).await.unwrap());
+    assert!(of_branch.topological < of_join.topological);
+    let heads = a.extremities(&room.id).await;
+    assert!(heads.contains(branch.event_id()) && is_partial(&a, &room.id).await, "{heads:?}");
+    tells_state(&evil, &before_join);
+    until_whole(&world, &a, &room.id).await;
+    assert_eq!(a.extremities(&room.id).await, heads);
+    assert_eq!(a.outcome(&room.id, branch.event_id()).await, Some(Outcome::Accepted));
+    assert!(has_whole_state(&a, &room).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_whose_keys_nobody_has_any_more_are_left_out() {
+    for members in [3, SINGLE_EVENTS_MAX + 20] {
+        let world = World::new();
+        let (a, evil, mut room) = room_of_many(&world, members).await;
+        let ghost = "@ghost:gone.test";
+        let gone = world.peer("gone.test").await;
+        room.line.push(gone.next(&room, member(ghost, ghost, "join")));
+        evil.host(&room);
+        omits_members(&evil, &room);
+        tells_state(&evil, &room);
+        let mut kept = room.clone();
+        let _down = world.take_down("gone.test");
+        join(&a, &evil, &mut kept).await;
+        until_whole(&world, &a, &room.id).await;
+        assert_eq!(a.current(&room.id, "m.room.member", ghost).await, None);
+        kept.line.retain(|pdu| pdu.state_key() != Some(ghost));
+        assert!(has_whole_state(&a, &kept).await);
+    }
+}
+
+/// Whatever came meanwhile, it must not keep the room from becoming whole.
+#[tokio::test(start_paused = true)]
+async fn nonsense_that_came_meanwhile_is_judged_again_like_all_else() {
+    let world = World::new();
+    let (a, evil, mut room) = room_of_many(&world, 3).await;
+    let before_join = room.clone();
+    refuses(&evil, "/v1/state");
+    join(&a, &evil, &mut room).await;
+    let words = evil.add(&mut room, message(EVE, "no grounds for anything"));
+    evil.send(&a, &[object(&words)]).await;
+    until_outcome(&world, &a, &room.id, &words, Outcome::Accepted).await;
+    // It cites a message; then a state event does, then one cites that one.
+    let mut nonsense = vec![words.clone()];
+    for draft in [message(EVE, "by a message"), state(EVE, "m.room.topic", json!({})), message(EVE, "by a topic")] {
+        let mut cited = room.auth_events(&draft);
+        cited.push(nonsense.last().unwrap().event_id().clone());
+        let parent = nonsense.last().unwrap().event_id().clone();
+        let event = evil.sign(&room.id, V, &draft, vec![parent], cited, 99);
+        evil.send(&a, &[object(&event)]).await;
+        until_outcome(&world, &a, &room.id, &event, Outcome::Rejected).await;
+        nonsense.push(event);
+    }
+    tells_state(&evil, &before_join);
+    until_whole(&world, &a, &room.id).await;
+    for event in &nonsense[1..] {
+        assert_eq!(a.outcome(&room.id, event.event_id()).await, Some(Outcome::Rejected));
+    }
+    assert!(has_whole_state(&a, &room).await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_asks_for_what_needs_all_members_waits_for_them() {
     let world = World::new();

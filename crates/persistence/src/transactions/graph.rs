@@ -173,14 +173,18 @@ pub fn set_arrival(tx: &mut WriteTx<'_>, event: EventNumber, arrival: Position) 
     Ok(())
 }
 
-/// Returns the events of a room from `topological` on, in that order.
-pub fn placed_from(tx: &ReadTx<'_>, room: RoomNumber, topological: i64) -> Result<Vec<Place>, StoreError> {
+/// Returns the events of a room that came after `place`, in the topological order or by their arrival: what builds on older
+/// history comes early in the one and late in the other.
+pub fn placed_after(tx: &ReadTx<'_>, room: RoomNumber, place: &Place) -> Result<Vec<Place>, StoreError> {
     tx.query_all(
         "SELECT event, arrival, topological, state_before, state_after, outcome
            FROM graph
-          WHERE room = ?1 AND topological >= ?2
-          ORDER BY topological, event",
-        &[&room, &topological],
+          WHERE room = ?1 AND topological > ?2
+          UNION
+         SELECT event, arrival, topological, state_before, state_after, outcome
+           FROM graph
+          WHERE room = ?1 AND arrival > ?3",
+        &[&room, &place.topological, &place.arrival],
         place_row,
     )
 }
