@@ -15,6 +15,7 @@ mod running;
 mod serve;
 mod server;
 mod signing_key;
+mod terminal;
 mod user;
 
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dates::time;
 use crate::running::{self, AccessError, Request};
+use crate::terminal::harmless;
 
 /// How long a running server is given to delete all rows of a room. After that it goes on by itself.
 const PURGE_WAIT: Duration = Duration::from_secs(60);
@@ -100,7 +101,7 @@ fn told(joins: &[JoinProgress], json: bool) -> Vec<String> {
     if joins.is_empty() {
         return vec!["the members of all rooms are here".to_owned()];
     }
-    joins.iter().map(line).collect()
+    joins.iter().map(|join| harmless(&line(join))).collect()
 }
 
 fn line(join: &JoinProgress) -> String {

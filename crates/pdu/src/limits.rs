@@ -95,6 +95,8 @@ pub const PARTIAL_RETRY_MAX: Duration = Duration::from_secs(600);
 pub const PARTIAL_HORIZON: Duration = Duration::from_hours(24 * 7);
 /// How long somebody waits for the members of a room who needs them all.
 pub const WHOLE_WAIT_MAX: Duration = Duration::from_secs(20);
+/// Events of a state that are looked up in one snapshot of the database: it is not to be held for long.
+pub const LOOKED_UP_AT_ONCE: usize = 5_000;
 /// Events of a large answer that are read and written at once.
 pub const EVENTS_WRITTEN_AT_ONCE: usize = 200;
 /// State events, or auth events, that a peer may send for a join.

@@ -9,6 +9,7 @@ use pdu::explain::{
 };
 
 use crate::dates::time;
+use crate::terminal::harmless;
 
 /// Characters of a content that are shown.
 const CONTENT_CHARS_MAX: usize = 400;
@@ -16,20 +17,6 @@ const CONTENT_CHARS_MAX: usize = 400;
 /// The lines to print. What others made up cannot steer the terminal.
 pub(super) fn lines(explanation: &Explanation) -> Vec<String> {
     raw_lines(explanation).iter().map(|line| harmless(line)).collect()
-}
-
-/// Writes out what a terminal would take as an order, or what would turn the order of the letters.
-fn harmless(line: &str) -> String {
-    let mut shown = String::with_capacity(line.len());
-    for character in line.chars() {
-        let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if character.is_control() || turns || matches!(character, '\u{2028}' | '\u{2029}') {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }
 
 fn raw_lines(explanation: &Explanation) -> Vec<String> {
@@ -270,14 +257,4 @@ fn sent(sent: &Sent) -> String {
 fn shortened(text: &str) -> String {
     let shown: String = text.chars().take(CONTENT_CHARS_MAX).collect();
     if shown.len() < text.len() { shown + " …" } else { shown }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_would_steer_a_terminal_is_written_out() {
-        assert_eq!(harmless("m.\u{1b}[2J\u{202e}ö\r\n\u{9b}x"), "m.\\u{1b}[2J\\u{202e}ö\\u{d}\\u{a}\\u{9b}x");
-    }
 }

@@ -17,8 +17,8 @@ use transaction::requests::RoomStateIds;
 use super::replay::ReplayError;
 use crate::graph::Graph;
 use crate::limits::{
-    CHECKED_EVENTS_CHUNK, JOIN_EVENTS_MAX, JOINS_AT_ONCE, PARTIAL_HORIZON, PARTIAL_RETRY_FIRST, PARTIAL_RETRY_MAX,
-    SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX, STAGED_RETRY_FIRST,
+    CHECKED_EVENTS_CHUNK, JOIN_EVENTS_MAX, JOINS_AT_ONCE, LOOKED_UP_AT_ONCE, PARTIAL_HORIZON, PARTIAL_RETRY_FIRST,
+    PARTIAL_RETRY_MAX, SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX, STAGED_RETRY_FIRST,
 };
 use crate::outliers::state_of;
 use crate::room::Room;
@@ -54,6 +54,13 @@ enum Incomplete {
     Failed(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// How an attempt ended that did not fail.
+enum Completed {
+    Whole,
+    /// We have left the room, and perhaps joined it again.
+    LeftMeanwhile,
 }
 
 /// What a partial room needs.
@@ -177,10 +184,11 @@ impl Graph {
         let mut problem = "there is no other server in the room".to_owned();
         for server in self.servers_to_ask(&wanted.row, wanted.servers(others)).await? {
             match self.complete_through(&wanted, &server).await {
-                Ok(()) => {
+                Ok(Completed::Whole) => {
                     tracing::info!(room.id = %wanted.row.room_id, server.name = %server, "All members of {} are here", wanted.row.room_id);
                     return Ok(());
                 }
+                Ok(Completed::LeftMeanwhile) => return Ok(()),
                 Err(Incomplete::Failed(reason)) => {
                     tracing::info!(room.id = %wanted.row.room_id, server.name = %server, "The members of {} are not all here: {server}: {reason}", wanted.row.room_id);
                     problem = format!("{server}: {reason}");
@@ -204,7 +212,7 @@ impl Graph {
         self.database().write(move |tx| rows::postpone(tx, room, retry_at, &problem)).await
     }
 
-    async fn complete_through(&self, wanted: &Wanted, server: &ServerName) -> Result<(), Incomplete> {
+    async fn complete_through(&self, wanted: &Wanted, server: &ServerName) -> Result<Completed, Incomplete> {
         let row = &wanted.row;
         let named = self.requests().state_ids(server, &row.room_id, &wanted.join).await;
         let named = named.map_err(|error| Incomplete::Failed(error.to_string()))?;
@@ -215,13 +223,18 @@ impl Graph {
             return Err(Incomplete::Failed("the state that it says was before our join has our join in it".to_owned()));
         }
         self.fetch_named(wanted, server, &named).await?;
-        let (number, join) = (row.number, wanted.partial.event);
-        let current = self.database().read(move |tx| rows::find(tx, number)).await?;
-        if current.is_none_or(|partial| partial.event != join) {
-            return Ok(());
+        if !self.is_still(wanted).await? {
+            return Ok(Completed::LeftMeanwhile);
         }
         self.judge_named(row, &named).await?;
         self.make_whole(wanted, server, named).await
+    }
+
+    /// Whether the room is still the partial one: we may have left it, and perhaps joined it again.
+    async fn is_still(&self, wanted: &Wanted) -> Result<bool, StoreError> {
+        let (number, join) = (wanted.row.number, wanted.partial.event);
+        let found = self.database().read(move |tx| rows::find(tx, number)).await?;
+        Ok(found.is_some_and(|partial| partial.event == join))
     }
 
     /// Fetches and stores those of the named events that are not here. What is given and no good is left out, as in any state: keys of
@@ -300,19 +313,19 @@ impl Graph {
     }
 
     async fn drop_stored(&self, room: RoomNumber, arrivals: &mut Arrivals) -> Result<(), StoreError> {
-        let ids = std::mem::take(&mut arrivals.lacking);
-        arrivals.lacking = self
-            .database()
-            .read(move |tx| {
-                let mut lacking = BTreeSet::new();
-                for id in ids {
-                    if !is_stored(tx, room, &id)? {
-                        lacking.insert(id);
-                    }
-                }
-                Ok::<_, StoreError>(lacking)
-            })
-            .await?;
+        let ids: Vec<EventId> = std::mem::take(&mut arrivals.lacking).into_iter().collect();
+        for chunk in ids.chunks(LOOKED_UP_AT_ONCE) {
+            let chunk = chunk.to_vec();
+            let lacking = self.database().read(move |tx| {
+                let is_lacking = |id: &EventId| is_stored(tx, room, id).map(|stored| !stored);
+                chunk
+                    .into_iter()
+                    .filter_map(|id| is_lacking(&id).map(|lacks| lacks.then_some(id)).transpose())
+                    .collect()
+            });
+            let lacking: Result<Vec<EventId>, StoreError> = lacking.await;
+            arrivals.lacking.extend(lacking?);
+        }
         Ok(())
     }
 
@@ -321,10 +334,15 @@ impl Graph {
     /// Beside the room's turn, on a graph of its own: nobody sees outliers, and the room goes on meanwhile.
     async fn judge_named(&self, row: &RoomRow, named: &RoomStateIds) -> Result<(), StoreError> {
         let number = row.number;
-        let ids: Vec<EventId> = named.auth_chain_ids.iter().chain(&named.pdu_ids).cloned().collect();
-        let unjudged = self.database().read(move |tx| unjudged_in_order(tx, number, &ids)).await?;
+        let mut citing = BTreeMap::new();
+        for ids in [&named.auth_chain_ids, &named.pdu_ids] {
+            for chunk in ids.chunks(LOOKED_UP_AT_ONCE) {
+                let chunk = chunk.to_vec();
+                citing.extend(self.database().read(move |tx| unjudged(tx, number, &chunk)).await?);
+            }
+        }
         let mut room = Room::empty(number, row.room_id.clone(), row.version, row.turn);
-        for chunk in unjudged.chunks(CHECKED_EVENTS_CHUNK) {
+        for chunk in in_order_of_citation(&citing).chunks(CHECKED_EVENTS_CHUNK) {
             let (chunk, version) = (chunk.to_vec(), row.version);
             let pdus = self
                 .database()
@@ -342,17 +360,21 @@ impl Graph {
     }
 
     /// Takes the room's turn, and puts the whole state in the place of the partial one.
-    async fn make_whole(&self, wanted: &Wanted, server: &ServerName, named: RoomStateIds) -> Result<(), Incomplete> {
+    async fn make_whole(
+        &self,
+        wanted: &Wanted,
+        server: &ServerName,
+        named: RoomStateIds,
+    ) -> Result<Completed, Incomplete> {
         let mut turn = self.turn_of(wanted.row.number).await?;
-        let (number, event) = (wanted.row.number, wanted.partial.event);
-        let current = self.database().read(move |tx| rows::find(tx, number)).await?;
-        if current.is_none_or(|partial| partial.event != event) {
-            // We have left, and perhaps joined again meanwhile.
-            return Ok(());
+        if !self.is_still(wanted).await? {
+            return Ok(Completed::LeftMeanwhile);
         }
         let Some(mut room) = turn.take() else { return Err(Incomplete::Failed("the room is not loaded".to_owned())) };
-        let ids = named.pdu_ids.clone();
-        self.with_room(&mut room, move |room, tx| room.bring_by_id(tx, &ids)).await?;
+        for chunk in named.pdu_ids.chunks(LOOKED_UP_AT_ONCE) {
+            let chunk = chunk.to_vec();
+            self.with_room(&mut room, move |room, tx| room.bring_by_id(tx, &chunk)).await?;
+        }
         let (known, unknown): (Vec<&EventId>, Vec<&EventId>) =
             named.pdu_ids.iter().partition(|id| room.graph.index_of(id).is_some());
         if !unknown.is_empty() {
@@ -361,11 +383,13 @@ impl Graph {
         }
         let none = || Incomplete::Failed("the state that it named is none".to_owned());
         let map = state_of(&room, known).ok_or_else(none)?;
-        self.check_agrees(&mut room, event, &map).await?;
-        self.replay(&mut room, event, map).await.map_err(|error| match error {
+        let join = wanted.partial.event;
+        self.check_agrees(&mut room, join, &map).await?;
+        self.replay(&mut room, join, map).await.map_err(|error| match error {
             ReplayError::Store(error) => error.into(),
             ReplayError::Failed(reason) => Incomplete::Failed(reason),
-        })
+        })?;
+        Ok(Completed::Whole)
     }
 
     /// The whole state must say the same as what we were let in with, but for members.
@@ -420,30 +444,40 @@ fn is_stored(tx: &ReadTx<'_>, room: RoomNumber, id: &EventId) -> Result<bool, St
     }
 }
 
-/// Those of the events that are stored and not judged, each after those that it cites, as far as the database knows.
-fn unjudged_in_order(tx: &ReadTx<'_>, room: RoomNumber, ids: &[EventId]) -> Result<Vec<EventNumber>, StoreError> {
-    let mut ordered = Vec::new();
-    let mut unjudged = BTreeMap::new();
+/// Those of the events that are stored and not judged, with what they cite.
+fn unjudged(
+    tx: &ReadTx<'_>,
+    room: RoomNumber,
+    ids: &[EventId],
+) -> Result<Vec<(EventNumber, Vec<EventNumber>)>, StoreError> {
+    let mut unjudged = Vec::new();
     for id in ids {
         if let Some(event) = event_rows::number(tx, room, id)?
             && event_rows::verdict(tx, event)?.is_none()
             && event_rows::condition(tx, event)?.is_some()
         {
-            unjudged.insert(event, false);
+            unjudged.push((event, event_rows::auth_events(tx, event)?));
         }
     }
-    let roots: Vec<EventNumber> = unjudged.keys().copied().collect();
-    for root in roots {
-        let mut pending = vec![(root, false)];
+    Ok(unjudged)
+}
+
+/// Orders events so that each comes after those that it cites, as far as they are among them.
+fn in_order_of_citation(citing: &BTreeMap<EventNumber, Vec<EventNumber>>) -> Vec<EventNumber> {
+    let mut seen = BTreeSet::new();
+    let mut ordered = Vec::with_capacity(citing.len());
+    for root in citing.keys() {
+        let mut pending = vec![(*root, false)];
         while let Some((event, cited_done)) = pending.pop() {
             if cited_done {
                 ordered.push(event);
-            } else if let Some(visited @ false) = unjudged.get_mut(&event) {
-                *visited = true;
+            } else if let Some(cited) = citing.get(&event)
+                && seen.insert(event)
+            {
                 pending.push((event, true));
-                pending.extend(event_rows::auth_events(tx, event)?.into_iter().map(|cited| (cited, false)));
+                pending.extend(cited.iter().map(|cited| (*cited, false)));
             }
         }
     }
-    Ok(ordered)
+    ordered
 }
