@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use events::auth_graph::{EventIndex, StateMap};
+use events::membership::Membership;
 use events::{EventId, Pdu, ServerName, UserId};
 use persistence::transactions::graph::{self as graph_rows, Outcome, Place};
 use persistence::transactions::streams::{self, Stream};
@@ -60,12 +61,13 @@ pub(crate) enum ParentState {
     Record(usize),
 }
 
-/// An entry of a state that changes: type, state key, the event that is there afterwards.
+/// An entry of a state that changes: type, state key, the event that is there afterwards, and what that says if it is a membership.
 #[derive(Clone)]
 pub(crate) struct Change {
     pub(crate) event_type: String,
     pub(crate) state_key: String,
     event: Option<EventId>,
+    membership: Option<Membership>,
 }
 
 /// One judged event, ready to be written.
@@ -377,6 +379,7 @@ pub(crate) fn changes(room: &Room, from: &StateMap, to: &StateMap) -> Vec<Change
             event_type: event_type.to_owned(),
             state_key: state_key.to_owned(),
             event: event.map(|index| room.graph.event(index).event_id().clone()),
+            membership: event.and_then(|index| room.graph.event(index).membership()),
         }
     };
     difference.iter().map(change).collect()
@@ -400,7 +403,8 @@ impl Graph {
             if change.event_type == "m.room.member"
                 && let Ok(user) = UserId::parse(&change.state_key)
             {
-                write_member(tx, room, self.server_name(), position, &user, event)?;
+                let membership = change.membership.map(Membership::as_str).zip(event);
+                write_member(tx, room, self.server_name(), position, &user, membership)?;
             }
         }
         Ok(())
@@ -413,20 +417,16 @@ fn write_member(
     us: &ServerName,
     position: Position,
     user: &UserId,
-    event: Option<EventNumber>,
+    membership: Option<(&str, EventNumber)>,
 ) -> Result<(), StoreError> {
-    let membership = match event {
-        Some(event) => event_rows::membership(tx, event)?.map(|membership| (membership, event)),
-        None => None,
-    };
-    room_rows::set_member(tx, room, user, membership.as_ref().map(|(text, event)| (text.as_str(), *event)))?;
-    if membership.as_ref().is_none_or(|(text, _)| text != "join") {
+    room_rows::set_member(tx, room, user, membership)?;
+    if membership.is_none_or(|(text, _)| text != "join") {
         remote_devices::forget_apart(tx, room, user, us)?;
     }
     if user.server() == *us
         && let Some((membership, event)) = membership
     {
-        room_rows::set_standing(tx, user, room, &membership, event, position, None)?;
+        room_rows::set_standing(tx, user, room, membership, event, position, None)?;
     }
     Ok(())
 }

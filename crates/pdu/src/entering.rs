@@ -2,13 +2,13 @@
 //!
 //! S2S API, `PUT /send_join`, `/send_leave`, `/send_knock`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
 use persistence::transactions::graph::{self as graph_rows, Outcome};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
-use persistence::transactions::{events as event_rows, members as member_rows, state as state_rows};
-use persistence::{EventNumber, ReadTx, RoomNumber, StoreError};
+use persistence::transactions::{events as event_rows, members as member_rows, news, state as state_rows};
+use persistence::{EventNumber, ReadTx, RoomNumber, SnapshotNumber, StoreError};
 use serde_json::json;
 use transport::questions::{Handshake, Members};
 use transport::{ApiError, Streamed};
@@ -177,14 +177,12 @@ fn state_at_join(
 ) -> Result<(Vec<EventNumber>, BTreeSet<EventNumber>), StoreError> {
     let number = event_rows::number(tx, room, join.event_id())?;
     let place = number.map(|number| graph_rows::place(tx, number)).transpose()?.flatten();
-    let mut state = Vec::new();
-    if let Some(snapshot) = place.and_then(|place| place.state_before) {
-        let map = state_rows::load(tx, snapshot)?;
-        state.extend(map.iter().map(|(_, event)| event));
-    }
-    if members == Members::Omitted {
-        state = without_members(tx, room, state, join.sender())?;
-    }
+    let before = place.and_then(|place| place.state_before);
+    let state = match (before, members) {
+        (None, _) => Vec::new(),
+        (Some(before), Members::Complete) => state_rows::load(tx, before)?.iter().map(|(_, event)| event).collect(),
+        (Some(before), Members::Omitted) => without_members(tx, room, before, join.sender())?,
+    };
     let mut cited = state.clone();
     cited.extend(number);
     let mut chain = crate::serve::auth_chain(tx, &cited)?;
@@ -195,21 +193,26 @@ fn state_at_join(
 }
 
 /// Of a state what is no membership, and the memberships of those after whom a room without a name is called. S2S API, `PUT
-/// /send_join`, `omit_members`.
+/// /send_join`, `omit_members`. Costs as much as that, and what the state differs from the current one.
 fn without_members(
     tx: &ReadTx<'_>,
     room: RoomNumber,
-    state: Vec<EventNumber>,
+    state: SnapshotNumber,
     joining: &UserId,
 ) -> Result<Vec<EventNumber>, StoreError> {
-    let heroes = heroes(tx, room, joining)?;
-    let mut kept = Vec::new();
-    for event in state {
-        if event_rows::membership(tx, event)?.is_none() || heroes.contains(&event) {
-            kept.push(event);
+    let current = news::state_without_members(tx, room)?;
+    let mut entries: BTreeMap<(String, String), EventNumber> =
+        current.into_iter().map(|(event_type, state_key, event)| ((event_type, state_key), event)).collect();
+    if let Some(now) = room_rows::by_number(tx, room)?.state {
+        for (key, then, _) in state_rows::difference(tx, state, now)? {
+            let (event_type, state_key) = state_rows::key_text(tx, key)?;
+            match then.filter(|_| event_type != "m.room.member") {
+                Some(event) => entries.insert((event_type, state_key), event),
+                None => entries.remove(&(event_type, state_key)),
+            };
         }
     }
-    Ok(kept)
+    Ok(entries.into_values().chain(heroes(tx, room, joining)?).collect())
 }
 
 fn heroes(tx: &ReadTx<'_>, room: RoomNumber, joining: &UserId) -> Result<Vec<EventNumber>, StoreError> {
