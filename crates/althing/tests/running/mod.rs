@@ -5,12 +5,17 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
 
 /// How long a test waits for what takes a fraction of a second; the machine may be busy.
 const LIMIT: Duration = Duration::from_secs(60);
+/// Between two looks whether a command has ended.
+const LOOK_PAUSE: Duration = Duration::from_millis(5);
+/// So many looks take [`LIMIT`] at least.
+const LOOKS_MAX: u128 = LIMIT.as_millis() / LOOK_PAUSE.as_millis();
 
 /// The binary, in `folder`, without what the environment of the tests says.
 pub fn althing(folder: &Path) -> Command {
@@ -30,7 +35,27 @@ pub fn run(mut command: Command, input: &str) -> Output {
     // Who reads no input may have ended already.
     let _: Result<_, _> = stdin.write_all(input.as_bytes());
     drop(stdin);
-    child.wait_with_output().expect("it runs")
+    let stdout = read_all(child.stdout.take().expect("it is a pipe"));
+    let stderr = read_all(child.stderr.take().expect("it is a pipe"));
+    for _ in 0..LOOKS_MAX {
+        if child.try_wait().expect("it runs").is_some() {
+            break;
+        }
+        std::thread::sleep(LOOK_PAUSE);
+    }
+    // One that goes on is ended, and has no status of its own.
+    let _: std::io::Result<()> = child.kill();
+    let status = child.wait().expect("it runs");
+    Output { status, stdout: stdout.join().expect("it reads"), stderr: stderr.join().expect("it reads") }
+}
+
+fn read_all(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut all = Vec::new();
+        // What came before the pipe broke is what there is.
+        let _: std::io::Result<usize> = pipe.read_to_end(&mut all);
+        all
+    })
 }
 
 /// A running server. Killed when dropped, if it has not ended.
