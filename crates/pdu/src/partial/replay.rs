@@ -60,9 +60,8 @@ impl Graph {
             around.cited.insert(stood.pdu.event_id().clone(), cited);
         }
         let whole = room.derive(whole, None);
-        self.write_ahead(room, &whole).await?;
         let mut given = self.given_states(room, &stood, &around).await?;
-        given.insert(join, whole);
+        given.insert(join, Arc::clone(&whole));
         let outcomes: Vec<(EventNumber, Outcome, bool)> =
             stood.iter().map(|s| (s.place.event, s.place.outcome, s.place.arrival.is_some())).collect();
         let events: Vec<Again> = stood.into_iter().map(|stood| stood.again(&mut given)).collect();
@@ -79,6 +78,11 @@ impl Graph {
             .await;
         *room = taken;
         let advance = advance.map_err(|error| ReplayError::Failed(error.to_string()))?;
+        // The join comes first. Were it refused, nobody here would be in the room, and nothing could be built on.
+        if let Some(rejection) = advance.judged.first().and_then(|judged| judged.verdict.rejection.as_ref()) {
+            return Err(ReplayError::Failed(format!("the state that it named does not allow our join: {rejection}")));
+        }
+        self.write_ahead(room, &whole).await?;
         self.rewrite(room, &outcomes, advance).await
     }
 

@@ -288,6 +288,32 @@ async fn what_builds_on_older_history_stays_where_the_room_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_state_that_does_not_allow_our_join_is_not_believed() {
+    let world = World::new();
+    let (a, evil, mut room) = room_of_many(&world, 3).await;
+    let before_join = room.clone();
+    let mut lie = room.clone();
+    evil.add(&mut lie, member(EVE, ALICE, "ban"));
+    refuses(&evil, "/v1/state");
+    join(&a, &evil, &mut room).await;
+    evil.host(&lie);
+    tells_state(&evil, &lie);
+    let told = || async {
+        let problem = a.graph.joins_under_way().await.unwrap()[0].problem.clone();
+        problem.is_some_and(|problem| problem.contains("does not allow our join"))
+    };
+    let good = world.peer("good.test").await;
+    good.host(&lie);
+    tells_state(&good, &lie);
+    world.until("it to be refused", told).await;
+    a.say(&room.id, ALICE, "the room is used all the same").await;
+    evil.host(&before_join);
+    tells_state(&evil, &before_join);
+    until_whole(&world, &a, &room.id).await;
+    a.say(&room.id, ALICE, "and afterwards").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn members_whose_keys_nobody_has_any_more_are_left_out() {
     for members in [3, SINGLE_EVENTS_MAX + 20] {
         let world = World::new();
