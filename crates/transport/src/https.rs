@@ -158,39 +158,47 @@ impl Https {
     }
 }
 
+/// The head of a response, and what reading its body takes.
+struct Head {
+    parts: http::response::Parts,
+    body: Incoming,
+    server: ServerName,
+    bytes_max: usize,
+    deadline: Duration,
+}
+
+impl Https {
+    /// Sends a request and waits for the head of the response.
+    async fn head(&self, request: Request) -> Result<Head, ExchangeError> {
+        let (server, bytes_max) = (request.destination.clone(), request.response_bytes_max);
+        let deadline = self.handles.clock.monotonic() + request.timeout;
+        let timeout = self.handles.clock.sleep(request.timeout);
+        let response = tokio::select! {
+            biased;
+            response = self.begin(request) => response?,
+            () = timeout => return Err(ExchangeError::TimedOut(server)),
+        };
+        let (parts, body) = response.into_parts();
+        refuse_compressed(&server, &parts.headers)?;
+        Ok(Head { parts, body, server, bytes_max, deadline })
+    }
+}
+
 impl Exchange for Https {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, ExchangeError>> {
         Box::pin(async move {
-            let (server, bytes_max) = (request.destination.clone(), request.response_bytes_max);
-            let deadline = self.handles.clock.monotonic() + request.timeout;
-            let timeout = self.handles.clock.sleep(request.timeout);
-            let response = tokio::select! {
-                biased;
-                response = self.begin(request) => response?,
-                () = timeout => return Err(ExchangeError::TimedOut(server)),
-            };
-            let status = response.status().as_u16();
-            let retry_after = retry_after(response.headers(), self.handles.clock.now());
-            refuse_compressed(&server, response.headers())?;
-            let body = self.read(&server, response.into_body(), bytes_max, deadline).await?;
-            Ok(Response { status, body, retry_after })
+            let Head { parts, body, server, bytes_max, deadline } = self.head(request).await?;
+            let retry_after = retry_after(&parts.headers, self.handles.clock.now());
+            let body = self.read(&server, body, bytes_max, deadline).await?;
+            Ok(Response { status: parts.status.as_u16(), body, retry_after })
         })
     }
 
     fn open(&self, request: Request) -> BoxFuture<'_, Result<Download, ExchangeError>> {
         Box::pin(async move {
-            let (server, bytes_max) = (request.destination.clone(), request.response_bytes_max);
-            let deadline = self.handles.clock.monotonic() + request.timeout;
-            let timeout = self.handles.clock.sleep(request.timeout);
-            let response = tokio::select! {
-                biased;
-                response = self.begin(request) => response?,
-                () = timeout => return Err(ExchangeError::TimedOut(server)),
-            };
-            let (head, body) = response.into_parts();
-            refuse_compressed(&server, &head.headers)?;
+            let Head { parts, body, server, bytes_max, deadline } = self.head(request).await?;
             let body = self.pieces(&server, body, bytes_max, deadline)?;
-            Ok(Download { status: head.status.as_u16(), headers: head.headers, body })
+            Ok(Download { status: parts.status.as_u16(), headers: parts.headers, body })
         })
     }
 }
