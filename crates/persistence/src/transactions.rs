@@ -38,3 +38,5 @@ pub mod unverified;
 
 #[cfg(test)]
 mod plans;
+#[cfg(test)]
+mod testing;

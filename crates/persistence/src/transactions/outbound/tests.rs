@@ -1,7 +1,7 @@
 use super::away::{Absence, LetGo, bound, note_failing};
 use super::*;
-use crate::Database;
 use crate::transactions::rooms::set_member;
+use crate::transactions::testing::in_one_transaction;
 use events::UserId;
 
 fn server(name: &str) -> ServerName {
@@ -35,15 +35,6 @@ fn waiting(tx: &ReadTx<'_>, name: &str) -> Vec<(i64, i64)> {
 
 fn contents(tx: &ReadTx<'_>, name: &str) -> Vec<String> {
     waiting_edus(tx, &server(name), 100).unwrap().into_iter().map(|edu| edu.content).collect()
-}
-
-async fn in_one_transaction(run: impl FnOnce(&mut WriteTx<'_>) + Send + 'static) {
-    let database = Database::open_inline(None).unwrap();
-    let work = |tx: &mut WriteTx<'_>| {
-        run(tx);
-        Ok::<_, StoreError>(())
-    };
-    database.write(work).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,20 +1,11 @@
 use events::{RoomId, RoomVersion, UserId};
 
 use super::*;
-use crate::Database;
+use crate::transactions::testing::in_one_transaction;
 use crate::transactions::{companions, rooms};
 
 fn server(name: &str) -> ServerName {
     ServerName::parse(name).unwrap()
-}
-
-async fn in_one_transaction(run: impl FnOnce(&mut WriteTx<'_>) + Send + 'static) {
-    let database = Database::open_inline(None).unwrap();
-    let work = |tx: &mut WriteTx<'_>| {
-        run(tx);
-        Ok::<_, StoreError>(())
-    };
-    database.write(work).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 use super::*;
-use crate::Database;
 use crate::transactions::news;
+use crate::transactions::testing::in_one_transaction;
 
 fn user(text: &str) -> UserId {
     UserId::parse(text).unwrap()
@@ -8,15 +8,6 @@ fn user(text: &str) -> UserId {
 
 fn make(tx: &mut WriteTx<'_>, id: &str) -> RoomNumber {
     intern(tx, &RoomId::parse(id).unwrap(), RoomVersion::V11).unwrap()
-}
-
-async fn in_one_transaction(run: impl FnOnce(&mut WriteTx<'_>) + Send + 'static) {
-    let database = Database::open_inline(None).unwrap();
-    let work = |tx: &mut WriteTx<'_>| {
-        run(tx);
-        Ok::<_, StoreError>(())
-    };
-    database.write(work).await.unwrap();
 }
 
 #[tokio::test]

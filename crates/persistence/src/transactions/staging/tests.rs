@@ -1,5 +1,5 @@
 use super::*;
-use crate::Database;
+use crate::transactions::testing::in_one_transaction;
 
 const ROOM: RoomNumber = RoomNumber(1);
 
@@ -21,15 +21,6 @@ fn pdu(number: i64, body: &str, mangled: bool) -> Pdu {
 fn due_numbers(tx: &ReadTx<'_>, origin: &str, now: i64, limit: u32) -> Vec<i64> {
     let due = due(tx, ROOM, RoomVersion::V11, &server(origin), now, limit).unwrap();
     due.iter().map(|staged| staged.number).collect()
-}
-
-async fn in_one_transaction(run: impl FnOnce(&mut WriteTx<'_>) + Send + 'static) {
-    let database = Database::open_inline(None).unwrap();
-    let work = |tx: &mut WriteTx<'_>| {
-        run(tx);
-        Ok::<_, StoreError>(())
-    };
-    database.write(work).await.unwrap();
 }
 
 #[tokio::test]
