@@ -2,9 +2,11 @@
 //!
 //! One connection, one order: a line of JSON there, a line of JSON back.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use handles::Handles;
 use persistence::{Database, OpenError};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -22,6 +24,10 @@ pub(crate) const ORDER_BYTES_MAX: u64 = 16 * 1024;
 pub(crate) const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// For an order to be carried out. Whoever is deactivated leaves their rooms first.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
+/// For a server that holds the folder to take orders: it may just be starting.
+const STARTING_MAX: Duration = Duration::from_secs(10);
+/// Between two looks whether it does.
+const STARTING_STEP: Duration = Duration::from_millis(50);
 
 /// An order, with what it is about.
 #[derive(Serialize, Deserialize)]
@@ -103,7 +109,7 @@ pub(crate) async fn ask(data_dir: &Path, order: &Request) -> Result<Vec<String>,
     let path = || data_dir.to_owned();
     let line = serde_json::to_string(order).expect("an order is plain data") + "\n";
     let exchange = async {
-        let mut stream = UnixStream::connect(crate::data_dir::control(data_dir)).await?;
+        let mut stream = connect(&data_dir::control(data_dir)).await?;
         stream.write_all(line.as_bytes()).await?;
         let mut answer = String::new();
         BufReader::new(stream).take(ANSWER_BYTES_MAX).read_line(&mut answer).await?;
@@ -115,5 +121,23 @@ pub(crate) async fn ask(data_dir: &Path, order: &Request) -> Result<Vec<String>,
         Ok(Reply::Done(lines)) => Ok(lines),
         Ok(Reply::Refused(reason)) => Err(RunningError::Refused(reason)),
         Err(_) => Err(RunningError::NoAnswer { path: path() }),
+    }
+}
+
+/// Waits for a server that is starting. Its socket is not there yet, or is one that a killed process left.
+async fn connect(socket: &Path) -> std::io::Result<UnixStream> {
+    let clock = Handles::system().clock;
+    let mut waited = Duration::ZERO;
+    loop {
+        match UnixStream::connect(socket).await {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+                    && waited < STARTING_MAX =>
+            {
+                clock.sleep(STARTING_STEP).await;
+                waited += STARTING_STEP;
+            }
+            connected => return connected,
+        }
     }
 }

@@ -144,6 +144,14 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let clients = ClientApi::new(users.clone(), messaging.clone(), media.clone(), clients(config));
         let routes = routes::Routes::new(config, client_api::router(clients), federation);
+        // Before anybody is answered: whoever sees that the server runs can give it orders.
+        let hands = control::Hands {
+            users: users.clone(),
+            messaging: messaging.clone(),
+            database: database.clone(),
+            handles: handles.clone(),
+        };
+        control::start(data_dir.path(), hands, &handles);
         let listening = sockets.serve(routes, certificate, &handles, stopped);
         graph.start().await?;
         inbound.start();
@@ -152,13 +160,6 @@ impl Server {
         users.start();
         introductions::start(&messaging, &users, &handles).await?;
         integrity::watch(&database, &handles);
-        let hands = control::Hands {
-            users: users.clone(),
-            messaging: messaging.clone(),
-            database: database.clone(),
-            handles: handles.clone(),
-        };
-        control::start(data_dir.path(), hands, &handles);
         pulls.start();
         // Last: it announces us to others, who then ask us.
         outbound.start();

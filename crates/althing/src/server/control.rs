@@ -158,7 +158,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let order = |text: &str| serde_json::from_str(text).map(Request::User).unwrap();
         let list = || order(r#"{"order":"list"}"#);
-        assert!(matches!(ask(folder.path(), &list()).await, Err(RunningError::Unreachable { .. })));
 
         let handles = Handles::system();
         let users = users(&handles);
@@ -177,6 +176,24 @@ mod tests {
         let end = order(r#"{"order":"deactivate","name":"alice","erase":true}"#);
         assert!(ask(folder.path(), &end).await.unwrap().is_empty());
         assert!(matches!(ask(folder.path(), &reset).await, Err(RunningError::Refused(_))));
+        handles.tasks.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_is_starting_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let order = serde_json::from_str(r#"{"user":{"order":"list"}}"#).unwrap();
+        assert!(matches!(ask(folder.path(), &order).await, Err(RunningError::Unreachable { .. })), "it never came");
+
+        // What a killed process left refuses connections until the next one has taken its place.
+        drop(UnixListener::bind(data_dir::control(folder.path())).unwrap());
+        let handles = Handles::system();
+        let starting = async {
+            handles.clock.sleep(Duration::from_secs(3)).await;
+            start(folder.path(), Accounts(users(&handles)), &handles);
+        };
+        let (asked, ()) = tokio::join!(ask(folder.path(), &order), starting);
+        assert!(asked.unwrap().is_empty());
         handles.tasks.stop().await;
     }
 
