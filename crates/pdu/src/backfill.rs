@@ -12,7 +12,7 @@ use persistence::transactions::graph::{self as graph_rows, Direction};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::{EventNumber, ReadTx, StoreError};
 
-use crate::fetch::{Effort, Outliers, reachable};
+use crate::fetch::{Effort, Outliers, Told, reachable};
 use crate::graph::Graph;
 use crate::intake::{References, is_placed};
 use crate::limits::{
@@ -174,13 +174,13 @@ impl Graph {
         pdus: &[Pdu],
         outliers: &mut Outliers,
         effort: &Effort,
-    ) -> Result<BTreeMap<EventId, Vec<EventId>>, StoreError> {
+    ) -> Result<BTreeMap<EventId, Vec<Told>>, StoreError> {
         let unknown = self.missing_prev_events(row.number, pdus).await?;
         let builds_on_unknown = |pdu: &&Pdu| pdu.prev_events().iter().any(|id| unknown.contains(id));
         let mut given = BTreeMap::new();
         for pdu in pdus.iter().filter(builds_on_unknown).take(BACKFILL_EDGES_MAX) {
             let before = self.fetch_state_before(row, server, pdu.event_id(), outliers, effort).await?;
-            given.extend(before.map(|before| (pdu.event_id().clone(), before)));
+            given.extend(before.map(|state| (pdu.event_id().clone(), vec![Told { by: server.clone(), state }])));
         }
         Ok(given)
     }

@@ -13,7 +13,7 @@ use handles::Handles;
 use persistence::{Database, StoreError};
 use serde::Serialize;
 
-use crate::verdict::Step;
+use crate::verdict::{Step, Tellers};
 
 /// How much is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,6 +199,8 @@ pub struct StoredVerdict {
     pub reason: Option<String>,
     /// The parents whose states were resolved to judge it, if they were several.
     pub resolved_from: Vec<EventId>,
+    /// Who told the state before, if it did not follow from the parents.
+    pub state_told_by: Option<Tellers>,
     /// The members of the room were not all known: it is decided again when they are.
     pub provisional: bool,
     /// Who sent it to us; `None` if it is ours, or came with a state.

@@ -21,7 +21,7 @@ use crate::intake::References;
 use crate::limits::{
     ADOPTED_PARENTS_MAX, AUTH_CHAIN_EVENTS_MAX, CHECKED_EVENTS_CHUNK, FETCH_SERVERS_MAX, FETCH_TIME_MAX,
     FETCHED_EVENTS_MAX, LACKING_STATE_MAX, MISSING_EVENTS_MAX, MISSING_EVENTS_ROUNDS_MAX, SINGLE_EVENTS_AT_ONCE,
-    SINGLE_EVENTS_MAX, STATE_EVENTS_MAX,
+    SINGLE_EVENTS_MAX, STATE_EVENTS_MAX, TOLD_STATES_MAX,
 };
 use crate::surroundings::has_state;
 
@@ -42,11 +42,18 @@ pub(crate) struct Fetched {
     pub(crate) adopted: Vec<Adopted>,
 }
 
-/// An event with the state that a peer says was before it.
+/// An event with what peers say was the state before it.
 pub(crate) struct Adopted {
     pub(crate) pdu: Pdu,
-    pub(crate) before: Vec<EventId>,
-    pub(crate) given_by: ServerName,
+    /// At least one.
+    pub(crate) before: Vec<Told>,
+}
+
+/// What one server says was the state before an event.
+pub(crate) struct Told {
+    pub(crate) by: ServerName,
+    /// The state events.
+    pub(crate) state: Vec<EventId>,
 }
 
 /// Fetched events without a place in the graph, each once.
@@ -275,7 +282,7 @@ impl Graph {
         checked.into_iter().find(|pdu| pdu.event_id() == id)
     }
 
-    /// Asks for an event and the state before it.
+    /// Asks for an event and the state before it, the latter of several servers: one that lies alone is found out.
     async fn fetch_with_state(
         &self,
         room: &RoomRow,
@@ -284,13 +291,18 @@ impl Graph {
         outliers: &mut Outliers,
         effort: &Effort,
     ) -> Result<Option<Adopted>, StoreError> {
+        let mut pdu = None;
+        let mut before = Vec::new();
         for server in servers {
-            let Some(pdu) = effort.within(self.fetch_event(room, server, id)).await.flatten() else { continue };
-            if let Some(before) = self.fetch_state_before(room, server, id, outliers, effort).await? {
-                return Ok(Some(Adopted { pdu, before, given_by: server.clone() }));
+            if pdu.is_none() {
+                pdu = effort.within(self.fetch_event(room, server, id)).await.flatten();
+            }
+            if pdu.is_some() && before.len() < TOLD_STATES_MAX {
+                let state = self.fetch_state_before(room, server, id, outliers, effort).await?;
+                before.extend(state.map(|state| Told { by: server.clone(), state }));
             }
         }
-        Ok(None)
+        Ok(pdu.filter(|_| !before.is_empty()).map(|pdu| Adopted { pdu, before }))
     }
 
     /// Asks for the state before an event, and for those of its events that we lack. `None` if that cannot be had completely:

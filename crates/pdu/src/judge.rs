@@ -224,7 +224,8 @@ impl<'a> Bench<'a> {
             Err((step, rejection)) => (step, Some(rejection)),
         };
         let provisional = self.room.partial.is_some();
-        Ok(Verdict { step, rejection, origin, decided_at: self.around.now, resolved_from, provisional })
+        let decided_at = self.around.now;
+        Ok(Verdict { step, rejection, origin, decided_at, resolved_from, state_told_by: None, provisional })
     }
 
     /// The state before an event of a partial room, with the memberships that it cites and the state does not know.

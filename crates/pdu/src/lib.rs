@@ -60,4 +60,4 @@ pub use leave::LeaveError;
 pub use partial::{JoinProgress, StillPartial, joins_under_way};
 pub use purge::{PurgeError, purge_alone};
 pub use send::{Beside, BesideRoom, Draft, NewRoom, SendError, Sent};
-pub use verdict::{Step, Verdict};
+pub use verdict::{Step, Tellers, Verdict};

@@ -24,6 +24,8 @@ pub const FETCHES_PER_ORIGIN_MAX: usize = 8;
 pub const FETCH_SERVERS_MAX: usize = 4;
 /// Parents of one batch that may be placed on the state that a peer gives.
 pub const ADOPTED_PARENTS_MAX: usize = 5;
+/// Servers that are asked for the state before such a parent, so that what they say can be compared.
+pub const TOLD_STATES_MAX: usize = 2;
 /// Cited events that one batch may cost a request of their own each.
 pub const SINGLE_EVENTS_MAX: usize = 100;
 /// Such requests under way at once.

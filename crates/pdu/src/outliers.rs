@@ -66,6 +66,7 @@ impl JudgedOutlier {
             origin: None,
             decided_at: now,
             resolved_from: Vec::new(),
+            state_told_by: None,
             provisional: false,
         };
         let verdict = serde_json::to_string(&verdict).expect("a verdict is plain data");

@@ -19,6 +19,7 @@ use persistence::transactions::graph::Outcome;
 use record::{PastRecord, Written, write_bodies};
 
 use crate::commit::{state_records, write_states};
+use crate::fetch::Told;
 use crate::graph::Graph;
 use crate::heads::stands_now;
 use crate::judge::{NewHead, Surroundings};
@@ -26,15 +27,21 @@ use crate::limits::{TOPOLOGICAL_GAP, TOPOLOGICAL_START};
 use crate::outliers::{in_order_of_parents, judge_by_citations, state_of};
 use crate::partial::with_cited_members;
 use crate::room::{Room, State, View};
-use crate::verdict::{Step, Verdict};
+use crate::verdict::{Step, Tellers, Verdict};
 
 /// Events of the past, with what a peer says of the states before some of them.
 pub(crate) struct Past {
     pub(crate) pdus: Vec<Pdu>,
-    /// For an event, the state events before it.
-    pub(crate) given: BTreeMap<EventId, Vec<EventId>>,
+    /// For an event, the states before it that servers told.
+    pub(crate) given: BTreeMap<EventId, Vec<Told>>,
     pub(crate) given_by: ServerName,
     pub(crate) room_for: Behind,
+}
+
+/// A state that others told, and who did.
+struct Given {
+    state: Arc<State>,
+    tellers: Tellers,
 }
 
 /// Where the events go in the topological order.
@@ -68,11 +75,11 @@ impl Graph {
         let Past { pdus, given, given_by, room_for } = past;
         let pdus = in_order_of_parents(pdus);
         let around = self.surroundings(room, &pdus).await?;
-        let named: Vec<EventId> = given.values().flatten().cloned().collect();
+        let named: Vec<EventId> = given.values().flatten().flat_map(|told| &told.state).cloned().collect();
         self.with_room(room, move |room, tx| room.bring_by_id(tx, &named)).await?;
         let known = room.graph.len();
-        let given = given_states(room, &given);
-        let judged = judge_past(room, &pdus, &around, &given, &given_by).and_then(|history| {
+        let judged = given_states(room, given).and_then(|given| {
+            let history = judge_past(room, &pdus, &around, &given, &given_by)?;
             let edges = match room_for {
                 Behind::Everything => edges(room, &history)?,
                 Behind::Children => BTreeSet::new(),
@@ -171,24 +178,52 @@ fn edges(room: &mut Room, history: &History) -> Result<BTreeSet<EventId>, TooCos
     Ok(edges)
 }
 
-/// Turns lists of state events that a peer gave into states. One that cannot be a state is left out.
-fn given_states(room: &mut Room, given: &BTreeMap<EventId, Vec<EventId>>) -> BTreeMap<EventId, Arc<State>> {
+/// Turns lists of state events that peers told into states. One that cannot be a state is left out.
+fn given_states(room: &mut Room, given: BTreeMap<EventId, Vec<Told>>) -> Result<BTreeMap<EventId, Given>, TooCostly> {
     let mut states = BTreeMap::new();
-    for (event, ids) in given {
-        // What follows from an event was not there before it.
-        let before = if ids.contains(event) { None } else { state_of(room, ids) };
-        match before {
-            // Most of it is as it is today: stored as a difference, it takes little.
-            Some(map) => {
-                let current = room.current.clone();
-                states.insert(event.clone(), room.derive(map, current));
-            }
-            None => {
-                tracing::info!(room.id = %room.room_id, event.id = %event, "What a server gave as the state before {event} is none")
+    for (event, told) in given {
+        let mut maps: Vec<StateMap> = Vec::new();
+        let mut servers = Vec::new();
+        for Told { by, state } in told {
+            // What follows from an event was not there before it.
+            match if state.contains(&event) { None } else { state_of(room, &state) } {
+                Some(map) if maps.contains(&map) => servers.push(by),
+                Some(map) => {
+                    maps.push(map);
+                    servers.push(by);
+                }
+                None => {
+                    tracing::info!(server.name = %by, room.id = %room.room_id, event.id = %event, "What {by} gave as the state before {event} is none");
+                }
             }
         }
+        if let Some(map) = agreed(room, &event, maps.as_slice(), &servers)? {
+            // Most of it is as it is today: stored as a difference, it takes little.
+            let current = room.current.clone();
+            let tellers = Tellers { servers, differed: maps.len() > 1 };
+            states.insert(event, Given { state: room.derive(map, current), tellers });
+        }
     }
-    states
+    Ok(states)
+}
+
+/// One state of those that servers told. If they differ, nobody here knows who is right: they are resolved like the states of forks,
+/// so that who leaves a ban out, or tells a membership from before it, gains nothing as long as somebody else tells the ban.
+fn agreed(
+    room: &mut Room,
+    event: &EventId,
+    maps: &[StateMap],
+    servers: &[ServerName],
+) -> Result<Option<StateMap>, TooCostly> {
+    match maps {
+        [] => Ok(None),
+        [map] => Ok(Some(map.clone())),
+        several => {
+            let names = servers.iter().map(ServerName::as_str).collect::<Vec<_>>().join(" and ");
+            tracing::warn!(room.id = %room.room_id, event.id = %event, "{names} tell different states before {event}: they are resolved");
+            Ok(Some(room.resolve(&several.iter().collect::<Vec<_>>())?.state))
+        }
+    }
 }
 
 /// Judges events of the past, parents first. State events among them are added to the room's auth graph.
@@ -196,7 +231,7 @@ fn judge_past(
     room: &mut Room,
     pdus: &[Pdu],
     around: &Surroundings,
-    given: &BTreeMap<EventId, Arc<State>>,
+    given: &BTreeMap<EventId, Given>,
     given_by: &ServerName,
 ) -> Result<History, TooCostly> {
     let mut history = History::default();
@@ -211,10 +246,10 @@ fn judge_past(
                 continue;
             }
         };
-        let before = match state_after_parents(room, pdu, &after, around, &mut history.new_states)? {
-            Some(state) => Some(state),
-            None => given.get(pdu.event_id()).cloned().inspect(|state| history.new_states.push(Arc::clone(state))),
-        };
+        let follows = state_after_parents(room, pdu, &after, around, &mut history.new_states)?;
+        let given = if follows.is_some() { None } else { given.get(pdu.event_id()) };
+        history.new_states.extend(given.map(|given| Arc::clone(&given.state)));
+        let before = follows.or_else(|| given.map(|given| Arc::clone(&given.state)));
         let (step, rejection) = verdict_of(room, &event, by_citations, before.as_ref());
         let verdict = Verdict {
             step,
@@ -222,6 +257,7 @@ fn judge_past(
             origin: Some(given_by.clone()),
             decided_at: around.now,
             resolved_from: Vec::new(),
+            state_told_by: given.map(|given| given.tellers.clone()),
             provisional: room.partial.is_some(),
         };
         let state_after = state_with(room, event, &verdict, before.clone(), &mut history.new_states);

@@ -210,7 +210,8 @@ impl Graph {
         let mut turn = self.turn_of(row.number).await?;
         let Some(mut room) = turn.take() else { return Ok(batch) };
         self.store_outliers(&mut room, outliers.into_pdus()).await?;
-        for Adopted { pdu, before, given_by } in adopted {
+        for Adopted { pdu, before } in adopted {
+            let given_by = before.first().map_or_else(|| origin.clone(), |told| told.by.clone());
             tracing::info!(server.name = %given_by, room.id = %room.room_id, event.id = %pdu.event_id(), "Took the state before {} from {given_by}", pdu.event_id());
             let given = BTreeMap::from([(pdu.event_id().clone(), before)]);
             let past = Past { pdus: vec![pdu], given, given_by, room_for: Behind::Everything };

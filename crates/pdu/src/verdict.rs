@@ -32,9 +32,21 @@ pub struct Verdict {
     pub decided_at: i64,
     /// The forward extremities that its state before was resolved from, if they were several.
     pub resolved_from: Vec<EventId>,
+    /// Who told the state before, if it does not follow from the parents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_told_by: Option<Tellers>,
     /// The members of the room were not all known: it is decided again when they are.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub provisional: bool,
+}
+
+/// Servers that told the state before an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tellers {
+    /// At least one.
+    pub servers: Vec<ServerName>,
+    /// They told different states, which were resolved like those of forks.
+    pub differed: bool,
 }
 
 impl Verdict {

@@ -1,12 +1,12 @@
 //! An explanation in words.
 
-use events::EventId;
 use events::state_resolution::{Candidate, Decision, Outcome};
-use pdu::Step;
+use events::{EventId, ServerName};
 use pdu::explain::{
     Check, Condition, ContentHash, Described, Entry, Explanation, Forks, Ground, Named, Sent, Signature,
     SignatureResult, StateBefore, StoredVerdict, Waiting,
 };
+use pdu::{Step, Tellers};
 
 use crate::dates::time;
 use crate::terminal::harmless;
@@ -120,6 +120,15 @@ fn signature(signature: &Signature) -> String {
     format!("  {} {key_id}: {result}{needed}{until}", signature.server)
 }
 
+fn told_by(tellers: &Tellers) -> String {
+    let servers = tellers.servers.iter().map(ServerName::as_str).collect::<Vec<_>>().join(" and ");
+    match (tellers.servers.len(), tellers.differed) {
+        (1, _) => format!("  the state before it was told by {servers} alone"),
+        (_, false) => format!("  the state before it was told by {servers}, alike"),
+        (_, true) => format!("  {servers} told different states before it, which were resolved like those of forks"),
+    }
+}
+
 fn named(named: &Named) -> String {
     format!("  {} ({})", named.event_id, named.known_as.replace('_', " "))
 }
@@ -142,6 +151,7 @@ fn verdict(verdict: &StoredVerdict, explanation: &Explanation) -> Vec<String> {
         lines.push("  the states after these were resolved for it:".to_owned());
         lines.extend(verdict.resolved_from.iter().map(|parent| format!("    {parent}")));
     }
+    lines.extend(verdict.state_told_by.iter().map(told_by));
     lines
 }
 

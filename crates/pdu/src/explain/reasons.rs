@@ -53,6 +53,7 @@ fn stored_verdict(verdict: Verdict) -> StoredVerdict {
         reason: verdict.rejection.as_ref().map(ToString::to_string),
         rejection: verdict.rejection,
         resolved_from: verdict.resolved_from,
+        state_told_by: verdict.state_told_by,
         provisional: verdict.provisional,
         origin: verdict.origin,
         decided_at: verdict.decided_at,

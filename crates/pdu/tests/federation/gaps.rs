@@ -1,13 +1,14 @@
 //! Parents that cannot be had with all that lies before them, and the states that peers give for them.
 
-use events::{EventId, Pdu, RoomVersion};
+use events::{EventId, Pdu, RoomId, RoomVersion};
+use pdu::explain::{Detail, explain};
 use persistence::transactions::graph::Outcome;
 use persistence::transactions::staging;
 use serde_json::json;
 
 use crate::peer::{Peer, PeerRoom, object};
 use crate::receiving::{shared, until_outcome};
-use crate::world::{World, draft, message, name, state};
+use crate::world::{Server, World, draft, message, name, state};
 
 const V: RoomVersion = RoomVersion::V11;
 
@@ -148,4 +149,54 @@ async fn a_list_of_events_that_is_no_state_places_nothing() {
         assert_eq!(a.place(&room, edge.event_id()).await, None);
         assert_eq!(a.place(&room, last.event_id()).await, None);
     }
+}
+
+/// Mallory of the peer was banned; the peer shows an event of theirs behind a gap, with the state from before the ban. A third
+/// server knows that event, and the ban.
+async fn with_a_lie(world: &World) -> (Server, RoomId, Pdu) {
+    let (a, evil, room, mut of_peer) = shared(world).await;
+    let mallory = "@mallory:evil.test";
+    let join = draft(mallory, "m.room.member", Some(mallory), json!({ "membership": "join" }));
+    let joined = evil.add(&mut of_peer, join);
+    evil.send(&a, &[object(&joined)]).await;
+    until_outcome(world, &a, &room, &joined, Outcome::Accepted).await;
+    let ban = draft("@alice:a.test", "m.room.member", Some(mallory), json!({ "membership": "ban" }));
+    a.send(&room, ban).await.unwrap();
+    let honest = world.peer("honest.test").await;
+    let mut of_honest = honest.join(&a, &room, V, "@carol:honest.test").await;
+
+    let (edge, last) = with_a_gap(&evil, &mut of_peer, message(mallory, "still here")).await;
+    of_honest.line.push(edge.clone());
+    honest.host(&of_honest);
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(world, &a, &room, &last, Outcome::Accepted).await;
+    (a, room, edge)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_server_leaves_out_of_a_state_another_tells() {
+    let world = World::new();
+    let (a, room, edge) = with_a_lie(&world).await;
+    assert_eq!(a.outcome(&room, edge.event_id()).await, Some(Outcome::Rejected));
+    let told = explain(&a.database, &world.handles, edge.event_id(), Detail::Brief).await.unwrap().remove(0);
+    let tellers = told.verdict.unwrap().state_told_by.unwrap();
+    assert_eq!((tellers.servers, tellers.differed), (vec![name("evil.test"), name("honest.test")], true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_two_servers_tell_alike_is_no_lie_of_one() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let other = world.peer("other.test").await;
+    let mut of_other = other.join(&a, &room, V, "@carol:other.test").await;
+    of_peer.base.push(of_other.line[0].clone());
+    let (edge, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
+    of_other.line.push(edge.clone());
+    other.host(&of_other);
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
+    assert_eq!(a.outcome(&room, edge.event_id()).await, Some(Outcome::Accepted));
+    let told = explain(&a.database, &world.handles, edge.event_id(), Detail::Brief).await.unwrap().remove(0);
+    let tellers = told.verdict.unwrap().state_told_by.unwrap();
+    assert_eq!((tellers.servers, tellers.differed), (vec![name("evil.test"), name("other.test")], false));
 }
