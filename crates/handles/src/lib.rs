@@ -10,6 +10,7 @@ mod compute;
 mod notifier;
 mod random;
 mod tasks;
+pub mod watch;
 
 pub use clock::{Clock, SimulatedClock, SystemClock, Timestamp};
 pub use compute::Compute;

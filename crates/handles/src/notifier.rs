@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use crate::watch;
 
 /// Wakes whoever waits for news about a key: a user whose /sync is open, a room.
 ///

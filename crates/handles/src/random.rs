@@ -9,7 +9,7 @@ pub trait Random: Send + Sync {
     fn fill(&self, bytes: &mut [u8]);
 }
 
-impl dyn Random {
+impl dyn Random + '_ {
     /// Returns a random number.
     pub fn number(&self) -> u64 {
         let mut bytes = [0; 8];

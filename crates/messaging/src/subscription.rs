@@ -1,10 +1,10 @@
 //! Following what happens: a position in the events stream, and a wake-up when there is more.
 
 use events::{Pdu, RoomId};
+use handles::watch;
 use persistence::transactions::graph::{self as graph_rows, Place};
 use persistence::transactions::{events as event_rows, rooms as room_rows, state as state_rows, subscriptions};
 use persistence::{Position, ReadTx, StoreError};
-use tokio::sync::watch;
 
 use crate::Messaging;
 use crate::limits::SUBSCRIPTION_PAGE;
@@ -47,7 +47,7 @@ impl Subscription {
     pub async fn next(&mut self) -> Result<Vec<Happened>, StoreError> {
         loop {
             // Marked as seen before looking: what comes after the look wakes the wait.
-            self.newest.borrow_and_update();
+            self.newest.mark_seen();
             let from = self.position;
             let page = self
                 .messaging

@@ -17,13 +17,13 @@ use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::{RoomNumber, StoreError};
 
 use crate::graph::Graph;
-use crate::intake::References;
+use crate::intake::{References, is_placed};
 use crate::limits::{
     ADOPTED_PARENTS_MAX, AUTH_CHAIN_EVENTS_MAX, CHECKED_EVENTS_CHUNK, FETCH_SERVERS_MAX, FETCH_TIME_MAX,
     FETCHED_EVENTS_MAX, LACKING_STATE_MAX, MISSING_EVENTS_MAX, MISSING_EVENTS_ROUNDS_MAX, SINGLE_EVENTS_AT_ONCE,
     SINGLE_EVENTS_MAX, STATE_EVENTS_MAX, TOLD_STATES_MAX,
 };
-use crate::surroundings::has_state;
+use crate::surroundings::{has_state, is_history};
 
 /// What an attempt may still cost.
 pub(crate) struct Effort {
@@ -133,6 +133,8 @@ impl Graph {
         let mut server = servers.next();
         for _ in 0..MISSING_EVENTS_ROUNDS_MAX {
             let missing = self.missing_prev_events(room.number, &batch).await?;
+            // History has its own ways: from here it would come as news, and take the room back to where it was.
+            let missing = self.without_history(room.number, missing).await?;
             if missing.is_empty() || batch.len() > FETCHED_EVENTS_MAX {
                 break;
             }
@@ -141,6 +143,7 @@ impl Graph {
             let latest: Vec<EventId> = latest.map(|pdu| pdu.event_id().clone()).take(MISSING_EVENTS_MAX).collect();
             let earliest = self.forward_extremities(room.number).await?;
             let Some(found) = effort.within(self.ask_for_missing(room, asked, &earliest, &latest)).await else { break };
+            let found = self.news_of(room.number, found).await?;
             // Whatever is not an ancestor was not asked for.
             let found = reachable(found, missing, Pdu::prev_events);
             if found.is_empty() {
@@ -149,6 +152,37 @@ impl Graph {
             batch.extend(found);
         }
         Ok(batch)
+    }
+
+    /// Those of `ids` on which nothing builds that we have.
+    async fn without_history(&self, room: RoomNumber, ids: BTreeSet<EventId>) -> Result<BTreeSet<EventId>, StoreError> {
+        self.database()
+            .read(move |tx| {
+                let mut others = BTreeSet::new();
+                for id in ids {
+                    if !is_history(tx, room, &id)? {
+                        others.insert(id);
+                    }
+                }
+                Ok(others)
+            })
+            .await
+    }
+
+    /// Those of `found` that are neither in the graph nor before what is. Other servers walk back by other bounds than ours, and so
+    /// tell us what we have, and what was before we came.
+    async fn news_of(&self, room: RoomNumber, found: Vec<Pdu>) -> Result<Vec<Pdu>, StoreError> {
+        self.database()
+            .read(move |tx| {
+                let mut news = Vec::new();
+                for pdu in found {
+                    if !is_placed(tx, room, pdu.event_id())? && !is_history(tx, room, pdu.event_id())? {
+                        news.push(pdu);
+                    }
+                }
+                Ok(news)
+            })
+            .await
     }
 
     async fn ask_for_missing(

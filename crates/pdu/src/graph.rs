@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use events::{RoomId, ServerName, SigningKey};
-use handles::{Handles, Notifier};
+use handles::{Handles, Notifier, watch};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::{Database, ReadTx, RoomNumber, StoreError};
-use tokio::sync::{OwnedMutexGuard, watch};
+use tokio::sync::OwnedMutexGuard;
 use transaction::{Outbound, Requests};
 use transport::key_ring::KeyRing;
 

@@ -35,6 +35,8 @@ pub(crate) struct Surroundings {
     pub(crate) parents: BTreeMap<EventId, Parent>,
     /// Cited events that are no state events, so that they are not in the room's auth graph.
     pub(crate) cited: BTreeMap<EventId, Cited>,
+    /// Candidates that come late: accepted events of the graph build on them.
+    pub(crate) covered: BTreeSet<EventId>,
     /// The clock, in milliseconds since 1970.
     pub(crate) now: i64,
 }
@@ -341,13 +343,15 @@ impl<'a> Bench<'a> {
         let replaces = self.replaced_by(pdu);
         if outcome == Outcome::Accepted {
             self.heads.retain(|head| !replaces.contains(head.event_id()) && head.event_id() != pdu.event_id());
-            self.heads.push(NewHead {
-                number: None,
-                reference: pdu.reference(),
-                depth: pdu.depth(),
-                topological,
-                after: Arc::clone(after),
-            });
+            if !self.around.covered.contains(pdu.event_id()) {
+                self.heads.push(NewHead {
+                    number: None,
+                    reference: pdu.reference(),
+                    depth: pdu.depth(),
+                    topological,
+                    after: Arc::clone(after),
+                });
+            }
         }
         let placed = Placed { topological, outcome, after: Arc::clone(after), replaces };
         self.placed.insert(pdu.event_id().clone(), placed);

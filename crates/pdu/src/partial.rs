@@ -18,10 +18,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use events::auth::AuthEvent;
 use events::auth_graph::{Standing, StateMap};
 use events::{RoomId, ServerName};
+use handles::watch;
 use persistence::transactions::partial::{self as rows, PartialRoom};
 use persistence::transactions::rooms as room_rows;
 use persistence::{ReadTx, RoomNumber, StoreError};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::fetch::Effort;
 use crate::graph::Graph;

@@ -77,6 +77,7 @@ impl Graph {
                 let news = graph.purger().0.notified();
                 if awaited {
                     tokio::select! {
+                        biased;
                         () = news => {}
                         () = graph.handles().clock.sleep(PURGE_PAUSE) => {}
                     }

@@ -24,6 +24,7 @@ use crate::limits::{
 use crate::outliers::in_order_of_parents;
 use crate::past::{Behind, Past};
 use crate::room::Room;
+use crate::surroundings::is_history;
 
 /// The events of one origin in one room.
 type Queue = (RoomNumber, ServerName);
@@ -213,8 +214,11 @@ impl Graph {
         for Adopted { pdu, before } in adopted {
             let given_by = before.first().map_or_else(|| origin.clone(), |told| told.by.clone());
             tracing::info!(server.name = %given_by, room.id = %room.room_id, event.id = %pdu.event_id(), "Took the state before {} from {given_by}", pdu.event_id());
+            let (number, id) = (room.number, pdu.event_id().clone());
+            let is_history = self.database().read(move |tx| is_history(tx, number, &id)).await?;
+            let room_for = if is_history { Behind::Children } else { Behind::Everything };
             let given = BTreeMap::from([(pdu.event_id().clone(), before)]);
-            let past = Past { pdus: vec![pdu], given, given_by, room_for: Behind::Everything };
+            let past = Past { pdus: vec![pdu], given, given_by, room_for };
             self.place_past(&mut room, past).await?;
         }
         let Sorted { ready, lacking } = self.sort(&room, batch).await?;

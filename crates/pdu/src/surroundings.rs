@@ -1,6 +1,6 @@
 //! Reads what judging events needs from the database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use events::auth::{AuthEvent, Cited};
 use events::{EventId, Pdu};
@@ -21,6 +21,8 @@ impl Graph {
         let prev: BTreeSet<EventId> = prev.cloned().collect();
         let cited = batch.iter().flat_map(Pdu::auth_events).filter(|id| !inside.contains(*id));
         let cited: BTreeSet<EventId> = cited.cloned().collect();
+        let parents: BTreeMap<EventId, Vec<EventId>> =
+            batch.iter().map(|pdu| (pdu.event_id().clone(), pdu.prev_events().to_vec())).collect();
         let now = self.handles().clock.now();
         self.with_room(room, move |room, tx| {
             let mut around = Surroundings { now, ..Surroundings::default() };
@@ -45,10 +47,67 @@ impl Graph {
                     around.parents.insert(id, Parent { topological: place.topological, after, accepted_ancestors });
                 }
             }
+            around.covered = covered(tx, room.number, &parents)?;
             Ok(around)
         })
         .await
     }
+}
+
+/// Returns those of a batch that an accepted event of the graph builds on, which is not of the batch: they come late, and are no
+/// extremities. `batch` has the parents of each.
+fn covered(
+    tx: &ReadTx<'_>,
+    room: RoomNumber,
+    batch: &BTreeMap<EventId, Vec<EventId>>,
+) -> Result<BTreeSet<EventId>, StoreError> {
+    let mut numbers = BTreeMap::new();
+    for id in batch.keys() {
+        numbers.extend(event_rows::number(tx, room, id)?.map(|number| (number, id.clone())));
+    }
+    let mut to_look: Vec<EventId> = Vec::new();
+    for (number, id) in &numbers {
+        if has_accepted_descendant(tx, *number, &numbers)? {
+            to_look.push(id.clone());
+        }
+    }
+    let mut covered = BTreeSet::new();
+    while let Some(id) = to_look.pop() {
+        if let Some(parents) = batch.get(&id)
+            && covered.insert(id)
+        {
+            to_look.extend(parents.iter().cloned());
+        }
+    }
+    Ok(covered)
+}
+
+fn has_accepted_descendant(
+    tx: &ReadTx<'_>,
+    event: EventNumber,
+    left_out: &BTreeMap<EventNumber, EventId>,
+) -> Result<bool, StoreError> {
+    let mut to_walk = vec![event];
+    let mut walked = BTreeSet::new();
+    while let Some(event) = to_walk.pop() {
+        for child in graph_rows::children(tx, event)? {
+            if left_out.contains_key(&child) || walked.len() >= ANCESTORS_WALKED_MAX || !walked.insert(child) {
+                continue;
+            }
+            match graph_rows::place(tx, child)?.map(|place| place.outcome) {
+                Some(Outcome::Accepted) => return Ok(true),
+                Some(Outcome::SoftFailed | Outcome::Rejected) => to_walk.push(child),
+                None => {}
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Says whether something of the graph builds on an event that has no place itself: it lies before what we have.
+pub(crate) fn is_history(tx: &ReadTx<'_>, room: RoomNumber, id: &EventId) -> Result<bool, StoreError> {
+    let Some(number) = event_rows::number(tx, room, id)? else { return Ok(false) };
+    Ok(!graph_rows::children(tx, number)?.is_empty())
 }
 
 /// Says whether the event has its place in the graph, with a state after it.

@@ -58,6 +58,7 @@ impl Graph {
         match pause {
             None => news.await,
             Some(pause) => tokio::select! {
+                biased;
                 () = news => {}
                 () = self.handles().clock.sleep(pause) => {}
             },

@@ -5,11 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
+use handles::Handles;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::engine::{
-    Counters, Engine, Inline, ReadJob, Threads, WriteDone, WriteJob, check, check_table, copy, panic_message, tables,
+    Counters, Engine, Inline, ReadJob, Simulated, SimulatedDisk, Threads, WriteDone, WriteJob, check, check_table,
+    copy, panic_message, tables,
 };
+use crate::simulated::Fate;
 use crate::tx::{ReadTx, StoreError, WriteTx};
 
 /// Closures of one kind, reading or writing, that have been handed to the threads and are not answered. Further callers wait
@@ -106,6 +109,12 @@ impl Database {
     /// memory.
     pub fn open_inline(path: Option<&Path>) -> Result<Self, OpenError> {
         Ok(Self::with(Arc::new(Inline::open(path)?)))
+    }
+
+    /// Opens a database for a simulation, on a disk that outlives it. It takes the time, and fails in the ways, that `fate` says; its
+    /// tasks are among those of `handles`.
+    pub fn on_simulated_disk(disk: &SimulatedDisk, handles: &Handles, fate: Arc<dyn Fate>) -> Self {
+        Self::with(Arc::new(Simulated::open(disk, handles, fate)))
     }
 
     /// Looks through the whole file at `path` without changing it, and returns what is wrong in the engine's words, at most

@@ -7,7 +7,8 @@ mod sqlite;
 use std::any::Any;
 
 pub use counters::Counters;
-pub(crate) use sqlite::{Inline, Threads, check, check_table, copy, tables};
+pub use sqlite::SimulatedDisk;
+pub(crate) use sqlite::{Inline, Simulated, Threads, check, check_table, copy, tables};
 
 use crate::tx::{ReadTx, StoreError, WriteTx};
 

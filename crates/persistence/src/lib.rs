@@ -11,13 +11,14 @@
 mod database;
 mod engine;
 mod numbers;
+pub mod simulated;
 pub mod tables;
 pub mod transactions;
 mod tx;
 mod value;
 
 pub use database::{Database, OpenError, Soundness};
-pub use engine::Counters;
+pub use engine::{Counters, SimulatedDisk};
 pub use numbers::{EventNumber, Position, RoomNumber, SnapshotNumber, StateKeyNumber};
 pub use tx::{ReadTx, StoreError, WriteTx};
 pub use value::{FromValue, Row, ToValue, ValueRef};

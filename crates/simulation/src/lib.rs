@@ -1,10 +1,22 @@
 //! Many servers in one process, under virtual time.
 //!
-//! [`Network`] carries requests between the real routers of [`SimulatedServer`]s, cuts links, and writes a trace. Everything runs
-//! on one thread of a runtime whose clock is paused, from one seed: the same seed gives the same trace, byte for byte.
+//! [`Plan::drawn`] draws from a seed what happens: what users do, and what goes wrong. [`run`] lets it happen to real servers
+//! ([`SimulatedServer`]) on simulated disks and a simulated [`Network`], lets all be well again, and looks whether they agree.
+//! Everything runs on one thread of a runtime whose clock is paused: the same seed gives the same trace, byte for byte.
 
+mod agreement;
+mod deeds;
+mod disk;
+mod host;
 mod network;
+mod plan;
+mod portrait;
+mod run;
 mod server;
+mod transactions;
 
-pub use network::Network;
-pub use server::{FILE_BYTES_MAX, SimulatedServer, StartError};
+pub use disk::Sound;
+pub use network::{Network, Weather};
+pub use plan::{Deed, Event, Fault, Plan, Step, USERS, User};
+pub use run::{Outcome, run};
+pub use server::{FILE_BYTES_MAX, Machine, SimulatedServer, StartError};

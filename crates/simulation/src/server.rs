@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use events::{KeyId, Object, ServerName, SigningKey, UserId};
-use handles::{Handles, Notifier};
+use handles::{Handles, Notifier, Random};
 use media::{FileError, Media, MediaConfig};
 use messaging::{Messaging, UserDirectory};
 use pdu::{Graph, Parts, StoredBodies};
-use persistence::{Database, OpenError, StoreError};
+use persistence::simulated::Fate;
+use persistence::transactions::restoring;
+use persistence::{Database, OpenError, SimulatedDisk, StoreError};
 use tempfile::TempDir;
 use transaction::{EduIntake, Inbound, MediaRequests, Outbound, Pulls, Requests};
 use transport::error::ApiError;
 use transport::exchange::BoxFuture;
+use transport::key_ring::remember_own_key;
 use transport::questions::{Answer, UserQuestions};
 use transport::server::{ServerContext, router};
 use transport::{Client, Health, KeyRing, MediaClient};
@@ -21,25 +24,57 @@ use crate::Network;
 /// A running server.
 pub struct SimulatedServer {
     name: ServerName,
+    database: Database,
     messaging: Messaging,
     media: Media,
+    handles: Handles,
+    network: Network,
     _files: TempDir,
+}
+
+/// What a server is made of, and keeps when it is off.
+pub struct Machine {
+    /// Its name.
+    pub name: ServerName,
+    /// What it signs with.
+    pub key: Arc<SigningKey>,
+    /// Its disk.
+    pub disk: SimulatedDisk,
 }
 
 /// Bytes of a file, and of all copies of files of other servers.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A server cannot start.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The database cannot be opened.
-    Open(OpenError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// The database failed.
-    Store(StoreError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// There is no folder for files.
-    File(FileError),
+    #[error(transparent)]
+    File(#[from] FileError),
     /// There is no temporary folder.
-    Folder(std::io::Error),
+    #[error("there is no temporary folder: {0}")]
+    Folder(#[from] std::io::Error),
+}
+
+impl Machine {
+    /// A machine with an empty disk, and a key drawn from `random`.
+    pub fn new(name: &ServerName, random: &dyn Random) -> Result<Self, OpenError> {
+        Ok(Self { name: name.clone(), key: Arc::new(Self::new_key(random)), disk: SimulatedDisk::new()? })
+    }
+
+    /// Draws a signing key.
+    pub fn new_key(random: &dyn Random) -> SigningKey {
+        let mut seed = [0; 32];
+        random.fill(&mut seed);
+        let id = KeyId::parse(format!("ed25519:{}", random.token(6))).expect("it follows the grammar");
+        SigningKey::from_seed(id, &seed)
+    }
 }
 
 /// Everybody has an account.
@@ -73,19 +108,41 @@ impl UserQuestions for NoUsers {
 }
 
 impl SimulatedServer {
-    /// Starts a server with a database in memory, and puts it into the network.
+    /// Starts a server with a database in memory, to which nothing happens, and puts it into the network.
     pub async fn start(network: &Network, name: &ServerName, handles: Handles) -> Result<Self, StartError> {
-        let mut seed = [0; 32];
-        handles.random.fill(&mut seed);
-        let id = KeyId::parse("ed25519:simulated").expect("it follows the grammar");
-        let key = Arc::new(SigningKey::from_seed(id, &seed));
-        let database = Database::open_inline(None).map_err(StartError::Open)?;
-        let health = Health::open(database.clone(), handles.clone()).await.map_err(StartError::Store)?;
+        let key = Arc::new(Machine::new_key(&*handles.random));
+        Self::start_on(network, name, key, Database::open_inline(None)?, handles).await
+    }
+
+    /// Starts a machine, and puts it into the network. Its tasks are those of `handles`; its disk fares as `fate` says.
+    pub async fn start_machine(
+        network: &Network,
+        machine: &Machine,
+        handles: Handles,
+        fate: Arc<dyn Fate>,
+    ) -> Result<Self, StartError> {
+        let database = Database::on_simulated_disk(&machine.disk, &handles, fate);
+        Self::start_on(network, &machine.name, Arc::clone(&machine.key), database, handles).await
+    }
+
+    async fn start_on(
+        network: &Network,
+        name: &ServerName,
+        key: Arc<SigningKey>,
+        database: Database,
+        handles: Handles,
+    ) -> Result<Self, StartError> {
+        let now = handles.clock.now();
+        if database.read(restoring::copied_at).await?.is_some() {
+            database.write(move |tx| restoring::leap(tx, now)).await?;
+        }
+        let old_keys = remember_own_key(&database, &key, now).await?;
+        let health = Health::open(database.clone(), handles.clone()).await?;
         let client =
             Client::new(name.clone(), Arc::clone(&key), network.outlet(name), handles.clone(), Arc::clone(&health));
         let key_ring =
-            KeyRing::new(Arc::clone(&key), Vec::new(), client.clone(), database.clone(), handles.clone(), Vec::new());
-        let files = tempfile::tempdir().map_err(StartError::Folder)?;
+            KeyRing::new(Arc::clone(&key), old_keys, client.clone(), database.clone(), handles.clone(), Vec::new());
+        let files = tempfile::tempdir()?;
         let media_config = MediaConfig {
             server_name: name.clone(),
             folder: files.path().to_owned(),
@@ -93,8 +150,7 @@ impl SimulatedServer {
             cache_bytes_max: FILE_BYTES_MAX,
         };
         let media_requests = MediaRequests::new(MediaClient::new(client.clone(), network.downloads(name)));
-        let media = Media::open(media_config, database.clone(), handles.clone(), media_requests);
-        let media = media.map_err(StartError::File)?;
+        let media = Media::open(media_config, database.clone(), handles.clone(), media_requests)?;
         let outbound =
             Outbound::new(name.clone(), database.clone(), handles.clone(), client.clone(), Arc::new(StoredBodies));
         let requests = Requests::new(client);
@@ -111,11 +167,11 @@ impl SimulatedServer {
         let messaging = Messaging::new(graph.clone(), Arc::new(Everybody));
         let edus: Vec<Arc<dyn EduIntake>> = vec![Arc::new(messaging.clone())];
         let inbound = Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), edus);
-        let pulls = Pulls::new(database, handles, requests, inbound.clone());
+        let pulls = Pulls::new(database.clone(), handles.clone(), requests, inbound.clone());
         let context = ServerContext {
             server_name: name.clone(),
             key_ring,
-            inbox: Arc::new(inbound),
+            inbox: Arc::new(inbound.clone()),
             deliveries: Arc::new(outbound.clone()),
             events: Arc::new(graph.clone()),
             membership: Arc::new(messaging.clone()),
@@ -124,11 +180,29 @@ impl SimulatedServer {
             media: Arc::new(media.clone()),
             heard_from: Arc::new(Awake { health, outbound: outbound.clone() }),
         };
-        network.attach(name, router(context));
-        graph.start().await.map_err(StartError::Store)?;
+        network.attach(name, router(context), handles.tasks.clone());
+        graph.start().await?;
+        inbound.start();
+        messaging.start();
         pulls.start();
         outbound.start();
-        Ok(Self { name: name.clone(), messaging, media, _files: files })
+        Ok(Self { name: name.clone(), database, messaging, media, handles, network: network.clone(), _files: files })
+    }
+
+    /// Switches the server off, wherever it is.
+    pub fn switch_off(self) {
+        self.network.detach(&self.name);
+        self.handles.tasks.abort();
+    }
+
+    /// Its database.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Its clock, randomness and tasks.
+    pub fn handles(&self) -> &Handles {
+        &self.handles
     }
 
     /// Its name.

@@ -74,6 +74,7 @@ impl Pulls {
                 match pause {
                     None => news.await,
                     Some(pause) => tokio::select! {
+                        biased;
                         () = news => {}
                         () = shared.handles.clock.sleep(pause) => {}
                     },

@@ -82,7 +82,7 @@ const MULTIPART: [(&str, &str); 1] = [("content-type", "multipart/mixed; boundar
 /// A server that answers a download with `body`.
 async fn with_peer(router: Router) -> (Server, String) {
     let server = server().await;
-    server.network.attach(&name("peer.test"), router);
+    server.network.attach(&name("peer.test"), router, server.handles.tasks.clone());
     let token = server.register("alice").await;
     (server, token)
 }
@@ -103,7 +103,7 @@ async fn a_redirect_in_the_second_part_is_followed() {
     let parts = "--b\r\n\r\n{}\r\n--b\r\nLocation: https://cdn.test/x?y\r\n\r\n\r\n--b--";
     let (server, token) = with_peer(Router::new().route(DOWNLOAD, get(async move || (MULTIPART, parts)))).await;
     let cdn = get(async || ([("content-type", "image/png"), ("content-disposition", "inline; filename=x.png")], "cdn"));
-    server.network.attach(&name("cdn.test"), Router::new().route("/x", cdn));
+    server.network.attach(&name("cdn.test"), Router::new().route("/x", cdn), server.handles.tasks.clone());
     let answer = download(&server, &token, "peer.test/x").await;
     assert_eq!((answer.status, &answer.bytes[..]), (200, &b"cdn"[..]));
     assert_eq!(answer.headers[CONTENT_DISPOSITION], "inline; filename=\"x.png\"");

@@ -120,6 +120,7 @@ impl Graph {
                 match pause {
                     None => news.await,
                     Some(pause) => tokio::select! {
+                        biased;
                         () = news => {}
                         () = graph.handles().clock.sleep(pause) => {}
                     },

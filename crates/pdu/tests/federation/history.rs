@@ -6,7 +6,8 @@ use events::{EventId, Pdu, RoomVersion, Value};
 use persistence::transactions::graph::Outcome;
 use serde_json::json;
 
-use crate::peer::{Peer, PeerRoom, ids, objects};
+use crate::peer::{Peer, PeerRoom, ids, object, objects};
+use crate::receiving::until_outcome;
 use crate::world::{Server, World, draft, message, state};
 
 const V: RoomVersion = RoomVersion::V11;
@@ -236,4 +237,67 @@ async fn two_readers_at_once_both_find_that_history_came() {
     let (a, _, room, _) = joined_late(&world).await;
     let (one, other) = tokio::join!(a.graph.backfill(&room.id, TOP), a.graph.backfill(&room.id, TOP));
     assert!(one.unwrap() > 0 && other.unwrap() > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_in_an_answer_about_missing_events_is_no_news() {
+    let world = World::new();
+    let (a, evil, mut room, _) = joined_late(&world).await;
+    let join = a.current(&room.id, "m.room.member", "@alice:a.test").await.unwrap();
+    room.line.push(a.visible(&room.id, &join).await.unwrap());
+    // From now on old events would not be allowed any more, those that are of the state apart.
+    let closed = evil.add(&mut room, state("@eve:evil.test", "m.room.join_rules", json!({ "join_rule": "invite" })));
+    let last = evil.add(&mut room, message("@eve:evil.test", "last"));
+    // Other servers walk back until they find what was named to them, or to the beginning.
+    let all = objects(room.line[..room.line.len() - 1].iter());
+    evil.answers("get_missing_events", move |_| (200, json!({ "events": all })));
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(&world, &a, &room.id, &last, Outcome::Accepted).await;
+    assert_eq!(a.outcome(&room.id, closed.event_id()).await, Some(Outcome::Accepted));
+    assert_eq!(a.extremities(&room.id).await, [last.event_id().clone()]);
+    assert_eq!(a.place(&room.id, room.line[0].event_id()).await, None, "nobody has asked for history");
+    assert_eq!(a.current(&room.id, "m.room.member", "@alice:a.test").await, Some(join));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_builds_on_history_is_judged_by_the_state_there_and_history_stays_history() {
+    let world = World::new();
+    let (a, evil, mut room, history) = joined_late(&world).await;
+    // Beside our join: it builds on what was before it.
+    let beside = evil.add(&mut room, message("@eve:evil.test", "beside"));
+    evil.host(&room);
+    evil.send(&a, &[object(&beside)]).await;
+    until_outcome(&world, &a, &room.id, &beside, Outcome::Accepted).await;
+    let parent = a.place(&room.id, history[3].event_id()).await.unwrap();
+    assert_eq!((parent.arrival, parent.outcome), (None, Outcome::Accepted));
+    let join = a.current(&room.id, "m.room.member", "@alice:a.test").await.unwrap();
+    assert!(parent.topological < a.place(&room.id, &join).await.unwrap().topological);
+    let mut extremities = a.extremities(&room.id).await;
+    extremities.sort_unstable();
+    let mut both = vec![join, beside.event_id().clone()];
+    both.sort_unstable();
+    assert_eq!(extremities, both);
+    assert_eq!(evil.asked("get_missing_events"), 0, "all of history would be news");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_late_is_no_extremity() {
+    let world = World::new();
+    let (a, evil, mut room, _) = joined_late(&world).await;
+    let join = a.current(&room.id, "m.room.member", "@alice:a.test").await.unwrap();
+    room.line.push(a.visible(&room.id, &join).await.unwrap());
+    let late = evil.add(&mut room, message("@eve:evil.test", "late"));
+    let edge = evil.add(&mut room, message("@eve:evil.test", "edge"));
+    let last = evil.add(&mut room, message("@eve:evil.test", "last"));
+    evil.host(&room);
+    evil.answers("get_missing_events", |_| (200, json!({ "events": [] })));
+    evil.answers("v1/backfill", |_| (404, json!({ "errcode": "M_NOT_FOUND", "error": "not now" })));
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(&world, &a, &room.id, &last, Outcome::Accepted).await;
+    assert_eq!(a.outcome(&room.id, edge.event_id()).await, Some(Outcome::Accepted));
+    assert_eq!(a.outcome(&room.id, late.event_id()).await, None, "of what lies behind the gap only the state was told");
+    let heads = a.extremities(&room.id).await;
+    evil.send(&a, &[object(&late)]).await;
+    until_outcome(&world, &a, &room.id, &late, Outcome::Accepted).await;
+    assert!(!a.extremities(&room.id).await.contains(late.event_id()), "it was {heads:?}");
 }

@@ -9,6 +9,7 @@ mod inline;
 mod integrity;
 mod mark;
 mod migrations;
+mod simulated;
 mod threads;
 
 #[cfg(test)]
@@ -17,4 +18,6 @@ mod tests;
 pub(crate) use copy::copy;
 pub(crate) use inline::Inline;
 pub(crate) use integrity::{check, check_table, tables};
+pub(crate) use simulated::Simulated;
+pub use simulated::SimulatedDisk;
 pub(crate) use threads::Threads;

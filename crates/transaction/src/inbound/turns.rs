@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use events::ServerName;
+use handles::watch;
 use serde_json::Value;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use transport::ApiError;
 
 /// Transactions of one origin that are processed or wait for their turn. A server that follows the specification has one.
@@ -87,7 +88,7 @@ impl Turn {
 
     /// Tells everybody who waits.
     pub(super) fn finish(self, answer: Result<Value, ApiError>) {
-        self.answer.send_replace(Some(answer));
+        self.answer.send_modify(|outcome| *outcome = Some(answer));
     }
 }
 
@@ -107,10 +108,12 @@ impl Drop for Turn {
 impl Waiting {
     /// Waits for the answer.
     pub(super) async fn wait(mut self) -> Result<Value, ApiError> {
-        match self.0.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(ApiError::internal())),
+        match self.0.find(Clone::clone).await {
+            Ok(answer) => answer,
             // The turn was dropped without an answer: the server is stopping.
-            Err(_) => Err(ApiError::new(503, "M_UNKNOWN", "the server is stopping; send the transaction again")),
+            Err(watch::Closed) => {
+                Err(ApiError::new(503, "M_UNKNOWN", "the server is stopping; send the transaction again"))
+            }
         }
     }
 }

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use events::{KeyId, Object, ServerName, Value, json};
-use handles::Timestamp;
+use handles::{Timestamp, watch};
 use persistence::StoreError;
 use persistence::transactions::server_keys::{self as rows, StoredDocument};
-use tokio::sync::watch;
 
 use super::document::Document;
 use super::{KeyRing, lacking};

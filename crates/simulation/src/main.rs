@@ -1,0 +1,108 @@
+//! Runs simulations from many seeds, several at once, and tells of those that fail.
+
+use std::num::NonZeroU64;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use clap::Parser;
+use simulation::{Outcome, Plan, run};
+
+/// Many homeservers in one process, with faults, from one seed
+#[derive(Debug, Parser)]
+#[command(name = "simulate")]
+struct Arguments {
+    /// How many seeds
+    #[arg(long, default_value = "1")]
+    seeds: NonZeroU64,
+    /// The first of them; drawn if not given
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Print what happened also where nothing is wrong
+    #[arg(long)]
+    trace: bool,
+}
+
+/// Seeds that fail of which the whole timeline is printed.
+const TIMELINES_MAX: u64 = 1;
+/// Problems of one seed that are printed.
+const PROBLEMS_MAX: usize = 20;
+
+/// What came of all of them.
+#[derive(Default)]
+struct Tally {
+    done: u64,
+    failures: u64,
+    events: usize,
+    longest: Duration,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let first = arguments.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
+    let next = AtomicU64::new(0);
+    let tally = Mutex::new(Tally::default());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= arguments.seeds.get() {
+                        return;
+                    }
+                    one(first.wrapping_add(number), &arguments, &tally);
+                }
+            });
+        }
+    });
+    let tally = tally.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    println!(
+        "{} events; the longest took {} hours of virtual time until all agreed",
+        tally.events,
+        tally.longest.as_secs() / 3600
+    );
+    println!("{} seeds, {} failures", arguments.seeds, tally.failures);
+    if tally.failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn one(seed: u64, arguments: &Arguments, tally: &Mutex<Tally>) {
+    let plan = Plan::drawn(seed);
+    let outcome = run(&plan);
+    let mut tally = tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    tally.done += 1;
+    match outcome {
+        Ok(outcome) => {
+            tally.events += outcome.events;
+            tally.longest = tally.longest.max(outcome.agreed_after);
+            let failed = !outcome.problems.is_empty();
+            if arguments.trace || (failed && tally.failures < TIMELINES_MAX) {
+                outcome.trace.iter().for_each(|line| println!("{line}"));
+            }
+            if failed {
+                tally.failures += 1;
+                tell(&plan, &outcome);
+            }
+        }
+        Err(error) => {
+            tally.failures += 1;
+            println!("seed {seed} cannot be run: {error}");
+        }
+    }
+    eprint!("\r{} of {} seeds, {} failures ", tally.done, arguments.seeds, tally.failures);
+}
+
+fn tell(plan: &Plan, outcome: &Outcome) {
+    println!(
+        "\nseed {} fails: version {}, {} servers, {} events",
+        plan.seed,
+        plan.version.as_str(),
+        plan.servers,
+        outcome.events
+    );
+    outcome.problems.iter().take(PROBLEMS_MAX).for_each(|problem| println!("  {problem}"));
+    if outcome.problems.len() > PROBLEMS_MAX {
+        println!("  and {} more", outcome.problems.len() - PROBLEMS_MAX);
+    }
+}

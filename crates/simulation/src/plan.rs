@@ -1,0 +1,263 @@
+//! What happens in a simulation: drawn from a seed, and nothing but data, so that a failing one can be made smaller.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use events::RoomVersion;
+use handles::{Random, SeededRandom};
+
+use crate::network::Weather;
+
+/// Users of each server. The first never leaves, and is never removed.
+pub const USERS: usize = 3;
+/// How long things happen.
+const LASTS: Duration = Duration::from_secs(600);
+/// Servers of a simulation.
+const SERVERS: (u64, u64) = (3, 9);
+/// What users do in one.
+const DEEDS: (u64, u64) = (30, 120);
+/// What goes wrong in one.
+const FAULTS: (u64, u64) = (2, 14);
+
+/// A simulation.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What it was drawn from; also what all else is drawn from while it runs.
+    pub seed: u64,
+    /// The version of the room.
+    pub version: RoomVersion,
+    /// How many servers there are.
+    pub servers: usize,
+    /// How requests fare until all is well.
+    pub weather: Weather,
+    /// The longest that a disk takes.
+    pub disk_delay_max: Duration,
+    /// How far the clocks of servers are from the true time, in milliseconds.
+    pub skews: Vec<i64>,
+    /// What happens, in its order.
+    pub steps: Vec<Step>,
+}
+
+/// Something that happens at a certain time.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// When, from the beginning.
+    pub at: Duration,
+    /// What.
+    pub event: Event,
+}
+
+/// Something that happens.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A user does something.
+    Deed(User, Deed),
+    /// Something goes wrong.
+    Fault(Fault),
+}
+
+/// A user: their server, and who they are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct User {
+    /// The number of the server.
+    pub server: usize,
+    /// The number of the user there.
+    pub number: usize,
+}
+
+/// What users do.
+#[derive(Debug, Clone)]
+pub enum Deed {
+    /// Sends a message.
+    Say,
+    /// Sets the topic.
+    Topic,
+    /// Redacts one of the own events.
+    Redact,
+    /// Joins, through this server if the own one is not in the room.
+    Join(usize),
+    /// Leaves.
+    Leave,
+    /// Asks to be let in.
+    Knock(usize),
+    /// Invites somebody.
+    Invite(User),
+    /// Removes somebody.
+    Kick(User),
+    /// Bans somebody.
+    Ban(User),
+    /// Takes a ban back.
+    Unban(User),
+    /// Gives somebody this level.
+    Power(User, i64),
+    /// Lets in others by this rule.
+    JoinRule(&'static str),
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// Servers of one side no longer reach the others; nor the others them, unless it is one way only.
+    Partition {
+        /// One side, as bits.
+        side: u64,
+        /// The other side still reaches it.
+        one_way: bool,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// A server is switched off, wherever it is.
+    Kill {
+        /// Which.
+        server: usize,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// A server loses its power at a later commit.
+    LosePower {
+        /// Which.
+        server: usize,
+        /// After how many commits.
+        commits: u64,
+        /// Whether that commit is on the disk.
+        kept: bool,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// A disk refuses what is written.
+    DiskFull {
+        /// Whose.
+        server: usize,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// A server's disk is copied.
+    Backup {
+        /// Whose.
+        server: usize,
+    },
+    /// A server is switched off, and goes on with its last backup, if there is one.
+    Restore {
+        /// Which.
+        server: usize,
+        /// For how long it is off.
+        lasts: Duration,
+    },
+    /// A server is switched off, and goes on with another key.
+    NewKey {
+        /// Which.
+        server: usize,
+        /// For how long it is off.
+        lasts: Duration,
+    },
+}
+
+impl Plan {
+    /// Draws the simulation of a seed.
+    pub fn drawn(seed: u64) -> Self {
+        let random: Arc<dyn Random> = Arc::new(SeededRandom::new(seed));
+        let draw = Draw(&*random);
+        let servers = draw.between(SERVERS);
+        let version = *draw.one_of(&RoomVersion::ALL);
+        let weather = Weather {
+            latency_max_ms: *draw.one_of(&[10, 100, 1_000]),
+            slow: *draw.one_of(&[0, 5, 30]),
+            lost: *draw.one_of(&[0, 10, 50]),
+            doubled: *draw.one_of(&[0, 10, 50]),
+            broken: *draw.one_of(&[0, 10, 50]),
+        };
+        let disk_delay_max = Duration::from_millis(*draw.one_of(&[1, 5, 50]));
+        let count = usize::try_from(servers).unwrap_or(usize::MAX);
+        let skews = (0..count).map(|_| *draw.one_of(&[0, 0, 0, -3_000, 3_000, -600_000, 600_000])).collect();
+        let mut steps = Vec::new();
+        for _ in 0..draw.between(DEEDS) {
+            let (user, deed) = draw.deed(servers);
+            steps.push(Step { at: draw.time(LASTS), event: Event::Deed(user, deed) });
+        }
+        for _ in 0..draw.between(FAULTS) {
+            steps.push(Step { at: draw.time(LASTS), event: Event::Fault(draw.fault(servers)) });
+        }
+        steps.sort_by_key(|step| step.at);
+        Self { seed, version, servers: count, weather, disk_delay_max, skews, steps }
+    }
+}
+
+/// Draws what happens.
+struct Draw<'a>(&'a dyn Random);
+
+impl Draw<'_> {
+    fn between(&self, (least, most): (u64, u64)) -> u64 {
+        least + self.0.below(most - least + 1)
+    }
+
+    fn index(&self, count: u64) -> usize {
+        usize::try_from(self.0.below(count)).unwrap_or(0)
+    }
+
+    fn one_of<'t, T>(&self, of: &'t [T]) -> &'t T {
+        &of[self.index(of.len() as u64)]
+    }
+
+    fn time(&self, until: Duration) -> Duration {
+        Duration::from_millis(self.0.below(u64::try_from(until.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    fn user(&self, servers: u64) -> User {
+        User { server: self.index(servers), number: self.index(USERS as u64) }
+    }
+
+    /// Somebody who may be removed.
+    fn removable(&self, servers: u64) -> User {
+        User { server: self.index(servers), number: 1 + self.index(USERS as u64 - 1) }
+    }
+
+    /// Somebody who stays.
+    fn resident(&self, servers: u64) -> User {
+        User { server: self.index(servers), number: 0 }
+    }
+
+    fn deed(&self, servers: u64) -> (User, Deed) {
+        match self.0.below(20) {
+            0..=6 => (self.user(servers), Deed::Say),
+            7..=10 => (self.removable(servers), Deed::Join(self.index(servers))),
+            11 => (self.removable(servers), Deed::Leave),
+            12 => (self.resident(servers), Deed::Topic),
+            13 => (self.user(servers), Deed::Redact),
+            14 => (self.resident(servers), Deed::Invite(self.removable(servers))),
+            15 => (self.resident(servers), Deed::Kick(self.removable(servers))),
+            16 => (self.resident(servers), Deed::Ban(self.removable(servers))),
+            17 => (self.resident(servers), Deed::Unban(self.removable(servers))),
+            18 => match self.0.below(2) {
+                0 => (
+                    self.resident(servers),
+                    Deed::JoinRule(self.one_of::<&str>(&["public", "public", "invite", "knock"])),
+                ),
+                _ => (self.removable(servers), Deed::Knock(self.index(servers))),
+            },
+            _ => (self.user(servers), Deed::Power(self.user(servers), *self.one_of(&[0, 25, 50, 50, 100]))),
+        }
+    }
+
+    fn fault(&self, servers: u64) -> Fault {
+        let server = self.index(servers);
+        let lasts = self.time(Duration::from_secs(240));
+        match self.0.below(12) {
+            0..=3 => {
+                Fault::Partition { side: 1 + self.0.below((1 << servers) - 2), one_way: self.0.below(3) == 0, lasts }
+            }
+            4..=5 => Fault::Kill { server, lasts },
+            6..=7 => Fault::LosePower { server, commits: self.0.below(30), kept: self.0.below(2) == 0, lasts },
+            8 => Fault::DiskFull { server, lasts },
+            9 => Fault::Backup { server },
+            10 => Fault::Restore { server, lasts },
+            _ => Fault::NewKey { server, lasts },
+        }
+    }
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "@u{}:s{}.test", self.number, self.server)
+    }
+}

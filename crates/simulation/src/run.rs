@@ -1,0 +1,359 @@
+//! Runs a simulation: lets it all happen, lets all be well again, and looks whether the servers agree.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use events::{Object, RoomId, Value};
+use handles::{Handles, Random, SeededRandom};
+use messaging::MessagingError;
+use messaging::membership::RoomRef;
+use messaging::rooms::{NewRoom, Preset};
+use serde_json::json;
+
+use crate::agreement::{self, View};
+use crate::deeds::{Acknowledged, Actor, Ledger, server_name, user_id};
+use crate::host::Host;
+use crate::network::Weather;
+use crate::plan::{Event, Fault, Plan, Step, User};
+use crate::{Network, StartError, portrait};
+
+/// How long the servers may take to agree, in virtual time, once all is well: longer than the longest rest of a destination.
+const AGREE_MAX: Duration = Duration::from_secs(3 * 24 * 3600);
+/// The longest that a user waits for anything.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Between two looks whether the servers agree: the first pause, and the longest.
+const LOOKS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(3600));
+/// Users whose level is 100 from the beginning.
+const ADMINS: usize = 3;
+/// The longest that the servers have for coming into the room.
+const GATHER_MAX: Duration = Duration::from_secs(600);
+
+/// What came of a simulation.
+pub struct Outcome {
+    /// What is wrong; nothing if all is right.
+    pub problems: Vec<String>,
+    /// What happened, in its order.
+    pub trace: Vec<String>,
+    /// How long it took until all agreed, in virtual time.
+    pub agreed_after: Duration,
+    /// Events of the room, as the first server knows it.
+    pub events: usize,
+}
+
+/// Runs it on a runtime of its own, whose clock is virtual.
+pub fn run(plan: &Plan) -> Result<Outcome, StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+    runtime.block_on(async {
+        let world = World::new(plan)?;
+        let outcome = world.run().await;
+        world.handles.tasks.stop().await;
+        Ok(outcome)
+    })
+}
+
+struct World<'a> {
+    plan: &'a Plan,
+    /// Of the world, not of one server.
+    handles: Handles,
+    network: Network,
+    hosts: Vec<Host>,
+    ledger: Ledger,
+    room: OnceLock<RoomId>,
+}
+
+impl<'a> World<'a> {
+    fn new(plan: &'a Plan) -> Result<Self, StartError> {
+        let handles = Handles::simulated(plan.seed ^ 1);
+        let network = Network::new(handles.clone());
+        let host = |number: usize| {
+            let random: Arc<dyn Random> = Arc::new(SeededRandom::new(plan.seed ^ (2 + number as u64) << 32));
+            let skew = plan.skews[number];
+            Host::new(&server_name(number), &network, &handles.clock, skew, random, plan.disk_delay_max)
+        };
+        let hosts = (0..plan.servers).map(host).collect::<Result<_, _>>()?;
+        Ok(Self { plan, handles, network, hosts, ledger: Ledger::default(), room: OnceLock::new() })
+    }
+
+    async fn run(&self) -> Outcome {
+        let mut problems = Vec::new();
+        for host in &self.hosts {
+            self.handles.tasks.spawn("simulated machine", host.clone().keep_on());
+        }
+        let views = match self.happen().await {
+            Ok(room) => self.agree(&room, &mut problems).await,
+            Err(problem) => {
+                problems.push(problem);
+                Vec::new()
+            }
+        };
+        problems.extend(self.network.wrong_transactions());
+        if !problems.is_empty() {
+            self.describe().await;
+        }
+        Outcome {
+            problems,
+            trace: self.network.trace(),
+            agreed_after: self.handles.clock.monotonic(),
+            events: views.first().map_or(0, View::size),
+        }
+    }
+
+    /// Makes the room, lets the servers come, and lets happen what is planned. What cannot begin is a problem.
+    async fn happen(&self) -> Result<RoomId, String> {
+        let began = self.handles.clock.monotonic();
+        let room = self.gather(began).await?;
+        drop(self.room.set(room.clone()));
+        let start = self.handles.clock.monotonic();
+        self.network.set_weather(self.plan.weather);
+        for (number, step) in self.plan.steps.iter().enumerate() {
+            let at = start + step.at;
+            self.handles.clock.sleep(at.saturating_sub(self.handles.clock.monotonic())).await;
+            self.begin(&room, number, step);
+        }
+        self.network.note("world", "all is well from here on");
+        self.network.set_weather(Weather::FAIR);
+        self.network.heal();
+        for host in &self.hosts {
+            host.trouble().end();
+        }
+        Ok(room)
+    }
+
+    async fn gather(&self, began: Duration) -> Result<RoomId, String> {
+        let founder = User { server: 0, number: 0 };
+        let room = loop {
+            if let Some((messaging, _)) = self.hosts[0].running() {
+                break messaging.create_room(self.new_room(founder)).await.map_err(|error| error.to_string())?;
+            }
+            self.pause(LOOKS.0).await;
+        };
+        for number in 1..self.hosts.len() {
+            let user = User { server: number, number: 0 };
+            loop {
+                let joined = match self.hosts[number].running() {
+                    Some((messaging, _)) => {
+                        let via = [server_name(0)];
+                        messaging.join(&user_id(user), &RoomRef::Id(room.clone()), &via, Object::new()).await
+                    }
+                    None => Err(MessagingError::RemoteFailed("it is off".to_owned())),
+                };
+                match joined {
+                    Ok(_) => break,
+                    Err(error) if self.handles.clock.monotonic() - began > GATHER_MAX => {
+                        return Err(format!("{user} does not come into the room: {error}"));
+                    }
+                    Err(_) => self.pause(LOOKS.0).await,
+                }
+            }
+        }
+        self.network.note("world", &format!("the room is {room}, version {}", self.plan.version.as_str()));
+        Ok(room)
+    }
+
+    fn new_room(&self, founder: User) -> NewRoom {
+        let admins = self.hosts.len().min(ADMINS);
+        let founders_have_level = !self.plan.version.rules().auth.privileged_creators;
+        let first = usize::from(!founders_have_level);
+        let users: Object =
+            (first..admins).map(|server| (User { server, number: 0 }.to_string(), json!(100))).collect();
+        NewRoom {
+            creator: user_id(founder),
+            version: self.plan.version,
+            published: false,
+            preset: Preset::PublicChat,
+            name: None,
+            topic: None,
+            alias_localpart: None,
+            invite: Vec::new(),
+            is_direct: false,
+            creation_content: Object::new(),
+            initial_state: Vec::new(),
+            power_levels_override: Object::from_iter([("users".to_owned(), Value::Object(users))]),
+            profile: Object::new(),
+        }
+    }
+
+    /// Begins what is to happen now. Nobody waits for it.
+    fn begin(&self, room: &RoomId, number: usize, step: &Step) {
+        match &step.event {
+            Event::Deed(user, deed) => {
+                let host = self.hosts[user.server].clone();
+                let what = format!("#{number} {deed:?}");
+                let Some((messaging, tasks)) = host.running() else {
+                    return self.network.note(&user.to_string(), &format!("{what}: the server is off"));
+                };
+                let actor = Actor { user: *user, room: room.clone(), messaging, ledger: self.ledger.clone() };
+                let (network, clock, deed) = (self.network.clone(), Arc::clone(&self.handles.clock), deed.clone());
+                tasks.spawn("simulated user", async move {
+                    let done = tokio::select! {
+                        biased;
+                        done = actor.perform(&deed, number) => done,
+                        () = clock.sleep(PATIENCE) => Err(MessagingError::Internal("nothing came of it".to_owned())),
+                    };
+                    let said = match done {
+                        Ok(Some(event)) => {
+                            let said = event.to_string();
+                            actor.ledger.note(actor.user, event, host.restored());
+                            said
+                        }
+                        Ok(None) => "done".to_owned(),
+                        Err(error) => format!("refused: {error}"),
+                    };
+                    network.note(&actor.user.to_string(), &format!("{what}: {said}"));
+                });
+            }
+            Event::Fault(fault) => {
+                self.network.note("world", &format!("#{number} {fault:?}"));
+                self.inflict(fault);
+            }
+        }
+    }
+
+    fn inflict(&self, fault: &Fault) {
+        match fault {
+            Fault::Partition { side, one_way, lasts } => {
+                let on_side = |number: usize| side >> number & 1 == 1;
+                let numbers = 0..self.hosts.len();
+                for (one, other) in numbers.clone().flat_map(|one| numbers.clone().map(move |other| (one, other))) {
+                    if on_side(one) && !on_side(other) {
+                        let (one, other) = (self.hosts[one].name(), self.hosts[other].name());
+                        self.network.cut_one_way(one, other);
+                        if !one_way {
+                            self.network.cut_one_way(other, one);
+                        }
+                    }
+                }
+                let network = self.network.clone();
+                self.later(*lasts, move || {
+                    network.note("world", "the links are mended");
+                    network.heal();
+                });
+            }
+            Fault::Kill { server, lasts } => self.switch_off(*server, *lasts, false, false),
+            Fault::LosePower { server, commits, kept, lasts } => {
+                self.hosts[*server].when_off(*lasts, false, false);
+                self.hosts[*server].trouble().lose_power_after(*commits, *kept);
+            }
+            Fault::DiskFull { server, lasts } => {
+                let host = self.hosts[*server].clone();
+                host.trouble().set_full(true);
+                let network = self.network.clone();
+                self.later(*lasts, move || {
+                    network.note(host.name().as_str(), "has space again");
+                    host.trouble().set_full(false);
+                });
+            }
+            Fault::Backup { server } => {
+                if let Err(error) = self.hosts[*server].back_up() {
+                    self.network.note(self.hosts[*server].name().as_str(), &format!("no backup: {error}"));
+                }
+            }
+            Fault::Restore { server, lasts } => self.switch_off(*server, *lasts, true, false),
+            Fault::NewKey { server, lasts } => self.switch_off(*server, *lasts, false, true),
+        }
+    }
+
+    fn switch_off(&self, server: usize, lasts: Duration, restores: bool, new_key: bool) {
+        self.hosts[server].when_off(lasts, restores, new_key);
+        self.hosts[server].trouble().lose_power();
+    }
+
+    fn later(&self, after: Duration, what: impl FnOnce() + Send + 'static) {
+        let clock = Arc::clone(&self.handles.clock);
+        self.handles.tasks.spawn("the end of a fault", async move {
+            clock.sleep(after).await;
+            what();
+        });
+    }
+
+    /// Lets every server send one event and waits until all agree. Returns what each knows.
+    async fn agree(&self, room: &RoomId, problems: &mut Vec<String>) -> Vec<View> {
+        let deadline = self.handles.clock.monotonic() + AGREE_MAX;
+        let mut pause = LOOKS.0;
+        let mut last = match self.say_farewell(room, deadline).await {
+            Ok(last) => last,
+            Err(problem) => {
+                problems.push(problem);
+                return Vec::new();
+            }
+        };
+        last.extend(self.ledger.all());
+        loop {
+            self.pause(pause).await;
+            pause = (pause * 2).min(LOOKS.1);
+            let (views, disagreements) = match self.look(room).await {
+                Ok(views) => {
+                    let disagreements = agreement::between(&views, &last, &self.restored());
+                    (views, disagreements)
+                }
+                Err(problem) => (Vec::new(), vec![problem]),
+            };
+            if disagreements.is_empty() {
+                return views;
+            }
+            if self.handles.clock.monotonic() > deadline {
+                problems.extend(disagreements);
+                return views;
+            }
+        }
+    }
+
+    fn restored(&self) -> Vec<usize> {
+        self.hosts.iter().map(Host::restored).collect()
+    }
+
+    async fn say_farewell(&self, room: &RoomId, deadline: Duration) -> Result<Vec<Acknowledged>, String> {
+        let mut said = Vec::new();
+        for (server, host) in self.hosts.iter().enumerate() {
+            let user = User { server, number: 0 };
+            loop {
+                let sent = match host.running() {
+                    Some((messaging, _)) => {
+                        let ledger = self.ledger.clone();
+                        Actor { user, room: room.clone(), messaging, ledger }.say("farewell").await
+                    }
+                    None => Err(MessagingError::Internal("it is off".to_owned())),
+                };
+                match sent {
+                    Ok(event) => {
+                        self.network.note(&user.to_string(), &format!("says farewell: {event}"));
+                        said.push(Acknowledged { user, event, restored: host.restored() });
+                        break;
+                    }
+                    Err(error) if self.handles.clock.monotonic() > deadline => {
+                        return Err(format!("{user} cannot send when all is well: {error}"));
+                    }
+                    Err(_) => self.pause(LOOKS.0).await,
+                }
+            }
+        }
+        Ok(said)
+    }
+
+    async fn look(&self, room: &RoomId) -> Result<Vec<View>, String> {
+        let mut views = Vec::new();
+        for host in &self.hosts {
+            let name = host.name();
+            let database = host.database().ok_or_else(|| format!("{name} is off"))?;
+            let view = View::read(name, &database, room).await;
+            views.push(view.map_err(|error| format!("{name} cannot be looked into: {error}"))?);
+        }
+        Ok(views)
+    }
+
+    /// Adds to the trace what each server takes for the state of the room.
+    async fn describe(&self) {
+        let Some(room) = self.room.get() else { return };
+        for host in &self.hosts {
+            let Some(database) = host.database() else { continue };
+            let described = portrait::of(&database, room).await;
+            for line in described.unwrap_or_else(|error| vec![error.to_string()]) {
+                self.network.note(host.name().as_str(), &line);
+            }
+        }
+    }
+
+    async fn pause(&self, pause: Duration) {
+        self.handles.clock.sleep(pause).await;
+    }
+}
