@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use events::RoomId;
+use events::{RoomId, ServerName};
 use handles::Handles;
 use messaging::membership::Occupants;
 use messaging::{Messaging, MessagingError};
@@ -15,6 +15,8 @@ use crate::dates::time;
 use crate::running::{self, AccessError, Request};
 use crate::terminal::harmless;
 
+/// Servers that a line names.
+const SERVERS_NAMED_MAX: usize = 5;
 /// How long a running server is given to delete all rows of a room. After that it goes on by itself.
 const PURGE_WAIT: Duration = Duration::from_secs(60);
 
@@ -104,9 +106,19 @@ fn told(joins: &[JoinProgress], json: bool) -> Vec<String> {
     joins.iter().map(|join| harmless(&line(join))).collect()
 }
 
+/// Why a room that is whole lacks some of its state.
+fn without_keys(servers: &[ServerName]) -> String {
+    let named: Vec<&str> = servers.iter().take(SERVERS_NAMED_MAX).map(ServerName::as_str).collect();
+    let more = servers.len() - named.len();
+    let more = if more > 0 { format!(" and {more} more servers") } else { String::new() };
+    format!("all is here but for what {}{more} signed, whose keys cannot be had", named.join(", "))
+}
+
 fn line(join: &JoinProgress) -> String {
-    let JoinProgress { room_id, given_by, since, wanted, lacking, attempts, retry_at, problem } = join;
+    let JoinProgress { room_id, given_by, since, wanted, lacking, attempts, retry_at, problem, whole, lacking_keys_of } =
+        join;
     let far = match (wanted, lacking) {
+        _ if *whole => without_keys(lacking_keys_of),
         (Some(wanted), Some(lacking)) => format!("{} of {wanted} events are here", wanted - lacking),
         (None, _) | (_, None) => "nobody has named its members yet".to_owned(),
     };

@@ -15,9 +15,10 @@ use crate::fetch::Effort;
 use crate::graph::{Graph, RoomTurn};
 use crate::intake::References;
 use crate::judge::{Candidate, Refusal, Surroundings, judge_entering};
+use crate::lacking_keys::LackingKeys;
 use crate::limits::{HANDSHAKE_SERVERS_MAX, JOIN_EVENTS_MAX, JOIN_TIME_MAX, TOPOLOGICAL_GAP, TOPOLOGICAL_START};
 use crate::outliers::state_of;
-use crate::partial::Partial;
+use crate::partial::{Partial, keys_pause};
 use crate::room::{Parent, Room, State};
 use crate::send::Beside;
 use crate::template::Taken;
@@ -187,13 +188,14 @@ impl Graph {
             claimed.ok_or_else(|| failed(server, "it gives the room another version than we know".to_owned()))?;
         let mut turn = self.turn_of(number).await?;
         let Some(mut room) = turn.take() else { return Err(failed(server, "the room is not loaded".to_owned())) };
+        let lacking = outliers.lacking_keys();
         self.store_unverified(&mut room, outliers, server).await?;
         let us = self.server_name().clone();
         if self.database().read(move |tx| room_rows::is_server_joined(tx, number, &us)).await? {
             turn.put_back(room);
             return self.enter_live(turn, join, server).await;
         }
-        // Events whose keys nobody has any more are left out: without them the room is still the room.
+        // Events whose keys cannot be had are left out: without them the room is still the room. They are tried again.
         let known: Vec<&EventId> = state.iter().filter(|id| room.graph.index_of(id).is_some()).collect();
         if known.len() < state.len() {
             tracing::warn!(room.id = %room_id, server.name = %server, "{} events of the state that {server} gave are left out", state.len() - known.len());
@@ -213,12 +215,14 @@ impl Graph {
         if let Some(before) = before {
             self.write_ahead(&mut room, &before).await?;
         }
-        let beside = remember_members(number, room.partial.clone(), server.clone(), self.handles().clock.now());
+        let now = self.handles().clock.now();
+        let waits_for_keys = !lacking.is_empty();
+        let beside = remember_members(number, room.partial.clone(), lacking, server.clone(), now);
         self.commit(&mut room, advance, Entry::FromOthers, Some(beside)).await.map_err(|error| match error {
             CommitError::Overtaken => failed(server, "the room advanced meanwhile".to_owned()),
             CommitError::Store(error) => error.into(),
         })?;
-        if room.partial.is_some() {
+        if room.partial.is_some() || waits_for_keys {
             self.wake_joins();
         }
         turn.put_back(room);
@@ -280,12 +284,23 @@ impl Graph {
 }
 
 /// Writes whether the members of a room are known, beside the join that entered it.
-fn remember_members(room: RoomNumber, partial: Option<Arc<Partial>>, given_by: ServerName, now: i64) -> Beside {
+fn remember_members(
+    room: RoomNumber,
+    partial: Option<Arc<Partial>>,
+    lacking: LackingKeys,
+    given_by: ServerName,
+    now: i64,
+) -> Beside {
     Arc::new(move |tx, ids| match (&partial, ids) {
         (Some(partial), [join, ..]) => {
             let join = event_rows::intern(tx, room, join)?;
             let servers: Vec<ServerName> = partial.servers.iter().cloned().collect();
             partial_rows::begin(tx, room, join, &given_by, &servers, now)
+        }
+        (None, [join, ..]) if !lacking.is_empty() => {
+            let join = event_rows::intern(tx, room, join)?;
+            partial_rows::begin(tx, room, join, &given_by, &[], now)?;
+            partial_rows::become_whole(tx, room, &lacking.to_json(), 0, now + keys_pause(0))
         }
         (Some(_) | None, _) => partial_rows::end(tx, room),
     })

@@ -29,6 +29,7 @@ mod intake;
 mod invite;
 mod join;
 mod judge;
+mod lacking_keys;
 mod leave;
 pub mod limits;
 mod missed;

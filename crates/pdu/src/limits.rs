@@ -93,6 +93,14 @@ pub const JOINS_AT_ONCE: usize = 4;
 pub const PARTIAL_RETRY_FIRST: Duration = Duration::from_secs(2);
 /// The longest such pause.
 pub const PARTIAL_RETRY_MAX: Duration = Duration::from_secs(600);
+/// Keys of one room that are asked for again since entries of its state were left out without them.
+pub const LACKING_KEYS_MAX: usize = 10_000;
+/// The first pause before that; doubles each time.
+pub const LACKING_KEYS_RETRY_FIRST: Duration = Duration::from_secs(30);
+/// The longest such pause.
+pub const LACKING_KEYS_RETRY_MAX: Duration = Duration::from_hours(1);
+/// Events since a join that are judged again for the sake of such an entry.
+pub const JUDGED_AGAIN_FOR_KEYS_MAX: usize = 20_000;
 /// For so long they are asked for. After that the room is given up, until the next start.
 pub const PARTIAL_HORIZON: Duration = Duration::from_hours(24 * 7);
 /// How long somebody waits for the members of a room who needs them all.

@@ -29,6 +29,7 @@ use crate::graph::Graph;
 use crate::limits::WHOLE_WAIT_MAX;
 use crate::room::Room;
 
+pub(crate) use complete::keys_pause;
 pub use complete::{JoinProgress, joins_under_way};
 
 /// What is known of a partial room beside its states.

@@ -13,6 +13,7 @@ use transport::Keys;
 
 use crate::graph::Graph;
 use crate::intake::{References, Refusal, claims, parse_event};
+use crate::lacking_keys::LackingKeys;
 use crate::limits::{CHECKED_EVENTS_CHUNK, WHOLE_ROOM_KEYS_TIME_MAX};
 use crate::outliers::parsed_in_order_of_citation;
 use crate::room::Room;
@@ -22,6 +23,13 @@ pub(crate) struct UnverifiedRoom {
     version: RoomVersion,
     events: Vec<ParsedPdu>,
     keys: Arc<Keys>,
+}
+
+impl UnverifiedRoom {
+    /// The keys that could not be had.
+    pub(crate) fn lacking_keys(&self) -> LackingKeys {
+        LackingKeys::of(&self.events, &self.keys)
+    }
 }
 
 impl Graph {
@@ -78,14 +86,8 @@ impl Graph {
 
 impl Graph {
     /// Checks the signatures of a few events. Drops and logs the bad ones.
-    pub(crate) async fn verified(
-        &self,
-        server: &ServerName,
-        room_id: &RoomId,
-        version: RoomVersion,
-        events: Vec<ParsedPdu>,
-    ) -> Vec<Pdu> {
-        let UnverifiedRoom { version, events, keys } = self.with_keys(version, events).await;
+    pub(crate) async fn verified(&self, server: &ServerName, room_id: &RoomId, given: UnverifiedRoom) -> Vec<Pdu> {
+        let UnverifiedRoom { version, events, keys } = given;
         let checked = self.verify(version, events.into_iter().map(Ok).collect(), &keys).await;
         checked.into_iter().filter_map(|checked| good(server, room_id, checked)).collect()
     }

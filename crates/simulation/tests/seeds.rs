@@ -22,6 +22,13 @@ fn history_that_comes_as_news_takes_no_room_back() {
     agrees(55);
 }
 
+/// The keys of a member's server could not be had for a moment while the room was joined: the member was missing for ever, and whatever
+/// they said was rejected.
+#[test]
+fn who_was_away_while_a_room_was_joined_is_a_member_in_the_end() {
+    agrees(41);
+}
+
 fn agrees(seed: u64) {
     let outcome = run(&Plan::drawn(seed)).unwrap();
     assert!(outcome.problems.is_empty(), "seed {seed}: {:#?}\n{}", outcome.problems, outcome.trace.join("\n"));

@@ -16,9 +16,11 @@ use transaction::requests::RoomStateIds;
 
 use super::replay::ReplayError;
 use crate::graph::Graph;
+use crate::lacking_keys::LackingKeys;
 use crate::limits::{
-    CHECKED_EVENTS_CHUNK, JOIN_EVENTS_MAX, JOINS_AT_ONCE, LOOKED_UP_AT_ONCE, PARTIAL_HORIZON, PARTIAL_RETRY_FIRST,
-    PARTIAL_RETRY_MAX, SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX, STAGED_RETRY_FIRST,
+    CHECKED_EVENTS_CHUNK, JOIN_EVENTS_MAX, JOINS_AT_ONCE, JUDGED_AGAIN_FOR_KEYS_MAX, LACKING_KEYS_RETRY_FIRST,
+    LACKING_KEYS_RETRY_MAX, LOOKED_UP_AT_ONCE, PARTIAL_HORIZON, PARTIAL_RETRY_FIRST, PARTIAL_RETRY_MAX,
+    SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX, STAGED_RETRY_FIRST, WHOLE_ROOM_KEYS_TIME_MAX,
 };
 use crate::outliers::state_of;
 use crate::room::Room;
@@ -45,6 +47,10 @@ pub struct JoinProgress {
     pub retry_at: Option<i64>,
     /// Why the last attempt failed.
     pub problem: Option<String>,
+    /// All members are here, but for those whose signatures could not be checked.
+    pub whole: bool,
+    /// The servers whose keys could not be had.
+    pub lacking_keys_of: Vec<ServerName>,
 }
 
 /// A server could not make a room whole.
@@ -86,6 +92,8 @@ fn progress(tx: &ReadTx<'_>) -> Result<Vec<JoinProgress>, StoreError> {
             attempts: partial.attempts,
             retry_at: Some(partial.retry_at).filter(|at| *at != NEVER),
             problem: partial.problem,
+            whole: partial.whole,
+            lacking_keys_of: LackingKeys::from_json(partial.keys.as_deref()).servers(),
         })
     };
     rows::all(tx)?.into_iter().map(describe).collect()
@@ -182,6 +190,9 @@ impl Graph {
             return self.database().write(move |tx| rows::end(tx, number)).await;
         }
         let wanted = Wanted { partial, row, join };
+        if wanted.partial.whole && !self.have_keys_come(&wanted).await {
+            return self.try_join_again(&wanted, "their keys cannot be had".to_owned()).await;
+        }
         let mut problem = "there is no other server in the room".to_owned();
         for server in self.servers_to_ask(&wanted.row, wanted.servers(others)).await? {
             match self.complete_through(&wanted, &server).await {
@@ -200,10 +211,29 @@ impl Graph {
         self.try_join_again(&wanted, problem).await
     }
 
+    /// Asks for the keys that a whole room lacks. Says whether some came.
+    async fn have_keys_come(&self, wanted: &Wanted) -> bool {
+        let lacking = LackingKeys::from_json(wanted.partial.keys.as_deref());
+        let keys = self.key_ring().for_events_within(lacking.as_slice(), WHOLE_ROOM_KEYS_TIME_MAX).await;
+        lacking.servers().iter().any(|server| !keys.missing().contains(server))
+    }
+
     async fn try_join_again(&self, wanted: &Wanted, problem: String) -> Result<(), StoreError> {
         let now = self.handles().clock.now();
         let (room, attempts) = (wanted.partial.room, wanted.partial.attempts);
         let horizon = i64::try_from(PARTIAL_HORIZON.as_millis()).unwrap_or(i64::MAX);
+        if wanted.partial.whole {
+            let is_over = now - wanted.partial.since > horizon;
+            let retry_at = now + keys_pause(attempts);
+            return self
+                .database()
+                .write(
+                    move |tx| {
+                        if is_over { rows::end(tx, room) } else { rows::postpone(tx, room, retry_at, &problem) }
+                    },
+                )
+                .await;
+        }
         let retry_at = if now - wanted.partial.since > horizon {
             tracing::warn!(room.id = %wanted.row.room_id, "Gave up fetching the members of {}: {problem}. The next start tries again", wanted.row.room_id);
             NEVER
@@ -223,26 +253,31 @@ impl Graph {
         if named.pdu_ids.contains(&wanted.join) {
             return Err(Incomplete::Failed("the state that it says was before our join has our join in it".to_owned()));
         }
-        self.fetch_named(wanted, server, &named).await?;
+        let lacking = self.fetch_named(wanted, server, &named).await?;
         if !self.is_still(wanted).await? {
             return Ok(Completed::LeftMeanwhile);
         }
         self.judge_named(row, &named).await?;
-        self.make_whole(wanted, server, named).await
+        self.make_whole(wanted, server, named, lacking).await
     }
 
     /// Whether the room is still the partial one: we may have left it, and perhaps joined it again.
     async fn is_still(&self, wanted: &Wanted) -> Result<bool, StoreError> {
         let (number, join) = (wanted.row.number, wanted.partial.event);
-        let found = self.database().read(move |tx| rows::find(tx, number)).await?;
+        let found = self.database().read(move |tx| rows::pending(tx, number)).await?;
         Ok(found.is_some_and(|partial| partial.event == join))
     }
 
-    /// Fetches and stores those of the named events that are not here. What is given and no good is left out, as in any state: keys of
-    /// servers that are gone cannot be had any more. What is not given is to be given by another server.
-    async fn fetch_named(&self, wanted: &Wanted, server: &ServerName, named: &RoomStateIds) -> Result<(), Incomplete> {
+    /// Fetches and stores those of the named events that are not here. What is given and no good is left out, as in any state; the
+    /// keys that could not be had for that are returned. What is not given is to be given by another server.
+    async fn fetch_named(
+        &self,
+        wanted: &Wanted,
+        server: &ServerName,
+        named: &RoomStateIds,
+    ) -> Result<LackingKeys, Incomplete> {
         let ids: BTreeSet<EventId> = named.pdu_ids.iter().chain(&named.auth_chain_ids).cloned().collect();
-        let mut arrivals = Arrivals { wanted: ids.len(), lacking: ids };
+        let mut arrivals = Arrivals { wanted: ids.len(), lacking: ids, lacking_keys: LackingKeys::default() };
         self.drop_stored(wanted.row.number, &mut arrivals).await?;
         self.note_arrivals(wanted, &arrivals).await?;
         if arrivals.lacking.len() > SINGLE_EVENTS_MAX {
@@ -278,7 +313,7 @@ impl Graph {
                 self.store_given(wanted, server, given, &mut arrivals).await?;
             }
         }
-        Ok(())
+        Ok(arrivals.lacking_keys)
     }
 
     /// Checks events that were asked for, and stores the good ones. They give no permission before they are judged.
@@ -292,13 +327,15 @@ impl Graph {
         let (number, version) = (wanted.row.number, wanted.row.version);
         let mut parsed = self.parse_answer(server, &wanted.row.room_id, version, raw).await;
         parsed.retain(|event| arrivals.lacking.contains(event.event_id()));
-        let checked = self.verified(server, &wanted.row.room_id, version, parsed).await;
+        let given = self.with_keys(version, parsed).await;
+        arrivals.lacking_keys.extend(given.lacking_keys());
+        let checked = self.verified(server, &wanted.row.room_id, given).await;
         let good: BTreeSet<EventId> = checked.iter().map(|pdu| pdu.event_id().clone()).collect();
         let join = wanted.partial.event;
         self.database()
             .write(move |tx| {
                 // The room may have been left, or purged, meanwhile: then nothing of it is to be stored.
-                if rows::find(tx, number)?.is_some_and(|partial| partial.event == join) {
+                if rows::pending(tx, number)?.is_some_and(|partial| partial.event == join) {
                     checked.iter().try_for_each(|pdu| event_rows::store(tx, number, pdu, false).map(drop))?;
                 }
                 Ok::<_, StoreError>(())
@@ -366,6 +403,7 @@ impl Graph {
         wanted: &Wanted,
         server: &ServerName,
         named: RoomStateIds,
+        lacking: LackingKeys,
     ) -> Result<Completed, Incomplete> {
         let mut turn = self.turn_of(wanted.row.number).await?;
         if !self.is_still(wanted).await? {
@@ -385,12 +423,52 @@ impl Graph {
         let none = || Incomplete::Failed("the state that it named is none".to_owned());
         let map = state_of(&room, known).ok_or_else(none)?;
         let join = wanted.partial.event;
-        self.check_agrees(&mut room, join, &map).await?;
-        self.replay(&mut room, join, map).await.map_err(|error| match error {
+        if wanted.partial.whole {
+            if let Some(settled) = self.settle_without_judging(&mut room, wanted, &map, &lacking).await? {
+                turn.put_back(room);
+                return Ok(settled);
+            }
+        } else {
+            self.check_agrees(&mut room, join, &map).await?;
+        }
+        self.replay(&mut room, join, map, lacking).await.map_err(|error| match error {
             ReplayError::Store(error) => error.into(),
             ReplayError::Failed(reason) => Incomplete::Failed(reason),
         })?;
         Ok(Completed::Whole)
+    }
+
+    /// A whole room, of which nothing new is known, or in which too much has happened to judge it all again. `None` if it is to be.
+    async fn settle_without_judging(
+        &self,
+        room: &mut Room,
+        wanted: &Wanted,
+        whole: &StateMap,
+        lacking: &LackingKeys,
+    ) -> Result<Option<Completed>, StoreError> {
+        let (number, join) = (room.number, wanted.partial.event);
+        let (before, happened) = self
+            .with_room(room, move |room, tx| {
+                let place = graph_rows::place(tx, join)?;
+                let happened = place.map(|place| graph_rows::placed_after(tx, number, &place)).transpose()?;
+                let before = place.and_then(|place| place.state_before);
+                let before = before.map(|snapshot| room.load_state(tx, snapshot)).transpose()?;
+                Ok::<_, StoreError>((before, happened.map_or(0, |places| places.len())))
+            })
+            .await?;
+        let is_known = before.is_some_and(|before| before.map == *whole);
+        if !is_known && happened <= JUDGED_AGAIN_FOR_KEYS_MAX {
+            return Ok(None);
+        }
+        let attempts = wanted.partial.attempts + 1;
+        let (keys, retry_at) = (lacking.to_json(), self.handles().clock.now() + keys_pause(attempts));
+        let is_over = !is_known || lacking.is_empty();
+        self.database()
+            .write(move |tx| {
+                if is_over { rows::end(tx, number) } else { rows::become_whole(tx, number, &keys, attempts, retry_at) }
+            })
+            .await?;
+        Ok(Some(Completed::Whole))
     }
 
     /// The whole state must say the same as what we were let in with, but for members.
@@ -418,6 +496,7 @@ impl Graph {
 struct Arrivals {
     wanted: usize,
     lacking: BTreeSet<EventId>,
+    lacking_keys: LackingKeys,
 }
 
 impl Wanted {
@@ -433,8 +512,17 @@ impl Wanted {
 
 /// The pause after a failed attempt, in milliseconds.
 fn pause(attempts: i64) -> i64 {
-    let doublings = u32::try_from(attempts.clamp(0, 16)).unwrap_or(0);
-    let pause = PARTIAL_RETRY_FIRST.saturating_mul(1 << doublings).min(PARTIAL_RETRY_MAX);
+    doubled(PARTIAL_RETRY_FIRST, PARTIAL_RETRY_MAX, attempts)
+}
+
+/// The pause before the keys that a whole room lacks are asked for again, in milliseconds.
+pub(crate) fn keys_pause(attempts: i64) -> i64 {
+    doubled(LACKING_KEYS_RETRY_FIRST, LACKING_KEYS_RETRY_MAX, attempts)
+}
+
+fn doubled(first: Duration, max: Duration, times: i64) -> i64 {
+    let doublings = u32::try_from(times.clamp(0, 16)).unwrap_or(0);
+    let pause = first.saturating_mul(1 << doublings).min(max);
     i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)
 }
 

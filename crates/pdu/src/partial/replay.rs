@@ -14,6 +14,8 @@ use persistence::{EventNumber, ReadTx, StoreError, WriteTx};
 use crate::commit::{Change, ParentState, StateRecord, changes, reference, state_records, write_states};
 use crate::graph::Graph;
 use crate::judge::{Advance, Again, Judged, Surroundings, judge_again};
+use crate::lacking_keys::LackingKeys;
+use crate::partial::keys_pause;
 use crate::redaction::{apply_redactions, withdraw_redaction};
 use crate::room::{Room, State};
 use crate::verdict::Verdict;
@@ -49,7 +51,13 @@ struct Rewrite {
 impl Graph {
     /// Puts `whole` in the place of the state before our join, and judges that and everything since again. The room is to be dropped
     /// from memory afterwards.
-    pub(super) async fn replay(&self, room: &mut Room, join: EventNumber, whole: StateMap) -> Result<(), ReplayError> {
+    pub(super) async fn replay(
+        &self,
+        room: &mut Room,
+        join: EventNumber,
+        whole: StateMap,
+        lacking: LackingKeys,
+    ) -> Result<(), ReplayError> {
         let stood = self.with_room(room, move |room, tx| stood_since(tx, room, join)).await?;
         let pdus: Vec<Pdu> = stood.iter().map(|stood| stood.pdu.clone()).collect();
         let mut around = self.surroundings(room, &pdus).await?;
@@ -83,7 +91,7 @@ impl Graph {
             return Err(ReplayError::Failed(format!("the state that it named does not allow our join: {rejection}")));
         }
         self.write_ahead(room, &whole).await?;
-        self.rewrite(room, &outcomes, advance).await
+        self.rewrite(room, &outcomes, advance, lacking).await
     }
 
     /// The states before events of which the parents are not all known: a server told them, or they follow from nothing.
@@ -112,6 +120,7 @@ impl Graph {
         room: &Room,
         stood: &[(EventNumber, Outcome, bool)],
         advance: Advance,
+        lacking: LackingKeys,
     ) -> Result<(), ReplayError> {
         let states = state_records(room, &advance.new_states);
         let current = reference(&states, &advance.current);
@@ -127,6 +136,7 @@ impl Graph {
             .map(|(judged, stood)| Rewrite::new(judged, *stood, &states))
             .collect();
         let (number, turn, graph) = (room.number, room.turn, self.clone());
+        let (keys, retry_at) = (lacking.to_json(), self.handles().clock.now() + keys_pause(0));
         self.database()
             .write(move |tx| {
                 let snapshots = write_states(tx, number, &states)?;
@@ -142,7 +152,11 @@ impl Graph {
                 }
                 let removed: Vec<EventNumber> = old_heads.into_iter().filter(|head| !added.contains(head)).collect();
                 graph_rows::set_extremities(tx, number, &removed, &added)?;
-                rows::end(tx, number)?;
+                if lacking.is_empty() {
+                    rows::end(tx, number)?;
+                } else {
+                    rows::become_whole(tx, number, &keys, 0, retry_at)?;
+                }
                 graph.write_current(tx, number, &current_changes)
             })
             .await?;

@@ -30,6 +30,10 @@ pub struct PartialRoom {
     pub lacking: Option<i64>,
     /// Why the last attempt failed.
     pub problem: Option<String>,
+    /// All is here but for what was signed with keys that could not be had.
+    pub whole: bool,
+    /// These keys, as JSON.
+    pub keys: Option<String>,
 }
 
 /// Marks a room as partial: it was joined by `event`, and had users of `servers` then.
@@ -55,7 +59,24 @@ pub fn begin(
     Ok(())
 }
 
-/// The room is partial no more.
+/// The room is partial no more, but for entries of its state that were signed with `keys`, which could not be had: they are tried
+/// again from `retry_at` on, after so many `attempts`.
+pub fn become_whole(
+    tx: &mut WriteTx<'_>,
+    room: RoomNumber,
+    keys: &str,
+    attempts: i64,
+    retry_at: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE partial_rooms SET whole = 1, keys = ?2, attempts = ?3, retry_at = ?4, problem = NULL WHERE room = ?1",
+        &[&room, &keys, &attempts, &retry_at],
+    )?;
+    tx.execute("DELETE FROM partial_servers WHERE room = ?1", &[&room])?;
+    Ok(())
+}
+
+/// The room is partial no more, and nothing is tried again.
 pub fn end(tx: &mut WriteTx<'_>, room: RoomNumber) -> Result<(), StoreError> {
     tx.execute("DELETE FROM partial_rooms WHERE room = ?1", &[&room])?;
     tx.execute("DELETE FROM partial_servers WHERE room = ?1", &[&room])?;
@@ -64,8 +85,13 @@ pub fn end(tx: &mut WriteTx<'_>, room: RoomNumber) -> Result<(), StoreError> {
 
 /// Returns how far a room has come; `None` if it is not partial.
 pub fn find(tx: &ReadTx<'_>, room: RoomNumber) -> Result<Option<PartialRoom>, StoreError> {
+    Ok(pending(tx, room)?.filter(|found| !found.whole))
+}
+
+/// Returns what is still tried for a room: to make it whole, or to have the keys of what is lacking in one that is.
+pub fn pending(tx: &ReadTx<'_>, room: RoomNumber) -> Result<Option<PartialRoom>, StoreError> {
     tx.query_optional(
-        "SELECT room, event, given_by, since, retry_at, attempts, wanted, lacking, problem
+        "SELECT room, event, given_by, since, retry_at, attempts, wanted, lacking, problem, whole, keys
            FROM partial_rooms
           WHERE room = ?1",
         &[&room],
@@ -73,10 +99,10 @@ pub fn find(tx: &ReadTx<'_>, room: RoomNumber) -> Result<Option<PartialRoom>, St
     )
 }
 
-/// Returns all partial rooms, those that wait longest first.
+/// Returns all rooms for which something is still tried, those that wait longest first.
 pub fn all(tx: &ReadTx<'_>) -> Result<Vec<PartialRoom>, StoreError> {
     tx.query_all(
-        "SELECT room, event, given_by, since, retry_at, attempts, wanted, lacking, problem
+        "SELECT room, event, given_by, since, retry_at, attempts, wanted, lacking, problem, whole, keys
            FROM partial_rooms
           ORDER BY retry_at, room",
         &[],
@@ -95,6 +121,8 @@ fn partial_room(row: &Row<'_>) -> Result<PartialRoom, StoreError> {
         wanted: row.get(6)?,
         lacking: row.get(7)?,
         problem: row.get(8)?,
+        whole: row.get(9)?,
+        keys: row.get(10)?,
     })
 }
 
