@@ -29,7 +29,6 @@ mod intake;
 mod invite;
 mod join;
 mod judge;
-mod lacking_keys;
 mod leave;
 pub mod limits;
 mod missed;

@@ -9,7 +9,9 @@
 //! - nobody is let into the room by us, and nobody is told its state;
 //! - what needs a certain member, or all of them, waits ([`Graph::until_whole`]).
 
+mod arrivals;
 mod complete;
+mod keys;
 mod replay;
 
 use std::collections::BTreeSet;
@@ -29,8 +31,8 @@ use crate::graph::Graph;
 use crate::limits::WHOLE_WAIT_MAX;
 use crate::room::Room;
 
-pub(crate) use complete::keys_pause;
 pub use complete::{JoinProgress, joins_under_way};
+pub(crate) use keys::{LackingKeys, keys_pause};
 
 /// What is known of a partial room beside its states.
 #[derive(Debug)]

@@ -13,9 +13,9 @@ use transport::Keys;
 
 use crate::graph::Graph;
 use crate::intake::{References, Refusal, claims, parse_event};
-use crate::lacking_keys::LackingKeys;
 use crate::limits::{CHECKED_EVENTS_CHUNK, WHOLE_ROOM_KEYS_TIME_MAX};
 use crate::outliers::parsed_in_order_of_citation;
+use crate::partial::LackingKeys;
 use crate::room::Room;
 
 /// Events of one room whose signatures have not been looked at, and the keys to look at them.

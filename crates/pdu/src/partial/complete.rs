@@ -1,6 +1,5 @@
 //! Fetches the members of partial rooms in the background, from several servers, across restarts.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use events::auth_graph::StateMap;
@@ -8,19 +7,16 @@ use events::{EventId, RoomId, ServerName};
 use persistence::transactions::partial::{self as rows, PartialRoom};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::{events as event_rows, graph as graph_rows};
-use persistence::{Database, EventNumber, ReadTx, RoomNumber, StoreError};
+use persistence::{Database, EventNumber, ReadTx, StoreError};
 use serde::Serialize;
-use serde_json::value::RawValue;
-use transaction::RequestError;
 use transaction::requests::RoomStateIds;
 
+use super::keys::{LackingKeys, keys_pause};
 use super::replay::ReplayError;
 use crate::graph::Graph;
-use crate::lacking_keys::LackingKeys;
 use crate::limits::{
-    CHECKED_EVENTS_CHUNK, JOIN_EVENTS_MAX, JOINS_AT_ONCE, JUDGED_AGAIN_FOR_KEYS_MAX, LACKING_KEYS_RETRY_FIRST,
-    LACKING_KEYS_RETRY_MAX, LOOKED_UP_AT_ONCE, PARTIAL_HORIZON, PARTIAL_RETRY_FIRST, PARTIAL_RETRY_MAX,
-    SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX, STAGED_RETRY_FIRST, WHOLE_ROOM_KEYS_TIME_MAX,
+    JOIN_EVENTS_MAX, JOINS_AT_ONCE, LOOKED_UP_AT_ONCE, PARTIAL_HORIZON, PARTIAL_RETRY_FIRST, PARTIAL_RETRY_MAX,
+    STAGED_RETRY_FIRST,
 };
 use crate::outliers::state_of;
 use crate::room::Room;
@@ -55,7 +51,7 @@ pub struct JoinProgress {
 
 /// A server could not make a room whole.
 #[derive(Debug, thiserror::Error)]
-enum Incomplete {
+pub(super) enum Incomplete {
     #[error("{0}")]
     Failed(String),
     #[error(transparent)]
@@ -63,17 +59,17 @@ enum Incomplete {
 }
 
 /// How an attempt ended that did not fail.
-enum Completed {
+pub(super) enum Completed {
     Whole,
     /// We have left the room, and perhaps joined it again.
     LeftMeanwhile,
 }
 
 /// What a partial room needs.
-struct Wanted {
-    partial: PartialRoom,
-    row: RoomRow,
-    join: EventId,
+pub(super) struct Wanted {
+    pub(super) partial: PartialRoom,
+    pub(super) row: RoomRow,
+    pub(super) join: EventId,
 }
 
 /// Tells of all joins whose members are being fetched, whether a server runs or not.
@@ -211,13 +207,6 @@ impl Graph {
         self.try_join_again(&wanted, problem).await
     }
 
-    /// Asks for the keys that a whole room lacks. Says whether some came.
-    async fn have_keys_come(&self, wanted: &Wanted) -> bool {
-        let lacking = LackingKeys::from_json(wanted.partial.keys.as_deref());
-        let keys = self.key_ring().for_events_within(lacking.as_slice(), WHOLE_ROOM_KEYS_TIME_MAX).await;
-        lacking.servers().iter().any(|server| !keys.missing().contains(server))
-    }
-
     async fn try_join_again(&self, wanted: &Wanted, problem: String) -> Result<(), StoreError> {
         let now = self.handles().clock.now();
         let (room, attempts) = (wanted.partial.room, wanted.partial.attempts);
@@ -268,135 +257,6 @@ impl Graph {
         Ok(found.is_some_and(|partial| partial.event == join))
     }
 
-    /// Fetches and stores those of the named events that are not here. What is given and no good is left out, as in any state; the
-    /// keys that could not be had for that are returned. What is not given is to be given by another server.
-    async fn fetch_named(
-        &self,
-        wanted: &Wanted,
-        server: &ServerName,
-        named: &RoomStateIds,
-    ) -> Result<LackingKeys, Incomplete> {
-        let ids: BTreeSet<EventId> = named.pdu_ids.iter().chain(&named.auth_chain_ids).cloned().collect();
-        let mut arrivals = Arrivals { wanted: ids.len(), lacking: ids, lacking_keys: LackingKeys::default() };
-        self.drop_stored(wanted.row.number, &mut arrivals).await?;
-        self.note_arrivals(wanted, &arrivals).await?;
-        if arrivals.lacking.len() > SINGLE_EVENTS_MAX {
-            // Checked and stored as it arrives: what is here when it breaks off is not asked for again.
-            let failed = |error: RequestError| Incomplete::Failed(error.to_string());
-            let mut given = self.requests().state(server, &wanted.row.room_id, &wanted.join).await.map_err(failed)?;
-            let mut count = 0;
-            loop {
-                let chunk = given.next(CHECKED_EVENTS_CHUNK).await.map_err(failed)?;
-                if chunk.is_empty() {
-                    break;
-                }
-                count += chunk.len();
-                if count > 2 * JOIN_EVENTS_MAX {
-                    return Err(Incomplete::Failed("it gives more than it named".to_owned()));
-                }
-                self.store_given(wanted, server, chunk, &mut arrivals).await?;
-            }
-            if count < arrivals.wanted {
-                return Err(Incomplete::Failed(format!("it gave {count} events of {} that it named", arrivals.wanted)));
-            }
-        } else {
-            let lacking: Vec<EventId> = arrivals.lacking.iter().cloned().collect();
-            for ids in lacking.chunks(SINGLE_EVENTS_AT_ONCE) {
-                let asked = ids.iter().map(|id| self.requests().event(server, id));
-                let answers = futures_util::future::join_all(asked).await;
-                let given: Vec<Box<RawValue>> =
-                    answers.into_iter().filter_map(|answer| answer.ok().flatten()).collect();
-                if given.len() < ids.len() {
-                    let lacking = ids.len() - given.len();
-                    return Err(Incomplete::Failed(format!("{lacking} events that it named were not given")));
-                }
-                self.store_given(wanted, server, given, &mut arrivals).await?;
-            }
-        }
-        Ok(arrivals.lacking_keys)
-    }
-
-    /// Checks events that were asked for, and stores the good ones. They give no permission before they are judged.
-    async fn store_given(
-        &self,
-        wanted: &Wanted,
-        server: &ServerName,
-        raw: Vec<Box<RawValue>>,
-        arrivals: &mut Arrivals,
-    ) -> Result<(), StoreError> {
-        let (number, version) = (wanted.row.number, wanted.row.version);
-        let mut parsed = self.parse_answer(server, &wanted.row.room_id, version, raw).await;
-        parsed.retain(|event| arrivals.lacking.contains(event.event_id()));
-        let given = self.with_keys(version, parsed).await;
-        arrivals.lacking_keys.extend(given.lacking_keys());
-        let checked = self.verified(server, &wanted.row.room_id, given).await;
-        let good: BTreeSet<EventId> = checked.iter().map(|pdu| pdu.event_id().clone()).collect();
-        let join = wanted.partial.event;
-        self.database()
-            .write(move |tx| {
-                // The room may have been left, or purged, meanwhile: then nothing of it is to be stored.
-                if rows::pending(tx, number)?.is_some_and(|partial| partial.event == join) {
-                    checked.iter().try_for_each(|pdu| event_rows::store(tx, number, pdu, false).map(drop))?;
-                }
-                Ok::<_, StoreError>(())
-            })
-            .await?;
-        good.iter().for_each(|id| _ = arrivals.lacking.remove(id));
-        self.note_arrivals(wanted, arrivals).await
-    }
-
-    async fn note_arrivals(&self, wanted: &Wanted, arrivals: &Arrivals) -> Result<(), StoreError> {
-        let (room, all, lacking) = (wanted.row.number, arrivals.wanted, arrivals.lacking.len());
-        self.database().write(move |tx| rows::note_progress(tx, room, all, lacking)).await
-    }
-
-    async fn drop_stored(&self, room: RoomNumber, arrivals: &mut Arrivals) -> Result<(), StoreError> {
-        let ids: Vec<EventId> = std::mem::take(&mut arrivals.lacking).into_iter().collect();
-        for chunk in ids.chunks(LOOKED_UP_AT_ONCE) {
-            let chunk = chunk.to_vec();
-            let lacking = self.database().read(move |tx| {
-                let is_lacking = |id: &EventId| is_stored(tx, room, id).map(|stored| !stored);
-                chunk
-                    .into_iter()
-                    .filter_map(|id| is_lacking(&id).map(|lacks| lacks.then_some(id)).transpose())
-                    .collect()
-            });
-            let lacking: Result<Vec<EventId>, StoreError> = lacking.await;
-            arrivals.lacking.extend(lacking?);
-        }
-        Ok(())
-    }
-
-    /// Judges the named events by what they cite, those first that others cite.
-    ///
-    /// Beside the room's turn, on a graph of its own: nobody sees outliers, and the room goes on meanwhile.
-    async fn judge_named(&self, row: &RoomRow, named: &RoomStateIds) -> Result<(), StoreError> {
-        let number = row.number;
-        let mut citing = BTreeMap::new();
-        for ids in [&named.auth_chain_ids, &named.pdu_ids] {
-            for chunk in ids.chunks(LOOKED_UP_AT_ONCE) {
-                let chunk = chunk.to_vec();
-                citing.extend(self.database().read(move |tx| unjudged(tx, number, &chunk)).await?);
-            }
-        }
-        let mut room = Room::empty(number, row.room_id.clone(), row.version, row.turn);
-        for chunk in in_order_of_citation(&citing).chunks(CHECKED_EVENTS_CHUNK) {
-            let (chunk, version) = (chunk.to_vec(), row.version);
-            let pdus = self
-                .database()
-                .read(move |tx| {
-                    let mut pdus = Vec::new();
-                    for event in chunk {
-                        pdus.extend(event_rows::load(tx, version, event)?.map(|stored| stored.pdu));
-                    }
-                    Ok::<_, StoreError>(pdus)
-                })
-                .await?;
-            self.store_outliers(&mut room, pdus).await?;
-        }
-        Ok(())
-    }
-
     /// Takes the room's turn, and puts the whole state in the place of the partial one.
     async fn make_whole(
         &self,
@@ -438,39 +298,6 @@ impl Graph {
         Ok(Completed::Whole)
     }
 
-    /// A whole room, of which nothing new is known, or in which too much has happened to judge it all again. `None` if it is to be.
-    async fn settle_without_judging(
-        &self,
-        room: &mut Room,
-        wanted: &Wanted,
-        whole: &StateMap,
-        lacking: &LackingKeys,
-    ) -> Result<Option<Completed>, StoreError> {
-        let (number, join) = (room.number, wanted.partial.event);
-        let (before, happened) = self
-            .with_room(room, move |room, tx| {
-                let place = graph_rows::place(tx, join)?;
-                let happened = place.map(|place| graph_rows::placed_after(tx, number, &place)).transpose()?;
-                let before = place.and_then(|place| place.state_before);
-                let before = before.map(|snapshot| room.load_state(tx, snapshot)).transpose()?;
-                Ok::<_, StoreError>((before, happened.map_or(0, |places| places.len())))
-            })
-            .await?;
-        let is_known = before.is_some_and(|before| before.map == *whole);
-        if !is_known && happened <= JUDGED_AGAIN_FOR_KEYS_MAX {
-            return Ok(None);
-        }
-        let attempts = wanted.partial.attempts + 1;
-        let (keys, retry_at) = (lacking.to_json(), self.handles().clock.now() + keys_pause(attempts));
-        let is_over = !is_known || lacking.is_empty();
-        self.database()
-            .write(move |tx| {
-                if is_over { rows::end(tx, number) } else { rows::become_whole(tx, number, &keys, attempts, retry_at) }
-            })
-            .await?;
-        Ok(Some(Completed::Whole))
-    }
-
     /// The whole state must say the same as what we were let in with, but for members.
     async fn check_agrees(&self, room: &mut Room, join: EventNumber, whole: &StateMap) -> Result<(), Incomplete> {
         let before = self
@@ -492,13 +319,6 @@ impl Graph {
     }
 }
 
-/// Events on their way.
-struct Arrivals {
-    wanted: usize,
-    lacking: BTreeSet<EventId>,
-    lacking_keys: LackingKeys,
-}
-
 impl Wanted {
     /// The servers to ask: who let us in first, then others, at each attempt other ones.
     fn servers(&self, others: Vec<ServerName>) -> Vec<ServerName> {
@@ -515,58 +335,8 @@ fn pause(attempts: i64) -> i64 {
     doubled(PARTIAL_RETRY_FIRST, PARTIAL_RETRY_MAX, attempts)
 }
 
-/// The pause before the keys that a whole room lacks are asked for again, in milliseconds.
-pub(crate) fn keys_pause(attempts: i64) -> i64 {
-    doubled(LACKING_KEYS_RETRY_FIRST, LACKING_KEYS_RETRY_MAX, attempts)
-}
-
-fn doubled(first: Duration, max: Duration, times: i64) -> i64 {
+pub(super) fn doubled(first: Duration, max: Duration, times: i64) -> i64 {
     let doublings = u32::try_from(times.clamp(0, 16)).unwrap_or(0);
     let pause = first.saturating_mul(1 << doublings).min(max);
     i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn is_stored(tx: &ReadTx<'_>, room: RoomNumber, id: &EventId) -> Result<bool, StoreError> {
-    match event_rows::number(tx, room, id)? {
-        Some(event) => Ok(event_rows::condition(tx, event)?.is_some()),
-        None => Ok(false),
-    }
-}
-
-/// Those of the events that are stored and not judged, with what they cite.
-fn unjudged(
-    tx: &ReadTx<'_>,
-    room: RoomNumber,
-    ids: &[EventId],
-) -> Result<Vec<(EventNumber, Vec<EventNumber>)>, StoreError> {
-    let mut unjudged = Vec::new();
-    for id in ids {
-        if let Some(event) = event_rows::number(tx, room, id)?
-            && event_rows::verdict(tx, event)?.is_none()
-            && event_rows::condition(tx, event)?.is_some()
-        {
-            unjudged.push((event, event_rows::auth_events(tx, event)?));
-        }
-    }
-    Ok(unjudged)
-}
-
-/// Orders events so that each comes after those that it cites, as far as they are among them.
-fn in_order_of_citation(citing: &BTreeMap<EventNumber, Vec<EventNumber>>) -> Vec<EventNumber> {
-    let mut seen = BTreeSet::new();
-    let mut ordered = Vec::with_capacity(citing.len());
-    for root in citing.keys() {
-        let mut pending = vec![(*root, false)];
-        while let Some((event, cited_done)) = pending.pop() {
-            if cited_done {
-                ordered.push(event);
-            } else if let Some(cited) = citing.get(&event)
-                && seen.insert(event)
-            {
-                pending.push((event, true));
-                pending.extend(cited.iter().map(|cited| (*cited, false)));
-            }
-        }
-    }
-    ordered
 }

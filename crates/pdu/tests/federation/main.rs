@@ -11,6 +11,7 @@ mod joins;
 mod missed;
 mod old_versions;
 mod partial;
+mod partial_keys;
 mod peer;
 mod purge;
 mod reading;

@@ -15,19 +15,19 @@ use transport::Request;
 
 use crate::peer::{Peer, PeerRoom, object, objects};
 use crate::receiving::until_outcome;
-use crate::world::{Server, TakenDown, World, draft, message, name, state};
+use crate::world::{Server, World, draft, message, name, state};
 
 const V: RoomVersion = RoomVersion::V11;
 const ALICE: &str = "@alice:a.test";
 const EVE: &str = "@eve:evil.test";
 const MALLORY: &str = "@mallory:evil.test";
 
-fn member(sender: &str, user: &str, membership: &str) -> pdu::Draft {
+pub(crate) fn member(sender: &str, user: &str, membership: &str) -> pdu::Draft {
     draft(sender, "m.room.member", Some(user), json!({ "membership": membership }))
 }
 
 /// A room of a peer with so many members beside its maker. One of them is banned.
-async fn room_of_many(world: &World, members: usize) -> (Server, Arc<Peer>, PeerRoom) {
+pub(crate) async fn room_of_many(world: &World, members: usize) -> (Server, Arc<Peer>, PeerRoom) {
     let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
     let mut room = evil.make_room(EVE, V);
     for number in 0..members {
@@ -42,7 +42,7 @@ async fn room_of_many(world: &World, members: usize) -> (Server, Arc<Peer>, Peer
 }
 
 /// Has the peer let everybody in without telling the members.
-fn omits_members(evil: &Peer, room: &PeerRoom) {
+pub(crate) fn omits_members(evil: &Peer, room: &PeerRoom) {
     let (room, us) = (room.clone(), evil.name.clone());
     evil.answers("/v2/send_join/", move |request| {
         assert!(request.path_and_query.ends_with("?omit_members=true"), "{}", request.path_and_query);
@@ -63,7 +63,7 @@ fn refuses(evil: &Peer, what: &str) {
 }
 
 /// Has the peer tell the state of the room before anything that is asked for.
-fn tells_state(evil: &Peer, room: &PeerRoom) {
+pub(crate) fn tells_state(evil: &Peer, room: &PeerRoom) {
     let ids = |pdus: &[Pdu]| pdus.iter().map(|pdu| pdu.event_id().to_string()).collect::<Vec<_>>();
     let state: Vec<Pdu> = room.state().into_values().collect();
     let chain = room.auth_chain(state.clone());
@@ -73,23 +73,23 @@ fn tells_state(evil: &Peer, room: &PeerRoom) {
     evil.answers("/v1/state/", move |_: &Request| (200, whole.clone()));
 }
 
-async fn is_partial(server: &Server, room: &RoomId) -> bool {
+pub(crate) async fn is_partial(server: &Server, room: &RoomId) -> bool {
     server.read(room, |tx, room, _| Ok(partial::find(tx, room)?.is_some())).await
 }
 
-async fn until_whole(world: &World, server: &Server, room: &RoomId) {
+pub(crate) async fn until_whole(world: &World, server: &Server, room: &RoomId) {
     world.until("all members to be here", || async { !is_partial(server, room).await }).await;
 }
 
 /// Joins, and adds the join to what the peer knows of the room.
-async fn join(a: &Server, evil: &Peer, room: &mut PeerRoom) -> EventId {
+pub(crate) async fn join(a: &Server, evil: &Peer, room: &mut PeerRoom) -> EventId {
     let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
     assert!(is_partial(a, &room.id).await);
     room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
     joined.event_id
 }
 
-async fn has_whole_state(a: &Server, room: &PeerRoom) -> bool {
+pub(crate) async fn has_whole_state(a: &Server, room: &PeerRoom) -> bool {
     let mut state: Vec<EventId> = room.state().into_values().map(|pdu| pdu.event_id().clone()).collect();
     let mut ours = a.current_state(&room.id).await;
     state.sort();
@@ -311,83 +311,6 @@ async fn a_state_that_does_not_allow_our_join_is_not_believed() {
     tells_state(&evil, &before_join);
     until_whole(&world, &a, &room.id).await;
     a.say(&room.id, ALICE, "and afterwards").await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn members_whose_keys_cannot_be_had_are_left_out_until_they_can() {
-    for members in [3, SINGLE_EVENTS_MAX + 20] {
-        let world = World::new();
-        let (a, evil, mut room) = room_of_many(&world, members).await;
-        let ghost = "@ghost:gone.test";
-        let gone = world.peer("gone.test").await;
-        room.line.push(gone.next(&room, member(ghost, ghost, "join")));
-        evil.host(&room);
-        omits_members(&evil, &room);
-        tells_state(&evil, &room);
-        let mut kept = room.clone();
-        let down = world.take_down("gone.test");
-        join(&a, &evil, &mut kept).await;
-        until_whole(&world, &a, &room.id).await;
-        assert_eq!(a.current(&room.id, "m.room.member", ghost).await, None);
-        let everybody = kept.clone();
-        kept.line.retain(|pdu| pdu.state_key() != Some(ghost));
-        assert!(has_whole_state(&a, &kept).await);
-        until_the_ghost_is_here(world, a, everybody, down).await;
-    }
-}
-
-/// A server that is not asked to leave members out, as an old one, tells all at once.
-#[tokio::test(start_paused = true)]
-async fn state_of_which_the_keys_cannot_be_had_when_all_is_told_at_once_comes_when_they_can() {
-    let world = World::new();
-    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
-    let gone = world.peer("gone.test").await;
-    let mut room = evil.make_room(EVE, V);
-    let ghost = "@ghost:gone.test";
-    room.line.push(gone.next(&room, member(ghost, ghost, "join")));
-    evil.host(&room);
-    tells_state(&evil, &room);
-    let down = world.take_down("gone.test");
-    let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
-    assert!(!is_partial(&a, &room.id).await);
-    assert_eq!(a.current(&room.id, "m.room.member", ghost).await, None);
-    room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
-    until_the_ghost_is_here(world, a, room, down).await;
-}
-
-/// A server of which the keys could not be had is there again. Restarts change nothing.
-async fn until_the_ghost_is_here(world: World, a: Server, room: PeerRoom, down: TakenDown) {
-    let pending = a.read(&room.id, |tx, room, _| partial::pending(tx, room)).await.unwrap();
-    assert!(pending.whole && pending.keys.unwrap().contains("gone.test"));
-    let a = a.restarted(&world).await;
-    world.bring_back("gone.test", down);
-    let ghost = "@ghost:gone.test";
-    let is_here = || async { a.current(&room.id, "m.room.member", ghost).await.is_some() };
-    world.until("the keys to be there", is_here).await;
-    assert!(has_whole_state(&a, &room).await);
-    let pending = a.read(&room.id, |tx, room, _| partial::pending(tx, room)).await;
-    assert_eq!(pending, None, "nothing is left to be done");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_whole_room_stops_asking_for_keys_in_the_end() {
-    let world = World::new();
-    let (a, evil, mut room) = room_of_many(&world, 3).await;
-    let gone = world.peer("gone.test").await;
-    room.line.push(gone.next(&room, member("@ghost:gone.test", "@ghost:gone.test", "join")));
-    evil.host(&room);
-    omits_members(&evil, &room);
-    tells_state(&evil, &room);
-    let _down = world.take_down("gone.test");
-    join(&a, &evil, &mut room).await;
-    until_whole(&world, &a, &room.id).await;
-    let pending = || async { a.read(&room.id, |tx, room, _| partial::pending(tx, room)).await };
-    let began = world.handles.clock.monotonic();
-    for _ in 0..10 {
-        world.handles.clock.sleep(PARTIAL_HORIZON / 10).await;
-    }
-    world.until("it to be given up", || async { pending().await.is_none() }).await;
-    assert!(world.handles.clock.monotonic() - began > PARTIAL_HORIZON);
 }
 
 /// Whatever came meanwhile, it must not keep the room from becoming whole.

@@ -1,0 +1,88 @@
+//! State of which the signatures cannot be checked when a room is joined, since the keys cannot be had.
+
+use events::RoomVersion;
+use pdu::limits::{PARTIAL_HORIZON, SINGLE_EVENTS_MAX};
+use persistence::transactions::partial;
+
+use crate::partial::{
+    has_whole_state, is_partial, join, member, omits_members, room_of_many, tells_state, until_whole,
+};
+use crate::peer::PeerRoom;
+use crate::world::{Server, TakenDown, World};
+
+#[tokio::test(start_paused = true)]
+async fn members_whose_keys_cannot_be_had_are_left_out_until_they_can() {
+    for members in [3, SINGLE_EVENTS_MAX + 20] {
+        let world = World::new();
+        let (a, evil, mut room) = room_of_many(&world, members).await;
+        let ghost = "@ghost:gone.test";
+        let gone = world.peer("gone.test").await;
+        room.line.push(gone.next(&room, member(ghost, ghost, "join")));
+        evil.host(&room);
+        omits_members(&evil, &room);
+        tells_state(&evil, &room);
+        let mut kept = room.clone();
+        let down = world.take_down("gone.test");
+        join(&a, &evil, &mut kept).await;
+        until_whole(&world, &a, &room.id).await;
+        assert_eq!(a.current(&room.id, "m.room.member", ghost).await, None);
+        let everybody = kept.clone();
+        kept.line.retain(|pdu| pdu.state_key() != Some(ghost));
+        assert!(has_whole_state(&a, &kept).await);
+        until_the_ghost_is_here(world, a, everybody, down).await;
+    }
+}
+
+/// A server that is not asked to leave members out, as an old one, tells all at once.
+#[tokio::test(start_paused = true)]
+async fn state_of_which_the_keys_cannot_be_had_when_all_is_told_at_once_comes_when_they_can() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let gone = world.peer("gone.test").await;
+    let mut room = evil.make_room("@eve:evil.test", RoomVersion::V11);
+    let ghost = "@ghost:gone.test";
+    room.line.push(gone.next(&room, member(ghost, ghost, "join")));
+    evil.host(&room);
+    tells_state(&evil, &room);
+    let down = world.take_down("gone.test");
+    let joined = a.join(&room.id, "@alice:a.test", &[&evil.name]).await.unwrap();
+    assert!(!is_partial(&a, &room.id).await);
+    assert_eq!(a.current(&room.id, "m.room.member", ghost).await, None);
+    room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
+    until_the_ghost_is_here(world, a, room, down).await;
+}
+
+/// A server of which the keys could not be had is there again. Restarts change nothing.
+async fn until_the_ghost_is_here(world: World, a: Server, room: PeerRoom, down: TakenDown) {
+    let pending = a.read(&room.id, |tx, room, _| partial::pending(tx, room)).await.unwrap();
+    assert!(pending.whole && pending.keys.unwrap().contains("gone.test"));
+    let a = a.restarted(&world).await;
+    world.bring_back("gone.test", down);
+    let ghost = "@ghost:gone.test";
+    let is_here = || async { a.current(&room.id, "m.room.member", ghost).await.is_some() };
+    world.until("the keys to be there", is_here).await;
+    assert!(has_whole_state(&a, &room).await);
+    let pending = a.read(&room.id, |tx, room, _| partial::pending(tx, room)).await;
+    assert_eq!(pending, None, "nothing is left to be done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_room_stops_asking_for_keys_in_the_end() {
+    let world = World::new();
+    let (a, evil, mut room) = room_of_many(&world, 3).await;
+    let gone = world.peer("gone.test").await;
+    room.line.push(gone.next(&room, member("@ghost:gone.test", "@ghost:gone.test", "join")));
+    evil.host(&room);
+    omits_members(&evil, &room);
+    tells_state(&evil, &room);
+    let _down = world.take_down("gone.test");
+    join(&a, &evil, &mut room).await;
+    until_whole(&world, &a, &room.id).await;
+    let pending = || async { a.read(&room.id, |tx, room, _| partial::pending(tx, room)).await };
+    let began = world.handles.clock.monotonic();
+    for _ in 0..10 {
+        world.handles.clock.sleep(PARTIAL_HORIZON / 10).await;
+    }
+    world.until("it to be given up", || async { pending().await.is_none() }).await;
+    assert!(world.handles.clock.monotonic() - began > PARTIAL_HORIZON);
+}
