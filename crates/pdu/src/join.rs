@@ -188,6 +188,7 @@ impl Graph {
         let mut turn = self.turn_of(number).await?;
         let Some(mut room) = turn.take() else { return Err(failed(server, "the room is not loaded".to_owned())) };
         let lacking = outliers.lacking_keys();
+        let without_keys = outliers.joined_without_keys(&state);
         self.store_unverified(&mut room, outliers, server).await?;
         let us = self.server_name().clone();
         if self.database().read(move |tx| room_rows::is_server_joined(tx, number, &us)).await? {
@@ -216,7 +217,7 @@ impl Graph {
         }
         let now = self.handles().clock.now();
         let waits_for_keys = !lacking.is_empty();
-        let beside = remember_members(number, room.partial.clone(), lacking, server.clone(), now);
+        let beside = remember_members(number, room.partial.clone(), (lacking, without_keys), server.clone(), now);
         self.commit(&mut room, advance, Entry::FromOthers, Some(beside)).await.map_err(|error| match error {
             CommitError::Overtaken => failed(server, "the room advanced meanwhile".to_owned()),
             CommitError::Store(error) => error.into(),
@@ -286,7 +287,7 @@ impl Graph {
 fn remember_members(
     room: RoomNumber,
     partial: Option<Arc<Partial>>,
-    lacking: LackingKeys,
+    (lacking, without_keys): (LackingKeys, Vec<ServerName>),
     given_by: ServerName,
     now: i64,
 ) -> Beside {
@@ -298,8 +299,8 @@ fn remember_members(
         }
         (None, [join, ..]) if !lacking.is_empty() => {
             let join = event_rows::intern(tx, room, join)?;
-            partial_rows::begin(tx, room, join, &given_by, &[], now)?;
-            partial_rows::become_whole(tx, room, &lacking.to_json(), 0, now + keys_pause(0))
+            partial_rows::begin(tx, room, join, &given_by, &without_keys, now)?;
+            partial_rows::become_whole(tx, room, &lacking.to_json(), &without_keys, 0, now + keys_pause(0))
         }
         (Some(_) | None, _) => partial_rows::end(tx, room),
     })

@@ -3,9 +3,10 @@
 //! Parsed on all cores, the keys of all their servers fetched at once, and stored while those that follow are verified. Were keys
 //! fetched for a few events at a time, each time would last as long as the slowest of a few servers.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use events::{ParsedPdu, Pdu, RoomId, RoomVersion, ServerName};
+use events::{EventId, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
 use futures_util::future::join_all;
 use persistence::StoreError;
 use serde_json::value::RawValue;
@@ -29,6 +30,25 @@ impl UnverifiedRoom {
     /// The keys that could not be had.
     pub(crate) fn lacking_keys(&self) -> LackingKeys {
         LackingKeys::of(&self.events, &self.keys)
+    }
+
+    /// The servers that have a user in the room by the events `state`, and whose keys could not be had.
+    pub(crate) fn joined_without_keys(&self, state: &[EventId]) -> Vec<ServerName> {
+        if self.keys.missing().is_empty() {
+            return Vec::new();
+        }
+        let state: BTreeSet<&EventId> = state.iter().collect();
+        let is_join = |event: &&ParsedPdu| {
+            let text = |key: &str| event.object().get(key).and_then(Value::as_str);
+            let membership = event.object().get("content").and_then(|content| content.get("membership"));
+            state.contains(event.event_id())
+                && text("type") == Some("m.room.member")
+                && membership.and_then(Value::as_str) == Some("join")
+        };
+        let joins = self.events.iter().filter(is_join);
+        let senders = joins.filter_map(|event| UserId::parse(event.object().get("sender")?.as_str()?).ok());
+        let servers: BTreeSet<ServerName> = senders.map(|sender| sender.server()).collect();
+        servers.intersection(self.keys.missing()).cloned().collect()
     }
 }
 

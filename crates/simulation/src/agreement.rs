@@ -17,13 +17,15 @@ pub(crate) struct View {
     events: BTreeMap<EventId, Seen>,
     /// The ids of the current state.
     current: BTreeSet<EventId>,
+    /// The servers that have a user in the room.
+    joined: BTreeSet<ServerName>,
     /// What it has not done yet.
     unfinished: Vec<String>,
 }
 
 /// An event, as a server knows it.
 struct Seen {
-    rejected: bool,
+    outcome: Outcome,
     has_verdict: bool,
     /// The ids of the state before it, if it is known.
     before: Option<BTreeSet<EventId>>,
@@ -41,7 +43,7 @@ impl View {
                 let mut events = BTreeMap::new();
                 for place in graph_rows::placed_after(tx, row.number, &EARLIEST)? {
                     let seen = Seen {
-                        rejected: place.outcome == Outcome::Rejected,
+                        outcome: place.outcome,
                         has_verdict: event_rows::verdict(tx, place.event)?.is_some(),
                         before: place.state_before.map(|state| ids.of_state(tx, state)).transpose()?,
                     };
@@ -51,10 +53,21 @@ impl View {
                     Some(state) => ids.of_state(tx, state)?,
                     None => BTreeSet::new(),
                 };
+                let joined = room_rows::servers(tx, row.number)?.into_iter().collect();
                 let unfinished = unfinished(tx, row.number)?;
-                Ok(Self { server, events, current, unfinished })
+                Ok(Self { server, events, current, joined, unfinished })
             })
             .await
+    }
+
+    /// Whether it says that `other` has a user in the room.
+    pub(crate) fn has_joined(&self, other: &ServerName) -> bool {
+        self.joined.contains(other)
+    }
+
+    /// Whether it has sent everything, and decided about everything that it was sent.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.unfinished.is_empty()
     }
 
     /// How many events it has in the room.
@@ -117,21 +130,39 @@ fn unfinished(tx: &ReadTx<'_>, room: RoomNumber) -> Result<Vec<String>, StoreErr
     Ok(unfinished)
 }
 
-/// Says where servers differ, or have lost what they acknowledged. `restored` says how often each went on with a backup.
-pub(crate) fn between(views: &[View], acknowledged: &[Acknowledged], restored: &[usize]) -> Vec<String> {
+/// Says where servers differ, or have lost what they acknowledged. The first `residents` of them are in the room from the beginning to
+/// the end, by the events `joins`. `restored` says how often each went on with a backup.
+pub(crate) fn between(
+    views: &[View],
+    residents: usize,
+    joins: &BTreeSet<EventId>,
+    acknowledged: &[Acknowledged],
+    restored: &[usize],
+) -> Vec<String> {
     let mut problems = Vec::new();
     for view in views {
         problems.extend(view.unfinished.iter().map(|unfinished| format!("{} {unfinished}", view.server)));
         let unexplained = view.events.iter().filter(|(_, seen)| !seen.has_verdict);
         problems.extend(unexplained.map(|(id, _)| format!("{} does not say why {id} is what it is", view.server)));
     }
-    for Acknowledged { user, event, restored: then } in acknowledged {
-        let lacking: Vec<&str> =
-            views.iter().filter(|view| !view.events.contains_key(event)).map(|view| view.server.as_str()).collect();
+    // What a guest says may be soft-failed elsewhere, when they were removed meanwhile.
+    let of_residents = acknowledged.iter().filter(|acknowledged| acknowledged.user.server < residents);
+    for Acknowledged { user, event, restored: then } in of_residents {
+        let lacking: Vec<&str> = lacking(&views[..residents], event).collect();
         // A server that went on with a backup may have lost what only it held.
-        let may_be_lost = lacking.len() == views.len() && *then < restored[user.server];
+        let may_be_lost = lacking.len() == residents && *then < restored[user.server];
         if !lacking.is_empty() && !may_be_lost {
             problems.push(format!("{event} was acknowledged to {user}, and is not known to {}", lacking.join(", ")));
+        }
+    }
+    // Of what happened when all of them were in the room each resident knows all.
+    let common = |seen: &Seen| seen.before.as_ref().is_some_and(|before| joins.is_subset(before));
+    for view in &views[..residents] {
+        for (event, _) in view.events.iter().filter(|(_, seen)| common(seen) && seen.outcome == Outcome::Accepted) {
+            let lacking: Vec<&str> = lacking(&views[..residents], event).collect();
+            if !lacking.is_empty() {
+                problems.push(format!("{event} is known to {}, and not to {}", view.server, lacking.join(", ")));
+            }
         }
     }
     if let [first, others @ ..] = views {
@@ -142,12 +173,19 @@ pub(crate) fn between(views: &[View], acknowledged: &[Acknowledged], restored: &
     problems
 }
 
+/// The servers that do not know an event.
+fn lacking<'a>(views: &'a [View], event: &EventId) -> impl Iterator<Item = &'a str> {
+    views.iter().filter(move |view| !view.events.contains_key(event)).map(|view| view.server.as_str())
+}
+
 fn differences(one: &View, other: &View, problems: &mut Vec<String>) {
     let (a, b) = (&one.server, &other.server);
     for (id, seen) in &one.events {
         let Some(there) = other.events.get(id) else { continue };
-        if seen.rejected != there.rejected {
-            let (rejects, accepts) = if seen.rejected { (a, b) } else { (b, a) };
+        // Soft failure depends on what was known when an event came.
+        let rejected = |seen: &Seen| seen.outcome == Outcome::Rejected;
+        if rejected(seen) != rejected(there) {
+            let (rejects, accepts) = if rejected(seen) { (a, b) } else { (b, a) };
             problems.push(format!("{rejects} rejects {id}, and {accepts} does not"));
         }
         if let (Some(here), Some(there)) = (&seen.before, &there.before)

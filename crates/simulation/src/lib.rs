@@ -8,6 +8,7 @@ mod agreement;
 mod deeds;
 mod disk;
 mod host;
+mod minimise;
 mod network;
 mod plan;
 mod portrait;
@@ -16,6 +17,7 @@ mod server;
 mod transactions;
 
 pub use disk::Sound;
+pub use minimise::{Minimised, minimised};
 pub use network::{Network, Weather};
 pub use plan::{Deed, Event, Fault, Plan, Step, USERS, User};
 pub use run::{Outcome, run};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
-use simulation::{Outcome, Plan, run};
+use simulation::{Minimised, Outcome, Plan, minimised, run};
 
 /// Many homeservers in one process, with faults, from one seed
 #[derive(Debug, Parser)]
@@ -24,8 +24,10 @@ struct Arguments {
     trace: bool,
 }
 
-/// Seeds that fail of which the whole timeline is printed.
-const TIMELINES_MAX: u64 = 1;
+/// Seeds that fail of which a smaller plan is looked for, and the timeline printed.
+const MINIMISED_MAX: u64 = 1;
+/// Plans that are tried for that.
+const RUNS_MAX: usize = 400;
 /// Problems of one seed that are printed.
 const PROBLEMS_MAX: usize = 20;
 
@@ -77,12 +79,15 @@ fn one(seed: u64, arguments: &Arguments, tally: &Mutex<Tally>) {
             tally.events += outcome.events;
             tally.longest = tally.longest.max(outcome.agreed_after);
             let failed = !outcome.problems.is_empty();
-            if arguments.trace || (failed && tally.failures < TIMELINES_MAX) {
+            if arguments.trace {
                 outcome.trace.iter().for_each(|line| println!("{line}"));
             }
             if failed {
                 tally.failures += 1;
                 tell(&plan, &outcome);
+                if tally.failures <= MINIMISED_MAX {
+                    tell_minimised(&plan);
+                }
             }
         }
         Err(error) => {
@@ -101,8 +106,34 @@ fn tell(plan: &Plan, outcome: &Outcome) {
         plan.servers,
         outcome.events
     );
+    tell_problems(outcome);
+}
+
+fn tell_problems(outcome: &Outcome) {
     outcome.problems.iter().take(PROBLEMS_MAX).for_each(|problem| println!("  {problem}"));
     if outcome.problems.len() > PROBLEMS_MAX {
         println!("  and {} more", outcome.problems.len() - PROBLEMS_MAX);
     }
+}
+
+/// What it takes for a seed to fail, and what happens then.
+fn tell_minimised(plan: &Plan) {
+    let Some(Minimised { plan: smaller, outcome, runs }) = minimised(plan, RUNS_MAX) else {
+        println!("  and does not fail again: something in it does not follow from the seed");
+        return;
+    };
+    println!(
+        "\nOf its {} steps these {} are enough, as {runs} runs have shown, with {:?}, disks that take {:?} and clocks that are \
+         wrong by {:?} ms:",
+        plan.steps.len(),
+        smaller.steps.len(),
+        smaller.weather,
+        smaller.disk_delay_max,
+        smaller.skews
+    );
+    smaller.steps.iter().for_each(|step| println!("  {:>8.3} s {:?}", step.at.as_secs_f64(), step.event));
+    println!("\nThen this happens:");
+    outcome.trace.iter().for_each(|line| println!("{line}"));
+    println!("\nand this is wrong:");
+    tell_problems(&outcome);
 }

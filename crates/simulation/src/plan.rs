@@ -9,12 +9,14 @@ use handles::{Random, SeededRandom};
 
 use crate::network::Weather;
 
-/// Users of each server. The first never leaves, and is never removed.
+/// Users of each server. The first of a resident server never leaves, and is never removed.
 pub const USERS: usize = 3;
 /// How long things happen.
 const LASTS: Duration = Duration::from_secs(600);
-/// Servers of a simulation.
-const SERVERS: (u64, u64) = (3, 9);
+/// Servers of a simulation that are in the room from the beginning to the end.
+const RESIDENTS: (u64, u64) = (2, 8);
+/// Servers that come and go.
+const GUESTS: (u64, u64) = (0, 3);
 /// What users do in one.
 const DEEDS: (u64, u64) = (30, 120);
 /// What goes wrong in one.
@@ -29,6 +31,8 @@ pub struct Plan {
     pub version: RoomVersion,
     /// How many servers there are.
     pub servers: usize,
+    /// The first of them are in the room from the beginning to the end; the others come and go.
+    pub residents: usize,
     /// How requests fare until all is well.
     pub weather: Weather,
     /// The longest that a disk takes.
@@ -157,8 +161,9 @@ impl Plan {
     /// Draws the simulation of a seed.
     pub fn drawn(seed: u64) -> Self {
         let random: Arc<dyn Random> = Arc::new(SeededRandom::new(seed));
-        let draw = Draw(&*random);
-        let servers = draw.between(SERVERS);
+        let mut draw = Draw { random: &*random, residents: 0, servers: 0 };
+        draw.residents = draw.between(RESIDENTS);
+        draw.servers = draw.residents + draw.between(GUESTS);
         let version = *draw.one_of(&RoomVersion::ALL);
         let weather = Weather {
             latency_max_ms: *draw.one_of(&[10, 100, 1_000]),
@@ -168,31 +173,36 @@ impl Plan {
             broken: *draw.one_of(&[0, 10, 50]),
         };
         let disk_delay_max = Duration::from_millis(*draw.one_of(&[1, 5, 50]));
-        let count = usize::try_from(servers).unwrap_or(usize::MAX);
-        let skews = (0..count).map(|_| *draw.one_of(&[0, 0, 0, -3_000, 3_000, -600_000, 600_000])).collect();
+        let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        let skews = (0..draw.servers).map(|_| *draw.one_of(&[0, 0, 0, -3_000, 3_000, -600_000, 600_000])).collect();
         let mut steps = Vec::new();
         for _ in 0..draw.between(DEEDS) {
-            let (user, deed) = draw.deed(servers);
+            let (user, deed) = draw.deed();
             steps.push(Step { at: draw.time(LASTS), event: Event::Deed(user, deed) });
         }
         for _ in 0..draw.between(FAULTS) {
-            steps.push(Step { at: draw.time(LASTS), event: Event::Fault(draw.fault(servers)) });
+            steps.push(Step { at: draw.time(LASTS), event: Event::Fault(draw.fault()) });
         }
         steps.sort_by_key(|step| step.at);
-        Self { seed, version, servers: count, weather, disk_delay_max, skews, steps }
+        let (servers, residents) = (count(draw.servers), count(draw.residents));
+        Self { seed, version, servers, residents, weather, disk_delay_max, skews, steps }
     }
 }
 
 /// Draws what happens.
-struct Draw<'a>(&'a dyn Random);
+struct Draw<'a> {
+    random: &'a dyn Random,
+    residents: u64,
+    servers: u64,
+}
 
 impl Draw<'_> {
     fn between(&self, (least, most): (u64, u64)) -> u64 {
-        least + self.0.below(most - least + 1)
+        least + self.random.below(most - least + 1)
     }
 
     fn index(&self, count: u64) -> usize {
-        usize::try_from(self.0.below(count)).unwrap_or(0)
+        usize::try_from(self.random.below(count)).unwrap_or(0)
     }
 
     fn one_of<'t, T>(&self, of: &'t [T]) -> &'t T {
@@ -200,54 +210,61 @@ impl Draw<'_> {
     }
 
     fn time(&self, until: Duration) -> Duration {
-        Duration::from_millis(self.0.below(u64::try_from(until.as_millis()).unwrap_or(u64::MAX)))
+        Duration::from_millis(self.random.below(u64::try_from(until.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    fn user(&self, servers: u64) -> User {
-        User { server: self.index(servers), number: self.index(USERS as u64) }
+    fn server(&self) -> usize {
+        self.index(self.servers)
     }
 
-    /// Somebody who may be removed.
-    fn removable(&self, servers: u64) -> User {
-        User { server: self.index(servers), number: 1 + self.index(USERS as u64 - 1) }
+    fn user(&self) -> User {
+        User { server: self.server(), number: self.index(USERS as u64) }
+    }
+
+    /// Somebody who may come and go.
+    fn removable(&self) -> User {
+        let user = self.user();
+        let stays = (user.server as u64) < self.residents && user.number == 0;
+        if stays { User { number: 1, ..user } } else { user }
     }
 
     /// Somebody who stays.
-    fn resident(&self, servers: u64) -> User {
-        User { server: self.index(servers), number: 0 }
+    fn resident(&self) -> User {
+        User { server: self.index(self.residents), number: 0 }
     }
 
-    fn deed(&self, servers: u64) -> (User, Deed) {
-        match self.0.below(20) {
-            0..=6 => (self.user(servers), Deed::Say),
-            7..=10 => (self.removable(servers), Deed::Join(self.index(servers))),
-            11 => (self.removable(servers), Deed::Leave),
-            12 => (self.resident(servers), Deed::Topic),
-            13 => (self.user(servers), Deed::Redact),
-            14 => (self.resident(servers), Deed::Invite(self.removable(servers))),
-            15 => (self.resident(servers), Deed::Kick(self.removable(servers))),
-            16 => (self.resident(servers), Deed::Ban(self.removable(servers))),
-            17 => (self.resident(servers), Deed::Unban(self.removable(servers))),
-            18 => match self.0.below(2) {
-                0 => (
-                    self.resident(servers),
-                    Deed::JoinRule(self.one_of::<&str>(&["public", "public", "invite", "knock"])),
-                ),
-                _ => (self.removable(servers), Deed::Knock(self.index(servers))),
+    fn deed(&self) -> (User, Deed) {
+        match self.random.below(20) {
+            0..=6 => (self.user(), Deed::Say),
+            7..=10 => (self.removable(), Deed::Join(self.server())),
+            11 => (self.removable(), Deed::Leave),
+            12 => (self.resident(), Deed::Topic),
+            13 => (self.user(), Deed::Redact),
+            14 => (self.resident(), Deed::Invite(self.removable())),
+            15 => (self.resident(), Deed::Kick(self.removable())),
+            16 => (self.resident(), Deed::Ban(self.removable())),
+            17 => (self.resident(), Deed::Unban(self.removable())),
+            18 => match self.random.below(2) {
+                0 => (self.resident(), Deed::JoinRule(self.one_of::<&str>(&["public", "public", "invite", "knock"]))),
+                _ => (self.removable(), Deed::Knock(self.server())),
             },
-            _ => (self.user(servers), Deed::Power(self.user(servers), *self.one_of(&[0, 25, 50, 50, 100]))),
+            _ => (self.user(), Deed::Power(self.user(), *self.one_of(&[0, 25, 50, 50, 100]))),
         }
     }
 
-    fn fault(&self, servers: u64) -> Fault {
-        let server = self.index(servers);
+    fn fault(&self) -> Fault {
+        let server = self.server();
         let lasts = self.time(Duration::from_secs(240));
-        match self.0.below(12) {
-            0..=3 => {
-                Fault::Partition { side: 1 + self.0.below((1 << servers) - 2), one_way: self.0.below(3) == 0, lasts }
-            }
+        match self.random.below(12) {
+            0..=3 => Fault::Partition {
+                side: 1 + self.random.below((1 << self.servers) - 2),
+                one_way: self.random.below(3) == 0,
+                lasts,
+            },
             4..=5 => Fault::Kill { server, lasts },
-            6..=7 => Fault::LosePower { server, commits: self.0.below(30), kept: self.0.below(2) == 0, lasts },
+            6..=7 => {
+                Fault::LosePower { server, commits: self.random.below(30), kept: self.random.below(2) == 0, lasts }
+            }
             8 => Fault::DiskFull { server, lasts },
             9 => Fault::Backup { server },
             10 => Fault::Restore { server, lasts },

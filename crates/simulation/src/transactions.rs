@@ -65,12 +65,14 @@ impl TransactionWatch {
 }
 
 /// What has to stay the same of a transaction. When it was sent may differ, and an event may have been redacted meanwhile: its hash
-/// and its signature say that it is the same one.
+/// and its signature say that it is the same one. S2S API, "Redactions": what goes is the content and, of a redaction, its target.
 fn what_counts(body: &Bytes) -> Option<serde_json::Value> {
     let mut body: serde_json::Value = serde_json::from_slice(body).ok()?;
     body.as_object_mut()?.remove("origin_server_ts");
     for pdu in body.get_mut("pdus").and_then(serde_json::Value::as_array_mut).into_iter().flatten() {
-        pdu.as_object_mut()?.remove("content");
+        let pdu = pdu.as_object_mut()?;
+        pdu.remove("content");
+        pdu.remove("redacts");
     }
     Some(body)
 }

@@ -3,6 +3,7 @@
 //! **Invariant:** what runs here runs the same on a fresh machine: it makes what it needs below `target/`, and nothing else.
 
 mod bench;
+mod simulate;
 mod stage;
 mod test;
 mod tidy;
@@ -23,6 +24,8 @@ enum Command {
     Tidy,
     /// Measure what has a budget, and write BENCHMARKS.md; takes about ten minutes after building
     Bench,
+    /// Run many homeservers in one process, with faults, from seeds; the last line says "N seeds, F failures"
+    Simulate(simulate::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(&root()),
         Command::Tidy => tidy::run(&root()),
         Command::Bench => bench::run(&root()),
+        Command::Simulate(arguments) => simulate::run(&root(), &arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::stage::{Failure, Passed, cargo, command};
-use crate::{tidy, tools};
+use crate::{simulate, tidy, tools};
 
 /// Runs everything that must pass before a commit is merged.
 pub(crate) fn run(root: &Path) -> Result<(), Failure> {
@@ -16,6 +16,7 @@ pub(crate) fn run(root: &Path) -> Result<(), Failure> {
     passed.stage("dependencies", || dependencies(root))?;
     passed.stage("lints", || lints(root))?;
     passed.stage("tests", || tests(root))?;
+    passed.stage("simulation", || simulate::smoke(root))?;
     passed.stage("interop", || interop(root))?;
     print!("\n==== all passed in {} s ====\n{passed}", watch.elapsed().as_secs());
     Ok(())

@@ -108,10 +108,14 @@ impl Graph {
         }
         let attempts = wanted.partial.attempts + 1;
         let (keys, retry_at) = (lacking.to_json(), self.handles().clock.now() + keys_pause(attempts));
-        let is_over = !is_known || lacking.is_empty();
+        let (servers, is_over) = (lacking.servers(), !is_known || lacking.is_empty());
         self.database()
             .write(move |tx| {
-                if is_over { rows::end(tx, number) } else { rows::become_whole(tx, number, &keys, attempts, retry_at) }
+                if is_over {
+                    rows::end(tx, number)
+                } else {
+                    rows::become_whole(tx, number, &keys, &servers, attempts, retry_at)
+                }
             })
             .await?;
         Ok(Some(Completed::Whole))

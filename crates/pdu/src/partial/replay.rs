@@ -154,7 +154,7 @@ impl Graph {
                 if lacking.is_empty() {
                     rows::end(tx, number)?;
                 } else {
-                    rows::become_whole(tx, number, &keys, 0, retry_at)?;
+                    rows::become_whole(tx, number, &keys, &lacking.servers(), 0, retry_at)?;
                 }
                 graph.write_current(tx, number, &current_changes)
             })

@@ -2,13 +2,13 @@
 
 use events::RoomVersion;
 use pdu::limits::{PARTIAL_HORIZON, SINGLE_EVENTS_MAX};
-use persistence::transactions::partial;
+use persistence::transactions::{partial, rooms as room_rows};
 
 use crate::partial::{
     has_whole_state, is_partial, join, member, omits_members, room_of_many, tells_state, until_whole,
 };
 use crate::peer::PeerRoom;
-use crate::world::{Server, TakenDown, World};
+use crate::world::{Server, TakenDown, World, name};
 
 #[tokio::test(start_paused = true)]
 async fn members_whose_keys_cannot_be_had_are_left_out_until_they_can() {
@@ -48,6 +48,8 @@ async fn state_of_which_the_keys_cannot_be_had_when_all_is_told_at_once_comes_wh
     let joined = a.join(&room.id, "@alice:a.test", &[&evil.name]).await.unwrap();
     assert!(!is_partial(&a, &room.id).await);
     assert_eq!(a.current(&room.id, "m.room.member", ghost).await, None);
+    let servers = a.read(&room.id, |tx, room, _| room_rows::servers(tx, room)).await;
+    assert!(servers.contains(&name("gone.test")), "it is sent what is said meanwhile");
     room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
     until_the_ghost_is_here(world, a, room, down).await;
 }

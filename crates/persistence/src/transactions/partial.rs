@@ -60,11 +60,13 @@ pub fn begin(
 }
 
 /// The room is partial no more, but for entries of its state that were signed with `keys`, which could not be had: they are tried
-/// again from `retry_at` on, after so many `attempts`.
+/// again from `retry_at` on, after so many `attempts`. Those of the servers that were in the room when we joined it whose `servers`
+/// they are count as joined until then.
 pub fn become_whole(
     tx: &mut WriteTx<'_>,
     room: RoomNumber,
     keys: &str,
+    servers: &[ServerName],
     attempts: i64,
     retry_at: i64,
 ) -> Result<(), StoreError> {
@@ -72,7 +74,9 @@ pub fn become_whole(
         "UPDATE partial_rooms SET whole = 1, keys = ?2, attempts = ?3, retry_at = ?4, problem = NULL WHERE room = ?1",
         &[&room, &keys, &attempts, &retry_at],
     )?;
-    tx.execute("DELETE FROM partial_servers WHERE room = ?1", &[&room])?;
+    for server in self::servers(tx, room)?.iter().filter(|server| !servers.contains(server)) {
+        tx.execute("DELETE FROM partial_servers WHERE room = ?1 AND server = ?2", &[&room, server])?;
+    }
     Ok(())
 }
 

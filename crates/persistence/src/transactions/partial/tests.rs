@@ -53,11 +53,11 @@ async fn progress_and_failures_are_kept_and_a_new_join_begins_again() {
 async fn a_whole_room_may_wait_for_keys_and_is_not_partial() {
     in_one_transaction(|tx| {
         let room = rooms::intern(tx, &RoomId::parse("!a:a.test").unwrap(), RoomVersion::V11).unwrap();
-        begin(tx, room, EventNumber(7), &server("a.test"), &[server("b.test")], 5).unwrap();
+        begin(tx, room, EventNumber(7), &server("a.test"), &["b.test", "c.test"].map(server), 5).unwrap();
         postpone(tx, room, 60, "nobody answers").unwrap();
-        become_whole(tx, room, "[]", 0, 90).unwrap();
+        become_whole(tx, room, "[]", &["c.test", "d.test"].map(server), 0, 90).unwrap();
         assert_eq!(find(tx, room).unwrap(), None);
-        assert!(servers(tx, room).unwrap().is_empty());
+        assert_eq!(servers(tx, room).unwrap(), [server("c.test")]);
         let pending = pending(tx, room).unwrap().unwrap();
         assert_eq!((pending.whole, pending.keys.as_deref(), pending.problem.as_deref()), (true, Some("[]"), None));
         assert_eq!((pending.attempts, pending.retry_at), (0, 90));

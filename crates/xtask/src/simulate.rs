@@ -1,0 +1,48 @@
+//! Simulations: one seed for a look, many for confidence, a few in every run of the checks.
+
+use std::num::NonZeroU64;
+use std::path::Path;
+
+use clap::Args;
+
+use crate::stage::{Failure, cargo, command};
+
+/// Seeds of every run of the checks that are always the same, from 1 on.
+const FIXED: &str = "60";
+/// Seeds of every run of the checks that nobody has tried before.
+const FRESH: &str = "60";
+const MEND: &str = "look at the timeline above; `cargo xtask simulate --seed S` runs that seed again";
+
+/// Which seeds.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// How many
+    #[arg(long, default_value = "100")]
+    seeds: NonZeroU64,
+    /// The first of them; drawn if not given
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Print what happened also where nothing is wrong
+    #[arg(long)]
+    trace: bool,
+}
+
+/// Runs the seeds that are asked for, with an optimised build.
+pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    let seeds = arguments.seeds.to_string();
+    let mut simulate = cargo(&["run", "--quiet", "--locked", "--release", "-p", "simulation", "--", "--seeds", &seeds]);
+    simulate.args(arguments.seed.map(|seed| format!("--seed={seed}")));
+    simulate.args(arguments.trace.then_some("--trace"));
+    command(root, &mut simulate, MEND)
+}
+
+/// Runs some seeds with the build that the tests use.
+pub(crate) fn smoke(root: &Path) -> Result<(), Failure> {
+    let simulate = |arguments: &[&str]| {
+        let mut simulate = cargo(&["run", "--quiet", "--locked", "-p", "simulation", "--"]);
+        simulate.args(arguments);
+        simulate
+    };
+    command(root, &mut simulate(&["--seed", "1", "--seeds", FIXED]), MEND)?;
+    command(root, &mut simulate(&["--seeds", FRESH]), MEND)
+}
