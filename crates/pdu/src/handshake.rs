@@ -106,7 +106,7 @@ impl Graph {
         if acl.is_some_and(|acl| !acl.allows(origin)) {
             return Err(ApiError::forbidden(format!("the server ACL of {} denies {origin}", row.room_id)));
         }
-        self.until_whole(number).await?.map_err(still_joining)
+        self.until_tellable(number).await?.map_err(still_joining)
     }
 
     fn template(&self, room: &Room, draft: &Draft) -> Option<Object> {

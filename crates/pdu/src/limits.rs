@@ -99,6 +99,8 @@ pub const LACKING_KEYS_MAX: usize = 10_000;
 pub const LACKING_KEYS_RETRY_FIRST: Duration = Duration::from_secs(30);
 /// The longest such pause.
 pub const LACKING_KEYS_RETRY_MAX: Duration = Duration::from_hours(1);
+/// Attempts to have them, about a quarter of an hour, before other servers are told the state of the room without such entries.
+pub const ATTEMPTS_BEFORE_TELLING: i64 = 5;
 /// Events since a join that are judged again for the sake of such an entry.
 pub const JUDGED_AGAIN_FOR_KEYS_MAX: usize = 20_000;
 /// For so long they are asked for. After that the room is given up, until the next start.

@@ -28,7 +28,7 @@ use tokio::sync::Notify;
 
 use crate::fetch::Effort;
 use crate::graph::Graph;
-use crate::limits::WHOLE_WAIT_MAX;
+use crate::limits::{ATTEMPTS_BEFORE_TELLING, WHOLE_WAIT_MAX};
 use crate::room::Room;
 
 pub use complete::{JoinProgress, joins_under_way};
@@ -125,5 +125,19 @@ impl Graph {
                 return Ok(Err(StillPartial::new(row.room_id, &partial)));
             }
         }
+    }
+
+    /// Waits until we can tell other servers the state of a room. Keys that could not be had just now may be there in a moment: until
+    /// that was tried for some time, another server knows better than we do.
+    pub(crate) async fn until_tellable(&self, room: RoomNumber) -> Result<Result<(), StillPartial>, StoreError> {
+        if let Err(partial) = self.until_whole(room).await? {
+            return Ok(Err(partial));
+        }
+        let (row, pending) = self
+            .database()
+            .read(move |tx| Ok::<_, StoreError>((room_rows::by_number(tx, room)?, rows::pending(tx, room)?)))
+            .await?;
+        let waits = pending.filter(|pending| pending.attempts < ATTEMPTS_BEFORE_TELLING);
+        Ok(waits.map_or(Ok(()), |pending| Err(StillPartial::new(row.room_id, &pending))))
     }
 }

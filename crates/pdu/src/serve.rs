@@ -46,7 +46,7 @@ impl Graph {
     /// Waits a while until the members of a room are known here that `origin` may read: a part of a state is no state.
     async fn until_told_all(&self, origin: &ServerName, room_id: &RoomId) -> Result<(), ApiError> {
         let number = self.ask(origin, room_id, |_, room, _| Ok(room.number)).await?;
-        self.until_whole(number).await?.map_err(still_joining)
+        self.until_tellable(number).await?.map_err(still_joining)
     }
 
     /// Returns a room that `origin` may read. A room that it may not read, and one that does not exist, look the same.

@@ -58,12 +58,16 @@ async fn state_of_which_the_keys_cannot_be_had_when_all_is_told_at_once_comes_wh
 async fn until_the_ghost_is_here(world: World, a: Server, room: PeerRoom, down: TakenDown) {
     let pending = a.read(&room.id, |tx, room, _| partial::pending(tx, room)).await.unwrap();
     assert!(pending.whole && pending.keys.unwrap().contains("gone.test"));
+    let question = format!("v1/make_join/{}/@gil:good.test?ver=11", room.id);
+    let good = world.peer("good.test").await;
+    assert!(good.get(&a, &question).await.is_err(), "somebody else knows better");
     let a = a.restarted(&world).await;
     world.bring_back("gone.test", down);
     let ghost = "@ghost:gone.test";
     let is_here = || async { a.current(&room.id, "m.room.member", ghost).await.is_some() };
     world.until("the keys to be there", is_here).await;
     assert!(has_whole_state(&a, &room).await);
+    assert!(good.get(&a, &question).await.is_ok());
     let pending = a.read(&room.id, |tx, room, _| partial::pending(tx, room)).await;
     assert_eq!(pending, None, "nothing is left to be done");
 }
