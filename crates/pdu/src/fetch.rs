@@ -21,7 +21,7 @@ use crate::intake::{References, is_placed};
 use crate::limits::{
     ADOPTED_PARENTS_MAX, AUTH_CHAIN_EVENTS_MAX, CHECKED_EVENTS_CHUNK, FETCH_SERVERS_MAX, FETCH_TIME_MAX,
     FETCHED_EVENTS_MAX, LACKING_STATE_MAX, MISSING_EVENTS_MAX, MISSING_EVENTS_ROUNDS_MAX, SINGLE_EVENTS_AT_ONCE,
-    SINGLE_EVENTS_MAX, STATE_EVENTS_MAX, TOLD_STATES_MAX,
+    SINGLE_EVENTS_MAX, STATE_EVENTS_MAX, TOLD_STATES_MAX, UNLISTED_PARENTS_MAX,
 };
 use crate::surroundings::{has_state, is_history};
 
@@ -111,6 +111,7 @@ impl Graph {
         let effort = Effort::new(self.handles(), FETCH_TIME_MAX);
         let servers = self.servers_to_ask(room, [origin.clone()]).await?;
         let batch = self.fetch_missing_prev_events(room, &servers, batch, &effort).await?;
+        let batch = self.fetch_unlisted_parents(room, &servers, batch, &effort).await?;
         let mut outliers = Outliers::default();
         let mut adopted = Vec::new();
         for id in self.missing_prev_events(room.number, &batch).await?.into_iter().take(ADOPTED_PARENTS_MAX) {
@@ -183,6 +184,33 @@ impl Graph {
                 Ok(news)
             })
             .await
+    }
+
+    /// Asks for parents one by one that no list of missing events has: rejected events, which a server builds on that did not know all
+    /// members of the room. Takes them only if they lead to what we have, in a few steps.
+    async fn fetch_unlisted_parents(
+        &self,
+        room: &RoomRow,
+        servers: &[ServerName],
+        batch: Vec<Pdu>,
+        effort: &Effort,
+    ) -> Result<Vec<Pdu>, StoreError> {
+        let mut walked = batch.clone();
+        for _ in 0..UNLISTED_PARENTS_MAX {
+            let missing = self.missing_prev_events(room.number, &walked).await?;
+            let Some(id) = self.without_history(room.number, missing.clone()).await?.into_iter().next() else {
+                return Ok(if missing.is_empty() { walked } else { batch });
+            };
+            let mut found = None;
+            for server in servers {
+                if found.is_none() {
+                    found = effort.within(self.fetch_event(room, server, &id)).await.flatten();
+                }
+            }
+            let Some(found) = found else { break };
+            walked.push(found);
+        }
+        Ok(batch)
     }
 
     async fn ask_for_missing(

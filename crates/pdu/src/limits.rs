@@ -16,6 +16,8 @@ pub const MISSING_EVENTS_ROUNDS_MAX: usize = 60;
 pub const MISSING_EVENTS_MAX: usize = 20;
 /// Events that may be fetched for one batch before falling back to the state from a peer.
 pub const FETCHED_EVENTS_MAX: usize = 1_200;
+/// Parents of one batch that are asked for one by one, since they are in no list of missing events.
+pub const UNLISTED_PARENTS_MAX: usize = 10;
 /// How long fetching for one batch may take, whatever is still missing then.
 pub const FETCH_TIME_MAX: Duration = Duration::from_secs(180);
 /// Rooms in which what one origin's events refer to is fetched at once.

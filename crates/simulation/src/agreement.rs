@@ -19,6 +19,8 @@ pub(crate) struct View {
     current: BTreeSet<EventId>,
     /// The servers that have a user in the room.
     joined: BTreeSet<ServerName>,
+    /// Where in the topological order its own users came, those who are in the room now.
+    since: i64,
     /// What it has not done yet.
     unfinished: Vec<String>,
 }
@@ -26,6 +28,8 @@ pub(crate) struct View {
 /// An event, as a server knows it.
 struct Seen {
     outcome: Outcome,
+    topological: i64,
+    /// It is said why it is what it is.
     has_verdict: bool,
     /// The ids of the state before it, if it is known.
     before: Option<BTreeSet<EventId>>,
@@ -44,6 +48,7 @@ impl View {
                 for place in graph_rows::placed_after(tx, row.number, &EARLIEST)? {
                     let seen = Seen {
                         outcome: place.outcome,
+                        topological: place.topological,
                         has_verdict: event_rows::verdict(tx, place.event)?.is_some(),
                         before: place.state_before.map(|state| ids.of_state(tx, state)).transpose()?,
                     };
@@ -53,9 +58,16 @@ impl View {
                     Some(state) => ids.of_state(tx, state)?,
                     None => BTreeSet::new(),
                 };
+                let mut since = i64::MAX;
+                for (user, join) in room_rows::members(tx, row.number, "join")? {
+                    if user.server() != server {
+                        continue;
+                    }
+                    since = since.min(graph_rows::place(tx, join)?.map_or(i64::MAX, |place| place.topological));
+                }
                 let joined = room_rows::servers(tx, row.number)?.into_iter().collect();
                 let unfinished = unfinished(tx, row.number)?;
-                Ok(Self { server, events, current, joined, unfinished })
+                Ok(Self { server, events, current, joined, since, unfinished })
             })
             .await
     }
@@ -182,6 +194,10 @@ fn differences(one: &View, other: &View, problems: &mut Vec<String>) {
     let (a, b) = (&one.server, &other.server);
     for (id, seen) in &one.events {
         let Some(there) = other.events.get(id) else { continue };
+        // What was decided in an earlier stay, when not all members were known, is never decided again.
+        if there.topological < other.since {
+            continue;
+        }
         // Soft failure depends on what was known when an event came.
         let rejected = |seen: &Seen| seen.outcome == Outcome::Rejected;
         if rejected(seen) != rejected(there) {

@@ -15,7 +15,8 @@ const V: RoomVersion = RoomVersion::V11;
 /// The newest event builds on one that only its state can explain.
 pub(crate) async fn with_a_gap(evil: &Peer, of_peer: &mut PeerRoom, behind: pdu::Draft) -> (Pdu, Pdu) {
     // What lies before it is given to nobody.
-    evil.add(of_peer, message("@eve:evil.test", "kept back"));
+    let kept = evil.add(of_peer, message("@eve:evil.test", "kept back"));
+    evil.keeps_back(&kept);
     let edge = evil.add(of_peer, behind);
     let last = evil.add(of_peer, message("@eve:evil.test", "last"));
     evil.host(of_peer);

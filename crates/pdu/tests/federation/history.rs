@@ -287,6 +287,7 @@ async fn what_comes_late_is_no_extremity() {
     let join = a.current(&room.id, "m.room.member", "@alice:a.test").await.unwrap();
     room.line.push(a.visible(&room.id, &join).await.unwrap());
     let late = evil.add(&mut room, message("@eve:evil.test", "late"));
+    evil.keeps_back(&late);
     let edge = evil.add(&mut room, message("@eve:evil.test", "edge"));
     let last = evil.add(&mut room, message("@eve:evil.test", "last"));
     evil.host(&room);

@@ -150,8 +150,9 @@ async fn of_state(server: &Server, room: &RoomId, ids: &[EventId]) -> Vec<Pdu> {
 async fn what_nobody_gives_is_given_up_after_a_while() {
     let world = World::new();
     let (a, evil, room, mut of_peer) = shared(&world).await;
-    let (_, last) = after_an_outage(&evil, &mut of_peer, 3).await;
+    let (lost, last) = after_an_outage(&evil, &mut of_peer, 3).await;
     gives_no_history(&evil);
+    evil.keeps_back(&lost[0]);
     evil.send(&a, &[object(&last)]).await;
     until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
     let since = world.handles.clock.monotonic();

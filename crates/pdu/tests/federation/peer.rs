@@ -74,6 +74,12 @@ impl Peer {
         self.script.lock().unwrap().push((text.to_owned(), Box::new(answer)));
     }
 
+    /// From now on nobody gets this event by its id.
+    pub(crate) fn keeps_back(&self, event: &Pdu) {
+        let path = format!("v1/event/{}", event.event_id().as_str().replace('$', "%24"));
+        self.answers(&path, |_| (404, json!({ "errcode": "M_NOT_FOUND", "error": "not here" })));
+    }
+
     /// From now on requests whose path has `text` in it are answered late.
     pub(crate) fn is_slow(&self, text: &str, delay: Duration) {
         *self.slow.lock().unwrap() = Some((text.to_owned(), delay));

@@ -310,3 +310,23 @@ async fn an_auth_chain_brings_nothing_that_is_not_cited() {
         assert!(!is_stored(&a, &room, pdu.event_id()).await);
     }
 }
+
+/// Rejected events are in no list. Who builds on one, since it did not know better, is understood all the same.
+#[tokio::test(start_paused = true)]
+async fn a_rejected_parent_that_no_list_has_is_asked_for_by_itself() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let seize = || state("@eve:evil.test", "m.room.topic", json!({ "topic": "mine" }));
+    let refused = [evil.add(&mut of_peer, seize()), evil.add(&mut of_peer, seize())];
+    of_peer.base.retain(|pdu| pdu.event_type() != "m.room.topic");
+    let last = evil.add(&mut of_peer, message("@eve:evil.test", "after it"));
+    evil.host(&of_peer);
+    evil.answers("get_missing_events", |_| (200, json!({ "events": [] })));
+    evil.answers("state_ids", |_| (404, json!({ "errcode": "M_NOT_FOUND", "error": "it was rejected" })));
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
+    for event in refused {
+        assert_eq!(a.outcome(&room, event.event_id()).await, Some(Outcome::Rejected));
+    }
+    assert_eq!(a.extremities(&room).await, [last.event_id().clone()]);
+}
