@@ -1,7 +1,5 @@
 //! Simulations from seeds.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
-
 use simulation::{Plan, run};
 
 #[test]

@@ -13,6 +13,7 @@ mod old_versions;
 mod partial;
 mod partial_keys;
 mod peer;
+mod peer_room;
 mod purge;
 mod reading;
 mod receiving;
