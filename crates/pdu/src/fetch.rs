@@ -109,10 +109,10 @@ impl Graph {
         let effort = Effort::new(self.handles(), FETCH_TIME_MAX);
         let servers = self.servers_to_ask(room, [origin.clone()]).await?;
         let batch = self.fetch_missing_prev_events(room, &servers, batch, &effort).await?;
-        let batch = self.fetch_unlisted_parents(room, &servers, batch, &effort).await?;
+        let (batch, missing) = self.fetch_unlisted_parents(room, &servers, batch, &effort).await?;
         let mut outliers = Outliers::default();
         let mut adopted = Vec::new();
-        for id in self.missing_prev_events(room.number, &batch).await?.into_iter().take(ADOPTED_PARENTS_MAX) {
+        for id in missing.into_iter().take(ADOPTED_PARENTS_MAX) {
             adopted.extend(self.fetch_with_state(room, &servers, &id, &mut outliers, &effort).await?);
         }
         let citing: Vec<Pdu> = batch.iter().chain(adopted.iter().map(|adopted| &adopted.pdu)).cloned().collect();

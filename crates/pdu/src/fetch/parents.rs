@@ -27,6 +27,9 @@ impl Graph {
         let mut server = servers.next();
         for _ in 0..MISSING_EVENTS_ROUNDS_MAX {
             let missing = self.missing_prev_events(room.number, &batch).await?;
+            if missing.is_empty() {
+                break;
+            }
             // History has its own ways: from here it would come as news, and take the room back to where it was.
             let missing = self.without_history(room.number, missing).await?;
             if missing.is_empty() || batch.len() > FETCHED_EVENTS_MAX {
@@ -80,20 +83,22 @@ impl Graph {
     }
 
     /// Asks for parents one by one that no list of missing events has: rejected events, which a server builds on that did not know all
-    /// members of the room. Takes them only if they lead to what we have, in a few steps.
+    /// members of the room. Takes them only if they lead to what we have, in a few steps. Returns what is missing then, too.
     pub(super) async fn fetch_unlisted_parents(
         &self,
         room: &RoomRow,
         servers: &[ServerName],
         batch: Vec<Pdu>,
         effort: &Effort,
-    ) -> Result<Vec<Pdu>, StoreError> {
+    ) -> Result<(Vec<Pdu>, BTreeSet<EventId>), StoreError> {
+        let lacking = self.missing_prev_events(room.number, &batch).await?;
+        if lacking.is_empty() {
+            return Ok((batch, lacking));
+        }
         let mut walked = batch.clone();
+        let mut missing = lacking.clone();
         for _ in 0..UNLISTED_PARENTS_MAX {
-            let missing = self.missing_prev_events(room.number, &walked).await?;
-            let Some(id) = self.without_history(room.number, missing.clone()).await?.into_iter().next() else {
-                return Ok(if missing.is_empty() { walked } else { batch });
-            };
+            let Some(id) = self.without_history(room.number, missing).await?.into_iter().next() else { break };
             let mut found = None;
             for server in servers {
                 if found.is_none() {
@@ -102,8 +107,12 @@ impl Graph {
             }
             let Some(found) = found else { break };
             walked.push(found);
+            missing = self.missing_prev_events(room.number, &walked).await?;
+            if missing.is_empty() {
+                return Ok((walked, missing));
+            }
         }
-        Ok(batch)
+        Ok((batch, lacking))
     }
 
     async fn ask_for_missing(
