@@ -95,6 +95,8 @@ pub const JOINS_AT_ONCE: usize = 4;
 pub const PARTIAL_RETRY_FIRST: Duration = Duration::from_secs(2);
 /// The longest such pause.
 pub const PARTIAL_RETRY_MAX: Duration = Duration::from_secs(600);
+/// For so long they are asked for. After that the room is given up, until the next start.
+pub const PARTIAL_HORIZON: Duration = Duration::from_hours(24 * 7);
 /// Keys of one room that are asked for again since entries of its state were left out without them.
 pub const LACKING_KEYS_MAX: usize = 10_000;
 /// The first pause before that; doubles each time.
@@ -105,8 +107,6 @@ pub const LACKING_KEYS_RETRY_MAX: Duration = Duration::from_hours(1);
 pub const ATTEMPTS_BEFORE_TELLING: i64 = 5;
 /// Events since a join that are judged again for the sake of such an entry.
 pub const JUDGED_AGAIN_FOR_KEYS_MAX: usize = 20_000;
-/// For so long they are asked for. After that the room is given up, until the next start.
-pub const PARTIAL_HORIZON: Duration = Duration::from_hours(24 * 7);
 /// How long somebody waits for the members of a room who needs them all.
 pub const WHOLE_WAIT_MAX: Duration = Duration::from_secs(20);
 /// Events of a state that are looked up in one snapshot of the database: it is not to be held for long.
@@ -120,7 +120,7 @@ pub const ANCESTORS_WALKED_MAX: usize = 100;
 /// Servers that are tried for a join, a leave or a knock.
 pub const HANDSHAKE_SERVERS_MAX: usize = 10;
 /// How long the servers of a room that is being joined are waited for to give their keys. Events of those that do not are left
-/// out; in a large room many are gone for ever.
+/// out until they do; in a large room many are gone for ever.
 pub const WHOLE_ROOM_KEYS_TIME_MAX: Duration = Duration::from_secs(60);
 /// After this long no further server is tried for a join or a knock.
 pub const JOIN_TIME_MAX: Duration = Duration::from_secs(600);

@@ -10,14 +10,16 @@ use crate::stage::{Failure, cargo, command};
 /// Seeds of every run of the checks, from 1 on. They are always the same: a commit must not begin to fail without a change. Others are
 /// for `cargo xtask simulate`.
 const FIXED: &str = "120";
+/// Seeds that are run if nobody says how many, nor which.
+const SEEDS: u64 = 100;
 const MEND: &str = "look at the timeline above; `cargo xtask simulate --seed S` runs that seed again";
 
 /// Which seeds.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// How many
-    #[arg(long, default_value = "100")]
-    seeds: NonZeroU64,
+    /// How many; 100 if not given, 1 if only the seed is
+    #[arg(long)]
+    seeds: Option<NonZeroU64>,
     /// The first of them; drawn if not given
     #[arg(long)]
     seed: Option<u64>,
@@ -28,7 +30,8 @@ pub(crate) struct Arguments {
 
 /// Runs the seeds that are asked for, with an optimised build.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<(), Failure> {
-    let seeds = arguments.seeds.to_string();
+    let unsaid = if arguments.seed.is_some() { 1 } else { SEEDS };
+    let seeds = arguments.seeds.map_or(unsaid, NonZeroU64::get).to_string();
     let mut simulate = cargo(&["run", "--quiet", "--locked", "--release", "-p", "simulation", "--", "--seeds", &seeds]);
     simulate.args(arguments.seed.map(|seed| format!("--seed={seed}")));
     simulate.args(arguments.trace.then_some("--trace"));
