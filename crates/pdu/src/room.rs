@@ -14,7 +14,7 @@ use persistence::transactions::rooms::RoomRow;
 use persistence::transactions::state as state_rows;
 use persistence::{EventNumber, ReadTx, RoomNumber, SnapshotNumber, StoreError};
 
-use crate::partial::Partial;
+use crate::partial::{Partial, with_members_of_all};
 use crate::servers::{JoinedServers, ServerNumbers};
 
 /// A state of the room.
@@ -216,6 +216,9 @@ impl Room {
 
     /// Resolves states of the room.
     pub(crate) fn resolve(&mut self, states: &[&StateMap]) -> Result<Resolution, TooCostly> {
+        let completed = with_members_of_all(self, states);
+        let completed: Option<Vec<&StateMap>> = completed.as_ref().map(|completed| completed.iter().collect());
+        let states = completed.as_deref().unwrap_or(states);
         let near = self.current.as_ref().map(|current| &current.map).or(states.first().copied());
         let Some(near) = near else { return Ok(Resolution::default()) };
         let base = self.base.get_or_insert_with(|| Base::new(&self.graph, near.clone()));

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
-use simulation::{Minimised, Outcome, Plan, minimised, run};
+use simulation::{Detail, Minimised, Outcome, Plan, minimised, run};
 
 /// Many homeservers in one process, with faults, from one seed
 #[derive(Debug, Parser)]
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
 
 fn one(seed: u64, arguments: &Arguments, tally: &Mutex<Tally>) {
     let plan = Plan::drawn(seed);
-    let outcome = run(&plan);
+    let outcome = run(&plan, if arguments.trace { Detail::Logs } else { Detail::Requests });
     let mut tally = tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     tally.done += 1;
     match outcome {

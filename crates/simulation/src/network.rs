@@ -20,6 +20,7 @@ use transport::exchange::{BoxFuture, Exchange, ExchangeError, Request, Response}
 pub use faults::Weather;
 use faults::{Luck, Mischief};
 
+use crate::log;
 use crate::transactions::TransactionWatch;
 
 /// Carries requests between servers. Cheap to clone.
@@ -47,6 +48,8 @@ struct Node {
     router: Router,
     /// Its tasks: what it was asked ends with it.
     tasks: Tasks,
+    /// In which it answers.
+    span: tracing::Span,
 }
 
 /// The network as one server reaches others through it.
@@ -73,7 +76,7 @@ impl Network {
 
     /// Puts a server into the network. What it is asked runs among its tasks.
     pub fn attach(&self, name: &ServerName, router: Router, tasks: Tasks) {
-        self.lock().nodes.insert(name.clone(), Node { router, tasks });
+        self.lock().nodes.insert(name.clone(), Node { router, tasks, span: log::span_of(name.as_str()) });
     }
 
     /// From now on nobody reaches the server.
@@ -244,13 +247,14 @@ fn answered_by(node: &Node, request: &Request) -> tokio::sync::oneshot::Receiver
         .body(request.body.clone().map_or_else(Body::empty, Body::from))
         .expect("our own servers make requests that are some");
     let router = node.router.clone();
-    node.tasks.spawn("simulated request", async move {
+    let answers = async move {
         match router.oneshot(built).await {
             // Whoever asked may have given up.
             Ok(answer) => drop(reply.send(answer)),
             Err(never) => match never {},
         }
-    });
+    };
+    node.span.in_scope(|| node.tasks.spawn("simulated request", answers));
     answer
 }
 

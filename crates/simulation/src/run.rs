@@ -16,7 +16,7 @@ use crate::deeds::{Acknowledged, Actor, Ledger, server_name, user_id};
 use crate::host::Host;
 use crate::network::Weather;
 use crate::plan::{Event, Fault, Plan, Step, User};
-use crate::{Network, StartError, portrait};
+use crate::{Network, StartError, log, portrait};
 
 /// How long the servers may take to agree, in virtual time, once all is well: longer than the longest rest of a destination.
 const AGREE_MAX: Duration = Duration::from_secs(3 * 24 * 3600);
@@ -43,11 +43,21 @@ pub struct Outcome {
     pub events: usize,
 }
 
+/// What is in the trace of a simulation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// What users did, what went wrong, and every request.
+    Requests,
+    /// Also what the servers logged.
+    Logs,
+}
+
 /// Runs it on a runtime of its own, whose clock is virtual.
-pub fn run(plan: &Plan) -> Result<Outcome, StartError> {
+pub fn run(plan: &Plan, detail: Detail) -> Result<Outcome, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     runtime.block_on(async {
         let world = World::new(plan)?;
+        let _log = (detail == Detail::Logs).then(|| log::into_trace(&world.network));
         let outcome = world.run().await;
         world.handles.tasks.stop().await;
         Ok(outcome)
@@ -205,7 +215,7 @@ impl<'a> World<'a> {
                 };
                 let actor = Actor { user: *user, room: room.clone(), messaging, ledger: self.ledger.clone() };
                 let (network, clock, deed) = (self.network.clone(), Arc::clone(&self.handles.clock), deed.clone());
-                tasks.spawn("simulated user", async move {
+                let user_acts = async move {
                     let done = tokio::select! {
                         biased;
                         done = actor.perform(&deed, number) => done,
@@ -221,7 +231,9 @@ impl<'a> World<'a> {
                         Err(error) => format!("refused: {error}"),
                     };
                     network.note(&actor.user.to_string(), &format!("{what}: {said}"));
-                });
+                };
+                let server = log::span_of(self.hosts[user.server].name().as_str());
+                server.in_scope(|| tasks.spawn("simulated user", user_acts));
             }
             Event::Fault(fault) => {
                 self.network.note("world", &format!("#{number} {fault:?}"));

@@ -11,6 +11,7 @@ use persistence::simulated::Fate;
 use persistence::transactions::restoring;
 use persistence::{Database, OpenError, SimulatedDisk, StoreError};
 use tempfile::TempDir;
+use tracing::Instrument;
 use transaction::{EduIntake, Inbound, MediaRequests, Outbound, Pulls, Requests};
 use transport::error::ApiError;
 use transport::exchange::BoxFuture;
@@ -19,7 +20,7 @@ use transport::questions::{Answer, UserQuestions};
 use transport::server::{ServerContext, router};
 use transport::{Client, Health, KeyRing, MediaClient};
 
-use crate::Network;
+use crate::{Network, log};
 
 /// A running server.
 pub struct SimulatedServer {
@@ -122,7 +123,8 @@ impl SimulatedServer {
         fate: Arc<dyn Fate>,
     ) -> Result<Self, StartError> {
         let database = Database::on_simulated_disk(&machine.disk, &handles, fate);
-        Self::start_on(network, &machine.name, Arc::clone(&machine.key), database, handles).await
+        let span = log::span_of(machine.name.as_str());
+        Self::start_on(network, &machine.name, Arc::clone(&machine.key), database, handles).instrument(span).await
     }
 
     async fn start_on(

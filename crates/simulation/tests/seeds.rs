@@ -1,12 +1,12 @@
 //! Simulations from seeds.
 
-use simulation::{Plan, run};
+use simulation::{Detail, Plan, run};
 
 #[test]
 fn the_same_seed_gives_the_same_trace() {
     for seed in [3, 50] {
         let plan = Plan::drawn(seed);
-        let (first, second) = (run(&plan).unwrap(), run(&plan).unwrap());
+        let (first, second) = (run(&plan, Detail::Logs).unwrap(), run(&plan, Detail::Logs).unwrap());
         assert!(first.trace.len() > 100, "{:#?}", first.trace);
         assert_eq!(first.trace, second.trace);
         assert_eq!(first.problems, second.problems);
@@ -24,7 +24,7 @@ const REGRESSIONS: [(u64, &str); 4] = [
 #[test]
 fn what_once_went_wrong_goes_right() {
     for (seed, what) in REGRESSIONS {
-        let outcome = run(&Plan::drawn(seed)).unwrap();
+        let outcome = run(&Plan::drawn(seed), Detail::Requests).unwrap();
         assert!(outcome.problems.is_empty(), "seed {seed}, {what}: {:#?}", outcome.problems);
     }
 }

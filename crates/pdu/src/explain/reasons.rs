@@ -15,6 +15,7 @@ use super::{
     SignatureResult, StateBefore, StoredVerdict,
 };
 use crate::outliers::judge_by_citations;
+use crate::partial::with_members_of_all;
 use crate::room::{Room, State, View};
 use crate::verdict::{Step, Verdict};
 
@@ -204,6 +205,9 @@ fn forks(facts: &Facts) -> (Option<Forks>, Ground) {
         return (None, if all_agree { Ground::Parents } else { Ground::Elsewhere });
     }
     let maps: Vec<&StateMap> = states.iter().map(|(_, state)| &state.map).collect();
+    let is_provisional = facts.verdict.as_ref().is_some_and(|verdict| verdict.provisional);
+    let completed = is_provisional.then(|| with_members_of_all(&facts.room, &maps)).flatten();
+    let maps = completed.as_ref().map_or(maps, |completed| completed.iter().collect());
     let (decisions, untold, again) = match resolve(&facts.room.graph, &maps) {
         Ok(resolved) => (resolved.decisions(&facts.room.graph), None, gives(&resolved.state)),
         Err(error) => (Vec::new(), Some(error.to_string()), false),

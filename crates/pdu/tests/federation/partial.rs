@@ -13,6 +13,7 @@ use persistence::transactions::{partial, rooms as room_rows};
 use serde_json::json;
 use transport::Request;
 
+use crate::gaps::with_a_gap;
 use crate::peer::{Peer, PeerRoom, object, objects};
 use crate::receiving::until_outcome;
 use crate::world::{Server, World, draft, message, name, state};
@@ -47,8 +48,9 @@ pub(crate) fn omits_members(evil: &Peer, room: &PeerRoom) {
     evil.answers("/v2/send_join/", move |request| {
         assert!(request.path_and_query.ends_with("?omit_members=true"), "{}", request.path_and_query);
         let event: Value = serde_json::from_slice(request.body.as_ref().unwrap()).unwrap();
-        let state = room.state();
-        let state: Vec<Pdu> = state.into_values().filter(|pdu| pdu.event_type() != "m.room.member").collect();
+        let state = room.state().into_values();
+        let is_told = |pdu: &Pdu| pdu.event_type() != "m.room.member" || pdu.state_key() == event["state_key"].as_str();
+        let state: Vec<Pdu> = state.filter(is_told).collect();
         let chain = room.auth_chain(state.clone());
         let answer = json!({
             "event": event, "state": objects(state.iter()), "auth_chain": objects(chain.iter()),
@@ -168,6 +170,28 @@ async fn who_was_banned_is_found_out_when_the_members_are_here() {
     assert_eq!((verdict.step, verdict.provisional), (Step::StateBefore, false));
     assert!(!a.extremities(&room.id).await.contains(words.event_id()));
     assert!(has_whole_state(&a, &room).await);
+}
+
+/// They joined while everybody could, and could not join now: were they taken for gone, a resolution would not let them in again.
+#[tokio::test(start_paused = true)]
+async fn members_that_a_partial_state_does_not_name_are_not_gone_from_it() {
+    let world = World::new();
+    let (a, evil, mut room) = room_of_many(&world, 3).await;
+    evil.add(&mut room, state(EVE, "m.room.join_rules", json!({ "join_rule": "invite" })));
+    evil.add(&mut room, member("@u0:evil.test", ALICE, "invite"));
+    evil.host(&room);
+    omits_members(&evil, &room);
+    let mut beside = room.clone();
+    let join = join(&a, &evil, &mut room).await;
+    // Of what lies beside our join the whole state is told.
+    let (_, last) = with_a_gap(&evil, &mut beside, message("@u1:evil.test", "edge")).await;
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(&world, &a, &room.id, &last, Outcome::Accepted).await;
+    assert!(is_partial(&a, &room.id).await);
+    for user in ["@u0:evil.test", "@u1:evil.test", "@u2:evil.test"] {
+        assert!(a.current(&room.id, "m.room.member", user).await.is_some(), "{user} is a member");
+    }
+    assert_eq!(a.current(&room.id, "m.room.member", ALICE).await, Some(join));
 }
 
 #[tokio::test(start_paused = true)]
