@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use events::{EventId, RoomId, ServerName};
+use events::{EventId, RoomId, ServerName, UserId};
 use persistence::transactions::graph::{self as graph_rows, Outcome, Place};
 use persistence::transactions::{
     events as event_rows, outbound, partial, rooms as room_rows, staging, state as state_rows,
@@ -19,6 +19,8 @@ pub(crate) struct View {
     current: BTreeSet<EventId>,
     /// The servers that have a user in the room.
     joined: BTreeSet<ServerName>,
+    /// The users who are in the room.
+    members: BTreeSet<UserId>,
     /// Where in the topological order its own users came, those who are in the room now.
     since: i64,
     /// What it has not done yet.
@@ -59,7 +61,9 @@ impl View {
                     None => BTreeSet::new(),
                 };
                 let mut since = i64::MAX;
+                let mut members = BTreeSet::new();
                 for (user, join) in room_rows::members(tx, row.number, "join")? {
+                    members.insert(user.clone());
                     if user.server() != server {
                         continue;
                     }
@@ -67,7 +71,7 @@ impl View {
                 }
                 let joined = room_rows::servers(tx, row.number)?.into_iter().collect();
                 let unfinished = unfinished(tx, row.number)?;
-                Ok(Self { server, events, current, joined, since, unfinished })
+                Ok(Self { server, events, current, joined, members, since, unfinished })
             })
             .await
     }
@@ -75,6 +79,11 @@ impl View {
     /// Whether it says that `other` has a user in the room.
     pub(crate) fn has_joined(&self, other: &ServerName) -> bool {
         self.joined.contains(other)
+    }
+
+    /// Users of its own who are in the room, also by what `other` says.
+    pub(crate) fn own_members<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a UserId> {
+        self.members.intersection(&other.members).filter(|user| user.server() == self.server)
     }
 
     /// Whether it has sent everything, and decided about everything that it was sent.

@@ -107,6 +107,11 @@ impl Host {
         Ok(())
     }
 
+    /// Nobody reaches it from here on.
+    pub(crate) fn leave_network(&self) {
+        self.0.network.detach(&self.0.name);
+    }
+
     /// Keeps the machine on, whatever happens to it.
     pub(crate) async fn keep_on(self) {
         loop {

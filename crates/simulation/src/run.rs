@@ -15,7 +15,7 @@ use crate::agreement::{self, View};
 use crate::deeds::{Acknowledged, Actor, Ledger, server_name, user_id};
 use crate::host::Host;
 use crate::network::Weather;
-use crate::plan::{Event, Fault, Plan, Step, User};
+use crate::plan::{Event, Fault, Plan, Step, USERS, User};
 use crate::{Network, StartError, log, portrait};
 
 /// How long the servers may take to agree, in virtual time, once all is well: longer than the longest rest of a destination.
@@ -60,6 +60,10 @@ pub fn run(plan: &Plan, detail: Detail) -> Result<Outcome, StartError> {
         let _log = (detail == Detail::Logs).then(|| log::into_trace(&world.network));
         let outcome = world.run().await;
         world.handles.tasks.stop().await;
+        // Servers know the network, and it knows them: they would hold each other in memory for ever.
+        for host in &world.hosts {
+            host.leave_network();
+        }
         Ok(outcome)
     })
 }
@@ -299,12 +303,26 @@ impl<'a> World<'a> {
         });
     }
 
-    /// Lets every resident send one event and waits until all agree. Returns what each knows.
+    /// Lets every server in the room send one event and waits until all agree. Returns what each knows.
+    ///
+    /// Guests are first: what others soft-failed of theirs becomes part of the room with what they send now, and their event may come
+    /// too late to be built on by anybody.
     async fn agree(&self, room: &RoomId, problems: &mut Vec<String>) -> Vec<View> {
         let deadline = self.handles.clock.monotonic() + AGREE_MAX;
         let mut pause = LOOKS.0;
         self.until_quiet(room).await;
-        let mut last = match self.say_farewell(room, deadline).await {
+        let said = async {
+            for user in self.guests_in(room).await? {
+                self.say_farewell(user, room, deadline).await?;
+            }
+            self.until_quiet(room).await;
+            let mut last = Vec::new();
+            for server in 0..self.plan.residents {
+                last.push(self.say_farewell(User { server, number: 0 }, room, deadline).await?);
+            }
+            Ok(last)
+        };
+        let mut last = match said.await {
             Ok(last) => last,
             Err(problem) => {
                 problems.push(problem);
@@ -351,32 +369,43 @@ impl<'a> World<'a> {
         self.hosts.iter().map(Host::restored).collect()
     }
 
-    async fn say_farewell(&self, room: &RoomId, deadline: Duration) -> Result<Vec<Acknowledged>, String> {
-        let mut said = Vec::new();
-        for (server, host) in self.hosts[..self.plan.residents].iter().enumerate() {
-            let user = User { server, number: 0 };
-            loop {
-                let sent = match host.running() {
-                    Some((messaging, _)) => {
-                        let ledger = self.ledger.clone();
-                        Actor { user, room: room.clone(), messaging, ledger }.say("farewell").await
-                    }
-                    None => Err(MessagingError::Internal("it is off".to_owned())),
-                };
-                match sent {
-                    Ok(event) => {
-                        self.network.note(&user.to_string(), &format!("says farewell: {event}"));
-                        said.push(Acknowledged { user, event, restored: host.restored() });
-                        break;
-                    }
-                    Err(error) if self.handles.clock.monotonic() > deadline => {
-                        return Err(format!("{user} cannot send when all is well: {error}"));
-                    }
-                    Err(_) => self.pause(LOOKS.0).await,
-                }
+    /// One user of each guest server that is in the room.
+    async fn guests_in(&self, room: &RoomId) -> Result<Vec<User>, String> {
+        let views = self.look(room).await?;
+        let guests = (self.plan.residents..self.plan.servers)
+            .flat_map(|server| (0..USERS).map(move |number| User { server, number }));
+        let mut first_of_each: Vec<User> = Vec::new();
+        for user in guests {
+            let is_member =
+                views[1..].iter().any(|view| view.own_members(&views[0]).any(|member| *member == user_id(user)));
+            if is_member && first_of_each.last().is_none_or(|last| last.server != user.server) {
+                first_of_each.push(user);
             }
         }
-        Ok(said)
+        Ok(first_of_each)
+    }
+
+    async fn say_farewell(&self, user: User, room: &RoomId, deadline: Duration) -> Result<Acknowledged, String> {
+        let host = &self.hosts[user.server];
+        loop {
+            let sent = match host.running() {
+                Some((messaging, _)) => {
+                    let ledger = self.ledger.clone();
+                    Actor { user, room: room.clone(), messaging, ledger }.say("farewell").await
+                }
+                None => Err(MessagingError::Internal("it is off".to_owned())),
+            };
+            match sent {
+                Ok(event) => {
+                    self.network.note(&user.to_string(), &format!("says farewell: {event}"));
+                    return Ok(Acknowledged { user, event, restored: host.restored() });
+                }
+                Err(error) if self.handles.clock.monotonic() > deadline => {
+                    return Err(format!("{user} cannot send when all is well: {error}"));
+                }
+                Err(_) => self.pause(LOOKS.0).await,
+            }
+        }
     }
 
     /// What the residents know, and the guests who are in the room now.
