@@ -202,6 +202,7 @@ impl Graph {
         }
         let map = state_of(&room, known).ok_or_else(|| failed(server, "the state that it gave is none".to_owned()))?;
         room.partial = partial.map(Arc::new);
+        room.lacks_keys = room.partial.is_none() && !lacking.is_empty();
         let before = room.derive(map, None);
         let around = self.around_join(&mut room, &join, before);
         let candidate = Candidate { pdu: join.clone(), origin: Some(server.clone()) };
@@ -216,13 +217,12 @@ impl Graph {
             self.write_ahead(&mut room, &before).await?;
         }
         let now = self.handles().clock.now();
-        let waits_for_keys = !lacking.is_empty();
         let beside = remember_members(number, room.partial.clone(), (lacking, without_keys), server.clone(), now);
         self.commit(&mut room, advance, Entry::FromOthers, Some(beside)).await.map_err(|error| match error {
             CommitError::Overtaken => failed(server, "the room advanced meanwhile".to_owned()),
             CommitError::Store(error) => error.into(),
         })?;
-        if room.partial.is_some() || waits_for_keys {
+        if room.partial.is_some() || room.lacks_keys {
             self.wake_joins();
         }
         turn.put_back(room);

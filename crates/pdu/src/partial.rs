@@ -4,7 +4,7 @@
 //! are partial: what they say of others than members is whole; a member whom they do not name may be one all the same. So
 //!
 //! - a membership that an event cites counts if the state has none of that user ([`with_cited_members`]);
-//! - where states are resolved, one counts that only some of them have ([`with_members_of_all`]);
+//! - where states are resolved, one counts that only some of them have ([`with_what_others_name`]);
 //! - verdicts are provisional: when the members are here, everything since the join is judged again ([`replay`]);
 //! - the servers in the room are those that whoever let us in has named, and those of the members that are known;
 //! - nobody is let into the room by us, and nobody is told its state;
@@ -112,21 +112,23 @@ pub(crate) fn with_cited_members(room: &Room, event: &AuthEvent, map: &StateMap)
     with
 }
 
-/// States that are to be resolved, each with the members whom only others of them name: it does not say that these are gone, it does
-/// not know them. Were they taken for gone, they would have to join anew by the rules of today, and we might be lost among them.
-/// `None` if that are the states themselves: always, in a room that is not partial.
-pub(crate) fn with_members_of_all(room: &Room, states: &[&StateMap]) -> Option<Vec<StateMap>> {
-    room.partial.as_ref()?;
+/// States that are to be resolved, each with what only others of them name and it may just not know: members in a partial room, any
+/// entry in one that lacks keys. Were that taken for gone, members would have to join anew by the rules of today, and we might be lost
+/// among them. `None` if that are the states themselves: always, in a room of which all is known.
+pub(crate) fn with_what_others_name(room: &Room, states: &[&StateMap]) -> Option<Vec<StateMap>> {
+    if room.partial.is_none() && !room.lacks_keys {
+        return None;
+    }
     let [first, others @ ..] = states else { return None };
     let mut all = (*first).clone();
     for other in others {
-        add_members(room, &mut all, other);
+        add_unknown(room, &mut all, other);
     }
     let completed: Vec<StateMap> = states
         .iter()
         .map(|state| {
             let mut completed = (*state).clone();
-            add_members(room, &mut completed, &all);
+            add_unknown(room, &mut completed, &all);
             completed
         })
         .collect();
@@ -134,12 +136,12 @@ pub(crate) fn with_members_of_all(room: &Room, states: &[&StateMap]) -> Option<V
     completed.iter().zip(states).any(is_more).then_some(completed)
 }
 
-/// Adds to a state the members of another whom it does not name.
-fn add_members(room: &Room, state: &mut StateMap, other: &StateMap) {
+/// Adds to a state the entries of another that it does not name and may not know.
+fn add_unknown(room: &Room, state: &mut StateMap, other: &StateMap) {
     for (key, event) in state.diff(other).iter() {
         if let Some(event) = event
             && state.get(key).is_none()
-            && room.graph.state_key(key).0 == "m.room.member"
+            && (room.lacks_keys || room.graph.state_key(key).0 == "m.room.member")
         {
             state.insert(key, event);
         }

@@ -10,11 +10,12 @@ use events::state_resolution::{Base, Resolution, TooCostly, resolve_on};
 use events::{EventId, Reference, RoomId, RoomVersion};
 use persistence::transactions::events as event_rows;
 use persistence::transactions::graph as graph_rows;
+use persistence::transactions::partial as partial_rows;
 use persistence::transactions::rooms::RoomRow;
 use persistence::transactions::state as state_rows;
 use persistence::{EventNumber, ReadTx, RoomNumber, SnapshotNumber, StoreError};
 
-use crate::partial::{Partial, with_members_of_all};
+use crate::partial::{Partial, with_what_others_name};
 use crate::servers::{JoinedServers, ServerNumbers};
 
 /// A state of the room.
@@ -65,6 +66,8 @@ pub(crate) struct Room {
     pub(crate) servers: ServerNumbers,
     /// While not all members are known.
     pub(crate) partial: Option<Arc<Partial>>,
+    /// Its states may lack entries of which the keys could not be had when we joined it.
+    pub(crate) lacks_keys: bool,
     /// When extremities were last joined by an event of ours, in milliseconds since 1970.
     pub(crate) joined_heads_at: Option<i64>,
     /// Made when forks are first resolved, then moved along with the current state.
@@ -114,6 +117,7 @@ impl Room {
             stale_heads: Vec::new(),
             servers: ServerNumbers::default(),
             partial: None,
+            lacks_keys: false,
             joined_heads_at: None,
             base: None,
             indices: HashMap::new(),
@@ -125,6 +129,7 @@ impl Room {
     pub(crate) fn load(tx: &ReadTx<'_>, row: &RoomRow) -> Result<Self, StoreError> {
         let mut room = Self::empty(row.number, row.room_id.clone(), row.version, row.turn);
         room.partial = Partial::load(tx, row.number)?;
+        room.lacks_keys = partial_rows::pending(tx, row.number)?.is_some_and(|pending| pending.whole);
         if let Some(snapshot) = row.state {
             room.current = Some(room.load_state(tx, snapshot)?);
         }
@@ -216,7 +221,7 @@ impl Room {
 
     /// Resolves states of the room.
     pub(crate) fn resolve(&mut self, states: &[&StateMap]) -> Result<Resolution, TooCostly> {
-        let completed = with_members_of_all(self, states);
+        let completed = with_what_others_name(self, states);
         let completed: Option<Vec<&StateMap>> = completed.as_ref().map(|completed| completed.iter().collect());
         let states = completed.as_deref().unwrap_or(states);
         let near = self.current.as_ref().map(|current| &current.map).or(states.first().copied());

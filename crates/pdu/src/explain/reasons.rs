@@ -15,7 +15,7 @@ use super::{
     SignatureResult, StateBefore, StoredVerdict,
 };
 use crate::outliers::judge_by_citations;
-use crate::partial::with_members_of_all;
+use crate::partial::with_what_others_name;
 use crate::room::{Room, State, View};
 use crate::verdict::{Step, Verdict};
 
@@ -205,13 +205,14 @@ fn forks(facts: &Facts) -> (Option<Forks>, Ground) {
         return (None, if all_agree { Ground::Parents } else { Ground::Elsewhere });
     }
     let maps: Vec<&StateMap> = states.iter().map(|(_, state)| &state.map).collect();
-    let is_provisional = facts.verdict.as_ref().is_some_and(|verdict| verdict.provisional);
-    let completed = is_provisional.then(|| with_members_of_all(&facts.room, &maps)).flatten();
-    let maps = completed.as_ref().map_or(maps, |completed| completed.iter().collect());
-    let (decisions, untold, again) = match resolve(&facts.room.graph, &maps) {
+    let again = |maps: &[&StateMap]| match resolve(&facts.room.graph, maps) {
         Ok(resolved) => (resolved.decisions(&facts.room.graph), None, gives(&resolved.state)),
         Err(error) => (Vec::new(), Some(error.to_string()), false),
     };
+    // In a room of which not all is known some events were judged while all was, in an earlier stay.
+    let completed = with_what_others_name(&facts.room, &maps);
+    let of_completed = completed.map(|completed| again(&completed.iter().collect::<Vec<_>>()));
+    let (decisions, untold, again) = of_completed.filter(|(_, _, gives)| *gives).unwrap_or_else(|| again(&maps));
     let parents = states.iter().map(|(ids, _)| ids.clone()).collect();
     let forks = Forks { parents, left_out: left_out.clone(), decisions, untold };
     (Some(forks), if again { Ground::Forks } else { Ground::Elsewhere })

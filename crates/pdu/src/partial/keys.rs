@@ -109,6 +109,7 @@ impl Graph {
         let attempts = wanted.partial.attempts + 1;
         let (keys, retry_at) = (lacking.to_json(), self.handles().clock.now() + keys_pause(attempts));
         let (servers, is_over) = (lacking.servers(), !is_known || lacking.is_empty());
+        room.lacks_keys = !is_over;
         self.database()
             .write(move |tx| {
                 if is_over {

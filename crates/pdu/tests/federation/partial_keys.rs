@@ -2,13 +2,17 @@
 
 use events::RoomVersion;
 use pdu::limits::{PARTIAL_HORIZON, SINGLE_EVENTS_MAX};
+use persistence::transactions::graph::Outcome;
 use persistence::transactions::{partial, rooms as room_rows};
+use serde_json::json;
 
+use crate::gaps::with_a_gap;
 use crate::partial::{
     has_whole_state, is_partial, join, member, omits_members, room_of_many, tells_state, until_whole,
 };
-use crate::peer::PeerRoom;
-use crate::world::{Server, TakenDown, World, name};
+use crate::peer::{PeerRoom, object};
+use crate::receiving::until_outcome;
+use crate::world::{Server, TakenDown, World, message, name, state};
 
 #[tokio::test(start_paused = true)]
 async fn members_whose_keys_cannot_be_had_are_left_out_until_they_can() {
@@ -70,6 +74,32 @@ async fn until_the_ghost_is_here(world: World, a: Server, room: PeerRoom, down: 
     assert!(good.get(&a, &question).await.is_ok());
     let pending = a.read(&room.id, |tx, room, _| partial::pending(tx, room)).await;
     assert_eq!(pending, None, "nothing is left to be done");
+}
+
+/// As in a partial room: who joined while everybody could, and could not join now, would not be let in again by a resolution.
+#[tokio::test(start_paused = true)]
+async fn what_a_state_without_some_keys_does_not_name_is_not_gone_from_it() {
+    let world = World::new();
+    let (a, evil, mut room) = room_of_many(&world, 3).await;
+    let (ghost, gone) = ("@ghost:gone.test", world.peer("gone.test").await);
+    room.line.push(gone.next(&room, member(ghost, ghost, "join")));
+    evil.add(&mut room, state("@eve:evil.test", "m.room.join_rules", json!({ "join_rule": "invite" })));
+    evil.add(&mut room, member("@eve:evil.test", "@alice:a.test", "invite"));
+    evil.host(&room);
+    omits_members(&evil, &room);
+    tells_state(&evil, &room);
+    let mut beside = room.clone();
+    let down = world.take_down("gone.test");
+    let join = join(&a, &evil, &mut room).await;
+    until_whole(&world, &a, &room.id).await;
+    assert_eq!(a.current(&room.id, "m.room.member", ghost).await, None);
+    world.bring_back("gone.test", down);
+    let (_, last) = with_a_gap(&evil, &mut beside, message("@u1:evil.test", "edge")).await;
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(&world, &a, &room.id, &last, Outcome::Accepted).await;
+    assert!(a.read(&room.id, |tx, room, _| partial::pending(tx, room)).await.is_some(), "not asked again yet");
+    assert!(a.current(&room.id, "m.room.member", ghost).await.is_some());
+    assert_eq!(a.current(&room.id, "m.room.member", "@alice:a.test").await, Some(join));
 }
 
 #[tokio::test(start_paused = true)]
