@@ -217,7 +217,7 @@ impl Graph {
             self.write_ahead(&mut room, &before).await?;
         }
         let now = self.handles().clock.now();
-        let beside = remember_members(number, room.partial.clone(), (lacking, without_keys), server.clone(), now);
+        let beside = remember_entry(number, room.partial.clone(), (lacking, without_keys), server.clone(), now);
         self.commit(&mut room, advance, Entry::FromOthers, Some(beside)).await.map_err(|error| match error {
             CommitError::Overtaken => failed(server, "the room advanced meanwhile".to_owned()),
             CommitError::Store(error) => error.into(),
@@ -283,26 +283,27 @@ impl Graph {
     }
 }
 
-/// Writes whether the members of a room are known, beside the join that entered it.
-fn remember_members(
+/// Writes that we are in the room by this join, and whether its members are known, beside it.
+fn remember_entry(
     room: RoomNumber,
     partial: Option<Arc<Partial>>,
     (lacking, without_keys): (LackingKeys, Vec<ServerName>),
     given_by: ServerName,
     now: i64,
 ) -> Beside {
-    Arc::new(move |tx, ids| match (&partial, ids) {
-        (Some(partial), [join, ..]) => {
-            let join = event_rows::intern(tx, room, join)?;
+    Arc::new(move |tx, ids| {
+        let [join, ..] = ids else { return Ok(()) };
+        let join = event_rows::intern(tx, room, join)?;
+        room_rows::enter(tx, room, join)?;
+        if let Some(partial) = &partial {
             let servers: Vec<ServerName> = partial.servers.iter().cloned().collect();
             partial_rows::begin(tx, room, join, &given_by, &servers, now)
-        }
-        (None, [join, ..]) if !lacking.is_empty() => {
-            let join = event_rows::intern(tx, room, join)?;
+        } else if lacking.is_empty() {
+            partial_rows::end(tx, room)
+        } else {
             partial_rows::begin(tx, room, join, &given_by, &without_keys, now)?;
             partial_rows::become_whole(tx, room, &lacking.to_json(), &without_keys, 0, now + keys_pause(0))
         }
-        (Some(_) | None, _) => partial_rows::end(tx, room),
     })
 }
 

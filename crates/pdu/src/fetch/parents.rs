@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use events::{EventId, Pdu, ServerName};
 use persistence::transactions::events as event_rows;
 use persistence::transactions::graph as graph_rows;
-use persistence::transactions::rooms::RoomRow;
+use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::{RoomNumber, StoreError};
 
 use super::{Effort, reachable};
@@ -25,13 +25,16 @@ impl Graph {
         let mut batch = batch;
         let mut servers = servers.iter();
         let mut server = servers.next();
+        let entered_at = self.depth_of_entry(room).await?;
+        let mut before_us = BTreeSet::new();
         for _ in 0..MISSING_EVENTS_ROUNDS_MAX {
             let missing = self.missing_prev_events(room.number, &batch).await?;
             if missing.is_empty() {
                 break;
             }
             // History has its own ways: from here it would come as news, and take the room back to where it was.
-            let missing = self.without_history(room.number, missing).await?;
+            let mut missing = self.without_history(room.number, missing).await?;
+            missing.retain(|id| !before_us.contains(id));
             if missing.is_empty() || batch.len() > FETCHED_EVENTS_MAX {
                 break;
             }
@@ -40,7 +43,8 @@ impl Graph {
             let latest: Vec<EventId> = latest.map(|pdu| pdu.event_id().clone()).take(MISSING_EVENTS_MAX).collect();
             let earliest = self.forward_extremities(room.number).await?;
             let Some(found) = effort.within(self.ask_for_missing(room, asked, &earliest, &latest)).await else { break };
-            let found = self.news_of(room.number, found).await?;
+            let (found, history) = self.news_of(room.number, entered_at, found).await?;
+            before_us.extend(history);
             // Whatever is not an ancestor was not asked for.
             let found = reachable(found, missing, Pdu::prev_events);
             if found.is_empty() {
@@ -67,17 +71,50 @@ impl Graph {
     }
 
     /// Those of `found` that are neither in the graph nor before what is. Other servers walk back by other bounds than ours, and so
-    /// tell us what we have, and what was before we came.
-    async fn news_of(&self, room: RoomNumber, found: Vec<Pdu>) -> Result<Vec<Pdu>, StoreError> {
+    /// tell us what we have, and what was before we came: what builds on nothing that we have and lies no deeper than our entry;
+    /// the ids of those are returned, too.
+    async fn news_of(
+        &self,
+        room: RoomNumber,
+        entered_at: Option<i64>,
+        mut found: Vec<Pdu>,
+    ) -> Result<(Vec<Pdu>, Vec<EventId>), StoreError> {
+        // Parents first, if their depths are what they should be.
+        found.sort_by_key(Pdu::depth);
         self.database()
             .read(move |tx| {
-                let mut news = Vec::new();
+                let (mut news, mut history, mut after_entry) = (Vec::new(), Vec::new(), BTreeSet::new());
                 for pdu in found {
-                    if !is_placed(tx, room, pdu.event_id())? && !is_history(tx, room, pdu.event_id())? {
+                    let id = pdu.event_id();
+                    if is_placed(tx, room, id)? || is_history(tx, room, id)? {
+                        continue;
+                    }
+                    let mut builds_on_ours = false;
+                    for parent in pdu.prev_events() {
+                        builds_on_ours |= after_entry.contains(parent) || is_placed(tx, room, parent)?;
+                    }
+                    if builds_on_ours {
+                        after_entry.insert(id.clone());
+                    }
+                    if builds_on_ours || entered_at.is_none_or(|entered_at| pdu.depth() > entered_at) {
                         news.push(pdu);
+                    } else {
+                        history.push(id.clone());
                     }
                 }
-                Ok(news)
+                Ok((news, history))
+            })
+            .await
+    }
+
+    /// The depth of the join by which another server let us in. What does not build on it, and is no deeper, was there before us or
+    /// happened meanwhile. That a server may lie about depths makes its own events history, and no others.
+    async fn depth_of_entry(&self, room: &RoomRow) -> Result<Option<i64>, StoreError> {
+        let (number, version) = (room.number, room.version);
+        self.database()
+            .read(move |tx| {
+                let Some(join) = room_rows::entered_by(tx, number)? else { return Ok(None) };
+                Ok(event_rows::load(tx, version, join)?.map(|stored| stored.pdu.depth()))
             })
             .await
     }
@@ -97,6 +134,7 @@ impl Graph {
         }
         let mut walked = batch.clone();
         let mut missing = lacking.clone();
+        let entered_at = self.depth_of_entry(room).await?;
         for _ in 0..UNLISTED_PARENTS_MAX {
             let Some(id) = self.without_history(room.number, missing).await?.into_iter().next() else { break };
             let mut found = None;
@@ -105,7 +143,8 @@ impl Graph {
                     found = effort.within(self.fetch_event(room, server, &id)).await.flatten();
                 }
             }
-            let Some(found) = found else { break };
+            let is_before_us = |found: &Pdu| entered_at.is_some_and(|entered_at| found.depth() < entered_at);
+            let Some(found) = found.filter(|found| !is_before_us(found)) else { break };
             walked.push(found);
             missing = self.missing_prev_events(room.number, &walked).await?;
             if missing.is_empty() {

@@ -259,6 +259,36 @@ async fn history_in_an_answer_about_missing_events_is_no_news() {
     assert_eq!(a.current(&room.id, "m.room.member", "@alice:a.test").await, Some(join));
 }
 
+/// Beside our join, and missing when what builds on it comes: nothing tells that its ancestors were before us, but how deep they lie.
+#[tokio::test(start_paused = true)]
+async fn history_before_what_is_beside_our_join_is_no_news() {
+    let world = World::new();
+    let (a, evil, mut room, history) = joined_late(&world).await;
+    let join = a.current(&room.id, "m.room.member", "@alice:a.test").await.unwrap();
+    let eve = "@eve:evil.test";
+    // It builds on what the parent of our join built on.
+    let mut fork = room.clone();
+    fork.line.pop();
+    let beside = evil.add(&mut fork, message(eve, "beside"));
+    room.line.push(beside.clone());
+    room.line.push(a.visible(&room.id, &join).await.unwrap());
+    let both = vec![beside.event_id().clone(), join.clone()];
+    let words = message(eve, "on both");
+    let on_both = evil.sign(&room.id, V, &words, both, room.auth_events(&words), 20);
+    room.line.push(on_both.clone());
+    evil.host(&room);
+    let before: Vec<Value> = objects(fork.line.iter());
+    evil.answers("get_missing_events", move |_| (200, json!({ "events": before })));
+    evil.send(&a, &[object(&on_both)]).await;
+    until_outcome(&world, &a, &room.id, &on_both, Outcome::Accepted).await;
+    for pdu in &history[..3] {
+        let arrival = a.place(&room.id, pdu.event_id()).await.and_then(|place| place.arrival);
+        assert_eq!(arrival, None, "{} was before our join", pdu.event_id());
+    }
+    assert_eq!(a.extremities(&room.id).await, [on_both.event_id().clone()]);
+    assert_eq!(a.current(&room.id, "m.room.member", "@alice:a.test").await, Some(join));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_builds_on_history_is_judged_by_the_state_there_and_history_stays_history() {
     let world = World::new();

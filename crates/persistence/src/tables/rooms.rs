@@ -3,12 +3,14 @@
 pub(crate) const SCHEMA: &str = "
 -- `turn` counts how often the room advanced: a step computed on an older turn is not committed.
 -- `state` is the snapshot of the current state; NULL while nobody here has been in the room.
+-- `entered` is the join that another server let us in by, the last time; NULL if it was made here.
 CREATE TABLE rooms (
     number INTEGER PRIMARY KEY,
     room_id TEXT NOT NULL UNIQUE,
     version TEXT NOT NULL,
     turn BIGINT NOT NULL DEFAULT 0,
-    state BIGINT
+    state BIGINT,
+    entered BIGINT
 );
 
 -- The state that the forward extremities resolve to.

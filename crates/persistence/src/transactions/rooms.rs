@@ -67,6 +67,17 @@ pub fn by_number(tx: &ReadTx<'_>, room: RoomNumber) -> Result<RoomRow, StoreErro
     )
 }
 
+/// Notes that another server let us into the room by this join: what came before it is history.
+pub fn enter(tx: &mut WriteTx<'_>, room: RoomNumber, join: EventNumber) -> Result<(), StoreError> {
+    tx.execute("UPDATE rooms SET entered = ?2 WHERE number = ?1", &[&room, &join])?;
+    Ok(())
+}
+
+/// Returns the join by which another server let us into the room, the last time; `None` if the room was made here.
+pub fn entered_by(tx: &ReadTx<'_>, room: RoomNumber) -> Result<Option<EventNumber>, StoreError> {
+    tx.query_one("SELECT entered FROM rooms WHERE number = ?1", &[&room], |row| row.get(0))
+}
+
 fn room_row(row: &Row<'_>) -> Result<RoomRow, StoreError> {
     let version: String = row.get(2)?;
     let version = RoomVersion::parse(&version)
