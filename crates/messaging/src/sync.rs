@@ -63,6 +63,9 @@ pub struct SyncRequest {
 pub struct Since {
     /// Of the events stream.
     pub events: Position,
+    /// Up to here what timelines have set is the state, as the client knows it: `events`, unless timelines after it have set what did
+    /// not become the state ([`RoomUpdates::contradicted`]).
+    pub settled: Position,
     /// Of the receipts stream.
     pub receipts: Position,
 }
@@ -78,6 +81,9 @@ pub struct RoomUpdates {
     pub knock: BTreeMap<RoomId, Value>,
     /// Rooms that the user has left or was removed from.
     pub leave: BTreeMap<RoomId, Value>,
+    /// A timeline sets what has not become the state, since another event won over it. The client takes it for the state until the
+    /// next sync: that is to be settled only up to where this one began, and then tells what holds.
+    pub contradicted: bool,
 }
 
 impl RoomUpdates {
@@ -96,8 +102,8 @@ impl Messaging {
         rules: &dyn PushRules,
     ) -> Result<RoomUpdates, StoreError> {
         let ignored = Ignored::read(tx, &request.viewer.user)?;
-        let to =
-            Since { events: streams::current(tx, Stream::Events)?, receipts: streams::current(tx, Stream::Receipts)? };
+        let events = streams::current(tx, Stream::Events)?;
+        let to = Since { events, settled: events, receipts: streams::current(tx, Stream::Receipts)? };
         let mut updates = RoomUpdates::default();
         for standing in standings(tx, request)? {
             if !request.filter.room.allows_room(&standing.room_id) {
@@ -125,7 +131,7 @@ impl Messaging {
 fn standings(tx: &ReadTx<'_>, request: &SyncRequest) -> Result<Vec<Standing>, StoreError> {
     let user = &request.viewer.user;
     let Some(since) = request.since.filter(|_| !request.full_state) else { return room_rows::standings(tx, user) };
-    let mut standings = news::rooms_with_news(tx, user, since.events, since.receipts)?;
+    let mut standings = news::rooms_with_news(tx, user, since.settled, since.receipts)?;
     for room_id in request.typing.keys().chain(request.account_data.keys()) {
         if standings.iter().any(|standing| standing.room_id == *room_id) {
             continue;
@@ -158,8 +164,9 @@ impl RoomSync<'_, '_> {
         let room_id = self.standing.room_id.clone();
         match self.standing.membership.as_str() {
             "join" => {
-                if let Some(section) = self.joined()? {
+                if let Some((section, contradicted)) = self.joined()? {
                     updates.join.insert(room_id, section);
+                    updates.contradicted |= contradicted;
                 }
             }
             "invite" if is_new && !self.is_ignored_invite()? => {

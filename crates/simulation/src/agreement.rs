@@ -10,6 +10,7 @@ use persistence::transactions::{
 use persistence::{Database, EventNumber, Position, ReadTx, RoomNumber, SnapshotNumber, StoreError};
 
 use crate::deeds::Acknowledged;
+use crate::soft_failure;
 
 /// What a server knows of a room.
 pub(crate) struct View {
@@ -25,11 +26,14 @@ pub(crate) struct View {
     since: i64,
     /// What it has not done yet.
     unfinished: Vec<String>,
+    /// What it should have soft-failed.
+    let_through: Vec<String>,
 }
 
 /// An event, as a server knows it.
 struct Seen {
     outcome: Outcome,
+    has_arrived: bool,
     topological: i64,
     /// It is said why it is what it is.
     has_verdict: bool,
@@ -47,9 +51,11 @@ impl View {
                     .ok_or_else(|| StoreError::Inconsistent("the room is not there".to_owned()))?;
                 let mut ids = Ids::default();
                 let mut events = BTreeMap::new();
-                for place in graph_rows::placed_after(tx, row.number, &EARLIEST)? {
+                let places = graph_rows::placed_after(tx, row.number, &EARLIEST)?;
+                for place in &places {
                     let seen = Seen {
                         outcome: place.outcome,
+                        has_arrived: place.arrival.is_some(),
                         topological: place.topological,
                         has_verdict: event_rows::verdict(tx, place.event)?.is_some(),
                         before: place.state_before.map(|state| ids.of_state(tx, state)).transpose()?,
@@ -71,7 +77,8 @@ impl View {
                 }
                 let joined = room_rows::servers(tx, row.number)?.into_iter().collect();
                 let unfinished = unfinished(tx, row.number)?;
-                Ok(Self { server, events, current, joined, members, since, unfinished })
+                let let_through = soft_failure::let_through(tx, &row, &places)?;
+                Ok(Self { server, events, current, joined, members, since, unfinished, let_through })
             })
             .await
     }
@@ -84,6 +91,22 @@ impl View {
     /// Users of its own who are in the room, also by what `other` says.
     pub(crate) fn own_members<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a UserId> {
         self.members.intersection(&other.members).filter(|user| user.server() == self.server)
+    }
+
+    /// Whether it is what `server` knows.
+    pub(crate) fn is_of(&self, server: &ServerName) -> bool {
+        self.server == *server
+    }
+
+    /// The ids of the current state.
+    pub(crate) fn current(&self) -> &BTreeSet<EventId> {
+        &self.current
+    }
+
+    /// What it has accepted as news.
+    pub(crate) fn arrived(&self) -> impl Iterator<Item = &EventId> {
+        let arrived = |seen: &Seen| seen.has_arrived && seen.outcome == Outcome::Accepted;
+        self.events.iter().filter(move |(_, seen)| arrived(seen)).map(|(id, _)| id)
     }
 
     /// Whether it has sent everything, and decided about everything that it was sent.
@@ -165,6 +188,10 @@ pub(crate) fn between(
         problems.extend(view.unfinished.iter().map(|unfinished| format!("{} {unfinished}", view.server)));
         let unexplained = view.events.iter().filter(|(_, seen)| !seen.has_verdict);
         problems.extend(unexplained.map(|(id, _)| format!("{} does not say why {id} is what it is", view.server)));
+    }
+    // What a guest took for news may be what it decided again when all members were known, long after.
+    for view in &views[..residents] {
+        problems.extend(view.let_through.iter().map(|let_through| format!("{} {let_through}", view.server)));
     }
     // What a guest says may be soft-failed elsewhere, when they were removed meanwhile.
     let of_residents = acknowledged.iter().filter(|acknowledged| acknowledged.user.server < residents);

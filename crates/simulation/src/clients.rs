@@ -11,7 +11,7 @@ use messaging::reading::Viewer;
 use messaging::sync::{RoomUpdates, Since, SyncRequest};
 use messaging::unread::{Notification, PushRules, RoomContext};
 use persistence::transactions::streams::{self, Stream};
-use persistence::{ReadTx, StoreError};
+use persistence::{Position, ReadTx, StoreError};
 
 use crate::deeds::user_id;
 use crate::host::Host;
@@ -95,11 +95,15 @@ impl Client {
         let database = messaging.database().clone();
         let answer = database
             .read(move |tx| {
-                let now = now(tx)?;
+                let mut now = now(tx)?;
                 if since.is_some_and(|since| since.events > now.events || since.receipts > now.receipts) {
                     return Ok(None);
                 }
-                Ok(Some((now, messaging.sync_rooms(tx, &request, &Silent)?)))
+                let updates = messaging.sync_rooms(tx, &request, &Silent)?;
+                if updates.contradicted {
+                    now.settled = since.map_or(Position(0), |since| since.events);
+                }
+                Ok(Some((now, updates)))
             })
             .await;
         Some(answer)
@@ -148,7 +152,8 @@ impl Client {
 }
 
 fn now(tx: &ReadTx<'_>) -> Result<Since, StoreError> {
-    Ok(Since { events: streams::current(tx, Stream::Events)?, receipts: streams::current(tx, Stream::Receipts)? })
+    let events = streams::current(tx, Stream::Events)?;
+    Ok(Since { events, settled: events, receipts: streams::current(tx, Stream::Receipts)? })
 }
 
 /// Nothing notifies.

@@ -10,6 +10,7 @@ use persistence::transactions::restoring;
 use persistence::{Database, SimulatedDisk, StoreError};
 
 use crate::disk::{Sound, Trouble, Troubled};
+use crate::subscriber::Heard;
 use crate::{Machine, Network, SimulatedServer, StartError};
 
 /// Between two attempts to start, when the disk does not allow it.
@@ -27,6 +28,8 @@ struct Inner {
     random: Arc<dyn Random>,
     disk_delay_max: Duration,
     trouble: Arc<Trouble>,
+    /// What came to those who follow its events.
+    heard: Heard,
     state: Mutex<State>,
 }
 
@@ -68,6 +71,7 @@ impl Host {
             random,
             disk_delay_max,
             trouble: Arc::default(),
+            heard: Heard::default(),
             state: Mutex::new(State { machine, running: None, backup: None, next: Next::SHORTLY, restored: 0 }),
         })))
     }
@@ -93,6 +97,11 @@ impl Host {
     /// How often it went on with a backup.
     pub(crate) fn restored(&self) -> usize {
         self.state().restored
+    }
+
+    /// What came to those who follow its events.
+    pub(crate) fn heard(&self) -> &Heard {
+        &self.0.heard
     }
 
     /// What becomes of it when it loses its power the next time.
@@ -154,6 +163,11 @@ impl Host {
         let tasks = handles.tasks.clone();
         match SimulatedServer::start_machine(&self.0.network, &machine, handles, Arc::new(fate)).await {
             Ok(server) => {
+                let heard = self.0.heard.clone();
+                tasks.spawn(
+                    "subscriber",
+                    heard.listen(server.messaging().clone(), self.restored(), Arc::clone(&self.0.clock)),
+                );
                 self.state().running = Some(server);
                 Ok(())
             }

@@ -5,6 +5,7 @@
 //! Everything runs on one thread of a runtime whose clock is paused: the same seed gives the same trace, byte for byte.
 
 mod agreement;
+mod clients;
 mod deeds;
 mod disk;
 mod host;
@@ -15,6 +16,8 @@ mod plan;
 mod portrait;
 mod run;
 mod server;
+mod soft_failure;
+mod subscriber;
 mod transactions;
 
 pub use disk::Sound;

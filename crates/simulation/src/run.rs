@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use events::{EventId, Object, RoomId, Value};
+use events::{EventId, Object, RoomId, ServerName, Value};
 use handles::{Handles, Random, SeededRandom};
 use messaging::MessagingError;
 use messaging::membership::RoomRef;
@@ -12,6 +12,7 @@ use messaging::rooms::{NewRoom, Preset};
 use serde_json::json;
 
 use crate::agreement::{self, View};
+use crate::clients::Client;
 use crate::deeds::{Acknowledged, Actor, Ledger, server_name, user_id};
 use crate::host::Host;
 use crate::network::Weather;
@@ -78,6 +79,8 @@ struct World<'a> {
     room: OnceLock<RoomId>,
     /// By which the residents came into the room.
     joins: OnceLock<BTreeSet<EventId>>,
+    /// One for each resident.
+    clients: Vec<Client>,
 }
 
 impl<'a> World<'a> {
@@ -89,7 +92,12 @@ impl<'a> World<'a> {
             let skew = plan.skews[number];
             Host::new(&server_name(number), &network, &handles.clock, skew, random, plan.disk_delay_max)
         };
-        let hosts = (0..plan.servers).map(host).collect::<Result<_, _>>()?;
+        let hosts: Vec<Host> = (0..plan.servers).map(host).collect::<Result<_, _>>()?;
+        let client = |server: usize| {
+            let seed = plan.seed ^ (1_000 + server as u64) << 32;
+            Client::new(&hosts[server], User { server, number: 0 }, &handles.clock, seed)
+        };
+        let clients = (0..plan.residents).map(client).collect();
         Ok(Self {
             plan,
             handles,
@@ -98,6 +106,7 @@ impl<'a> World<'a> {
             ledger: Ledger::default(),
             room: OnceLock::new(),
             joins: OnceLock::new(),
+            clients,
         })
     }
 
@@ -105,6 +114,9 @@ impl<'a> World<'a> {
         let mut problems = Vec::new();
         for host in &self.hosts {
             self.handles.tasks.spawn("simulated machine", host.clone().keep_on());
+        }
+        for client in &self.clients {
+            self.handles.tasks.spawn("simulated client", client.clone().keep_following());
         }
         let views = match self.happen().await {
             Ok(room) => self.agree(&room, &mut problems).await,
@@ -337,7 +349,8 @@ impl<'a> World<'a> {
                 Ok(views) => {
                     let joins = self.joins.get().cloned().unwrap_or_default();
                     let residents = self.plan.residents;
-                    let disagreements = agreement::between(&views, residents, &joins, &last, &self.restored());
+                    let mut disagreements = agreement::between(&views, residents, &joins, &last, &self.restored());
+                    disagreements.extend(self.problems_of_followers(room, &views).await);
                     (views, disagreements)
                 }
                 Err(problem) => (Vec::new(), vec![problem]),
@@ -350,6 +363,37 @@ impl<'a> World<'a> {
                 return views;
             }
         }
+    }
+
+    /// What is wrong with what clients hold, and with what came to subscribers.
+    async fn problems_of_followers(&self, room: &RoomId, views: &[View]) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (client, view) in self.clients.iter().zip(views) {
+            client.follow().await;
+            let lacks = client.lacks(room, view.current());
+            if !lacks.is_empty() {
+                let user = client.user();
+                problems.push(format!("a client of {user} does not hold {} for the state", lacks.join(", ")));
+            }
+        }
+        let restored = self.restored();
+        // A guest may come in again through another server, which does not know what they said last.
+        let stays = |server: &ServerName| {
+            self.hosts
+                .iter()
+                .zip(&restored)
+                .take(self.plan.residents)
+                .any(|(host, restored)| host.name() == server && *restored == 0)
+        };
+        for (host, restored) in self.hosts.iter().zip(&restored) {
+            let name = host.name();
+            let heard = host.heard().problems(stays);
+            problems.extend(heard.into_iter().map(|problem| format!("to a subscriber of {name}: {problem}")));
+            let view = views.iter().find(|view| view.is_of(name)).filter(|_| *restored == 0);
+            let unheard = view.into_iter().flat_map(View::arrived).filter(|event| !host.heard().has(event));
+            problems.extend(unheard.map(|event| format!("{event} did not come to a subscriber of {name}")));
+        }
+        problems
     }
 
     /// Waits until everything that was said is delivered, though not for ever: what is said after that builds on all of it.

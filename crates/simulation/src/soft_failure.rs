@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use events::UserId;
 use persistence::transactions::graph::{Outcome, Place};
 use persistence::transactions::rooms::RoomRow;
 use persistence::transactions::{events as event_rows, news};
@@ -10,8 +9,8 @@ use persistence::{Position, ReadTx, StoreError};
 
 /// Says which events a server took for news though their sender was not in the room by what it knew then.
 ///
-/// What changed a state is noted with the position of the last event of its commit, so that somebody who comes and speaks in one
-/// commit seems to come after they speak: who comes next after an event may send it.
+/// What changed a state is noted with the position of the last event of its commit, and only what came of all of them: somebody may
+/// come, speak and leave in one. So a join that has arrived since the state last changed counts, too.
 pub(crate) fn let_through(tx: &ReadTx<'_>, room: &RoomRow, places: &[Place]) -> Result<Vec<String>, StoreError> {
     let mut standings: BTreeMap<String, Vec<(Position, bool)>> = BTreeMap::new();
     for change in news::state_changes(tx, room.number, Position(0), Position(i64::MAX))? {
@@ -23,17 +22,26 @@ pub(crate) fn let_through(tx: &ReadTx<'_>, room: &RoomRow, places: &[Place]) -> 
                 .push((change.position, membership.as_deref() == Some("join")));
         }
     }
-    let was_in = |sender: &UserId, at: Position| {
-        let of = standings.get(sender.as_str()).map_or(&[][..], Vec::as_slice);
-        let (before, after) = of.split_at(of.partition_point(|(position, _)| *position < at));
-        before.last().is_some_and(|(_, joined)| *joined) || after.first().is_some_and(|(_, joined)| *joined)
-    };
+    let mut joins: BTreeMap<String, Position> = BTreeMap::new();
     let mut let_through = Vec::new();
-    for place in places.iter().filter(|place| place.outcome == Outcome::Accepted) {
-        let Some(arrival) = place.arrival else { continue };
+    let mut arrived: Vec<(Position, &Place)> = places
+        .iter()
+        .filter(|place| place.outcome == Outcome::Accepted)
+        .filter_map(|place| Some((place.arrival?, place)))
+        .collect();
+    arrived.sort_by_key(|(arrival, _)| *arrival);
+    for (arrival, place) in arrived {
         let Some(stored) = event_rows::load(tx, room.version, place.event)? else { continue };
         let (pdu, sender) = (&stored.pdu, stored.pdu.sender());
-        if pdu.membership().is_none() && pdu.event_type() != "m.room.create" && !was_in(sender, arrival) {
+        if pdu.membership() == Some("join") {
+            joins.insert(sender.to_string(), arrival);
+        }
+        let of = standings.get(sender.as_str()).map_or(&[][..], Vec::as_slice);
+        let last = of[..of.partition_point(|(position, _)| *position < arrival)].last();
+        let came_since = |changed: Position| joins.get(sender.as_str()).is_some_and(|join| *join > changed);
+        let was_in =
+            last.is_some_and(|(_, joined)| *joined) || came_since(last.map_or(Position(0), |(changed, _)| *changed));
+        if pdu.membership().is_none() && pdu.event_type() != "m.room.create" && !was_in {
             let_through.push(format!("takes {} for news, and {sender} was not in the room then", pdu.event_id()));
         }
     }

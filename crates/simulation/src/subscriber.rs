@@ -71,6 +71,10 @@ impl Heard {
             Some(_) => state.twice.push(format!("{id} came at two positions")),
             None => {}
         }
+        if happened.pdu.membership() == Some("invite") {
+            // It is made before the server of the invited user signs it, and what is said meanwhile does not build on it.
+            return;
+        }
         let (sender, depth) = (happened.pdu.sender().clone(), happened.pdu.depth());
         let last = state.last.insert(sender.clone(), (depth, id.clone()));
         if let Some((deeper, earlier)) = last.filter(|(before, _)| *before >= depth) {

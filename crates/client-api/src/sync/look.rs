@@ -54,7 +54,11 @@ pub(super) async fn look(api: &ClientApi, who: &Authenticated, asked: &Asked) ->
     let mut request = SyncRequest {
         viewer: who.viewer(),
         filter: asked.filter.clone(),
-        since: since.map(|since| Since { events: Position(since.events), receipts: Position(since.receipts) }),
+        since: since.map(|since| Since {
+            events: Position(since.events),
+            settled: Position(since.settled),
+            receipts: Position(since.receipts),
+        }),
         full_state: asked.full_state,
         use_state_after: asked.use_state_after,
         typing: changed,
@@ -71,6 +75,9 @@ pub(super) async fn look(api: &ClientApi, who: &Authenticated, asked: &Asked) ->
         let account_data = account_data(tx, &user, since, &mut request)?;
         let rules = Rules { tx, user: &user, rules: OnceCell::new() };
         let rooms = messaging.sync_rooms(tx, &request, &rules)?;
+        if rooms.contradicted {
+            next.settled = since.map_or(0, |since| since.events);
+        }
         let to_device = to_device(tx, &user, &device, since, &mut next)?;
         let device_lists = match since {
             Some(since) => changed_devices(tx, &user, since)?,
@@ -125,8 +132,10 @@ impl Found {
 }
 
 fn positions(tx: &ReadTx<'_>, typing: i64) -> Result<Token, StoreError> {
+    let events = streams::current(tx, Stream::Events)?.0;
     Ok(Token {
-        events: streams::current(tx, Stream::Events)?.0,
+        events,
+        settled: events,
         account_data: streams::current(tx, Stream::AccountData)?.0,
         receipts: streams::current(tx, Stream::Receipts)?.0,
         typing,

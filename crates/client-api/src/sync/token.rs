@@ -11,6 +11,8 @@ pub(crate) struct Token {
     pub(crate) typing: i64,
     pub(crate) to_device: i64,
     pub(crate) device_lists: i64,
+    /// Up to here what timelines have set is the state; at most `events`.
+    pub(crate) settled: i64,
 }
 
 impl Token {
@@ -21,16 +23,16 @@ impl Token {
         let numbers: Option<Vec<i64>> =
             rest.split('_').map(|number| number.parse().ok().filter(|number| *number >= 0)).collect();
         match numbers.as_deref() {
-            Some(&[events, account_data, receipts, typing, to_device, device_lists]) => {
-                Ok(Self { events, account_data, receipts, typing, to_device, device_lists })
+            Some(&[events, account_data, receipts, typing, to_device, device_lists, settled]) if settled <= events => {
+                Ok(Self { events, account_data, receipts, typing, to_device, device_lists, settled })
             }
             Some(_) | None => Err(wrong()),
         }
     }
 
     pub(crate) fn text(&self) -> String {
-        let Self { events, account_data, receipts, typing, to_device, device_lists } = self;
-        format!("s1_{events}_{account_data}_{receipts}_{typing}_{to_device}_{device_lists}")
+        let Self { events, account_data, receipts, typing, to_device, device_lists, settled } = self;
+        format!("s1_{events}_{account_data}_{receipts}_{typing}_{to_device}_{device_lists}_{settled}")
     }
 
     /// Says whether a token names something that has not happened. It is from another server, or from before this one was
@@ -51,12 +53,26 @@ mod tests {
 
     #[test]
     fn only_our_own_tokens_are_read() {
-        let token =
-            Token { events: 1, account_data: 2, receipts: 3, typing: 1_700_000_000_000, to_device: 5, device_lists: 6 };
+        let token = Token {
+            events: 8,
+            account_data: 2,
+            receipts: 3,
+            typing: 1_700_000_000_000,
+            to_device: 5,
+            device_lists: 6,
+            settled: 7,
+        };
         assert_eq!(Token::parse(&token.text()).unwrap(), token);
-        for wrong in
-            ["", "s1_", "s1_1_2_3_4_5", "s1_1_2_3_4_5_6_7", "s1_1_2_3_4_5_-6", "s72595_4483_1934", "s1_a_2_3_4_5_6"]
-        {
+        for wrong in [
+            "",
+            "s1_",
+            "s1_1_2_3_4_5_6",
+            "s1_1_2_3_4_5_6_0_0",
+            "s1_1_2_3_4_5_6_-1",
+            "s1_1_2_3_4_5_6_2",
+            "s72595_4483_1934",
+            "s1_a_2_3_4_5_6_0",
+        ] {
             assert!(Token::parse(wrong).is_err(), "{wrong}");
         }
     }

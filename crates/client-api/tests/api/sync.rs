@@ -1,10 +1,12 @@
 //! `/sync`: what is new, once, and no more than was asked for.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use events::ServerName;
 use serde_json::{Value, json};
 
-use crate::harness::server;
+use crate::harness::{server, servers};
 use crate::rooms::{bodies, escaped, keys};
 
 const ALICE: &str = "@alice:a.test";
@@ -41,7 +43,7 @@ async fn what_is_no_token_or_no_filter_is_refused() {
     for query in [
         "since=s72594_4483_1934",
         "since=s1_1_2_3",
-        "since=s1_999_0_0_0_0_0",
+        "since=s1_999_0_0_0_0_0_0",
         "filter=77",
         "filter=%7B",
         "filter=%7B%22room%22%3A1%7D",
@@ -376,6 +378,72 @@ async fn device_lists_follow_who_shares_an_encrypted_room() {
     server.act(&alice, &room, "leave", json!({})).await;
     let left = server.sync_since(&alice, &back, json!({})).await;
     assert_eq!(left["device_lists"], json!({ "changed": [], "left": [BOB] }));
+}
+
+/// What a client holds for the state of a room after it has applied an answer.
+fn apply(held: &mut BTreeMap<String, Value>, section: &Value) {
+    let of = |list: &Value| list["events"].as_array().cloned().unwrap_or_default();
+    for event in of(&section["state"]).into_iter().chain(of(&section["timeline"])) {
+        if let Some(state_key) = event["state_key"].as_str() {
+            let key = format!("{} {state_key}", event["type"].as_str().unwrap());
+            held.insert(key, event["content"].clone());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_who_come_after_a_join_are_told_though_nothing_happens() {
+    let [a, b] = servers(["a.test", "b.test"]).await;
+    let (alice, carol, bob) = (a.register("alice").await, a.register("carol").await, b.register("bob").await);
+    let room = a.room(&alice).await;
+    a.join(&carol, &room).await;
+    // Else those who name the room would be told with the join.
+    a.set(&alice, &room, "m.room.name", json!({ "name": "of many" })).await;
+    b.post(&format!("v3/join/{room}?via=a.test"), &bob, json!({})).await.ok();
+    let mut held = BTreeMap::new();
+    let first = b.sync(&bob, "").await;
+    apply(&mut held, &first["rooms"]["join"][&room]);
+    assert!(!held.contains_key("m.room.member @carol:a.test"), "she is known too early for this test");
+    let answer = b.sync_since_for(&bob, first["next_batch"].as_str().unwrap(), 30_000).await;
+    apply(&mut held, &answer["rooms"]["join"][&room]);
+    assert_eq!(held["m.room.member @carol:a.test"]["membership"], "join");
+}
+
+/// An event that comes late and loses against what is there is part of the timeline all the same.
+#[tokio::test(start_paused = true)]
+async fn who_follows_holds_the_state_also_where_the_timeline_ends_with_what_lost() {
+    let [a, b] = servers(["a.test", "b.test"]).await;
+    let (alice, bob) = (a.register("alice").await, b.register("bob").await);
+    let room = a.room(&alice).await;
+    let levels = json!({ "users": { ALICE: 100, "@bob:b.test": 100 } });
+    a.set(&alice, &room, "m.room.power_levels", levels).await;
+    b.post(&format!("v3/join/{room}?via=a.test"), &bob, json!({})).await.ok();
+    let [a_name, b_name] = ["a.test", "b.test"].map(|name| ServerName::parse(name).unwrap());
+    a.network.cut(&a_name, &b_name);
+    b.set(&bob, &room, "m.room.topic", json!({ "topic": "of Bob" })).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    a.set(&alice, &room, "m.room.topic", json!({ "topic": "of Alice" })).await;
+    for use_first in [true, false] {
+        let mut held = BTreeMap::new();
+        let mut answer = a.sync(&alice, "").await;
+        apply(&mut held, &answer["rooms"]["join"][&room]);
+        if use_first {
+            a.network.heal();
+        }
+        let since = |answer: &Value| answer["next_batch"].as_str().unwrap().to_owned();
+        while use_first && held["m.room.topic "]["topic"] != "of Bob" {
+            answer = a.sync_since_for(&alice, &since(&answer), 30_000).await;
+            apply(&mut held, &answer["rooms"]["join"][&room]);
+        }
+        // In a first sync the timeline ends with it, too.
+        assert_eq!(held["m.room.topic "]["topic"], "of Bob");
+        answer = a.sync_since_for(&alice, &since(&answer), 30_000).await;
+        apply(&mut held, &answer["rooms"]["join"][&room]);
+        assert_eq!(held["m.room.topic "]["topic"], "of Alice");
+        let settled = a.sync_since_for(&alice, &since(&answer), 0).await;
+        assert_eq!(settled["rooms"]["join"], json!({}), "it is told once");
+    }
+    assert_eq!(a.read(&alice, &room, "state/m.room.topic").await["topic"], "of Alice");
 }
 
 impl crate::harness::Server {

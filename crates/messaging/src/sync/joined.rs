@@ -12,8 +12,8 @@ use super::summary::Summary;
 use crate::unread::{Counter, Counts};
 
 impl RoomSync<'_, '_> {
-    /// `None` if nothing of it is new to the client.
-    pub(super) fn joined(&self) -> Result<Option<Value>, StoreError> {
+    /// The section, and whether its timeline contradicts the state. `None` if nothing of the room is new to the client.
+    pub(super) fn joined(&self) -> Result<Option<(Value, bool)>, StoreError> {
         let since = self.since_events();
         let changes = match self.request.since {
             Some(_) => news::state_changes(self.tx, self.room.number, since, self.to.events)?,
@@ -27,7 +27,7 @@ impl RoomSync<'_, '_> {
         let summary = if whole || changes.iter().any(concerns_summary) { self.summary()? } else { None };
         let heroes = summary.as_ref().map(|summary| summary.heroes.clone()).unwrap_or_default();
         let extent = if whole { Extent::Whole(self.room.state) } else { Extent::Changes(&changes) };
-        let state = self.state(&extent, &timeline, &heroes)?;
+        let state = self.state(&extent, &timeline, &heroes, self.unsettled()?)?;
         let ephemeral = self.ephemeral(entered)?;
         let account_data = self.room_account_data(entered)?;
         if !whole
@@ -48,7 +48,8 @@ impl RoomSync<'_, '_> {
         });
         self.put_state(&mut section, state);
         self.put_unread(&mut section)?;
-        Ok(Some(section))
+        let contradicted = !self.contradictions(&timeline)?.is_empty();
+        Ok(Some((section, contradicted)))
     }
 
     pub(super) fn put_state(&self, section: &mut Value, state: Vec<Value>) {

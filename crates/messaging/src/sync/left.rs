@@ -8,6 +8,7 @@ use serde_json::json;
 use super::RoomSync;
 use super::state::{Extent, up_to};
 use super::timeline::Timeline;
+use crate::reading::state::Entries;
 use crate::reading::{Stay, format};
 
 impl RoomSync<'_, '_> {
@@ -33,7 +34,7 @@ impl RoomSync<'_, '_> {
                 } else {
                     Extent::Whole(end.state_after)
                 };
-                let state = self.state(&extent, &timeline, &[])?;
+                let state = self.state(&extent, &timeline, &[], Entries::new())?;
                 (timeline, state)
             }
             None => (Timeline::empty(self.to.events), Vec::new()),

@@ -26,12 +26,14 @@ pub(super) enum Extent<'a> {
 impl RoomSync<'_, '_> {
     /// The state events of a section: those at the start of the timeline, or with `use_state_after` those at its end.
     ///
-    /// `heroes` are the users that name the room: with lazy loading they are members that the client needs.
+    /// `heroes` are the users that name the room: with lazy loading they are members that the client needs. `unsettled` is what holds
+    /// where an earlier timeline has set something else.
     pub(super) fn state(
         &self,
         extent: &Extent<'_>,
         timeline: &Timeline,
         heroes: &[String],
+        unsettled: Entries,
     ) -> Result<Vec<Value>, StoreError> {
         let filter = &self.filter().room.state;
         if !filter.allows_room(&self.room.room_id) {
@@ -47,6 +49,9 @@ impl RoomSync<'_, '_> {
         };
         if let (Extent::Changes(_), true) = (extent, filter.lazy_load_members) {
             self.drop_told_members(&needed, &mut at_end)?;
+        }
+        for (key, event) in unsettled {
+            at_end.entry(key).or_insert(event);
         }
         let redundant = match extent {
             Extent::Whole(_) => BTreeSet::new(),
@@ -75,6 +80,33 @@ impl RoomSync<'_, '_> {
             known.note(memberships, self.to.events);
         }
         Ok(state)
+    }
+
+    /// What holds where a timeline has set something else: an event that came late, and lost against what was there. C-S API,
+    /// "Syncing": a client applies the timeline to the state, and so takes the loser for the state. With `use_state_after` it does not.
+    /// An entry that is gone altogether cannot be told.
+    pub(super) fn contradictions(&self, timeline: &Timeline) -> Result<Entries, StoreError> {
+        let mut holds = Entries::new();
+        if self.request.use_state_after {
+            return Ok(holds);
+        }
+        for (key, event) in &timeline.sets {
+            let current = room_rows::current(self.tx, self.room.number, &key.0, &key.1)?;
+            if let Some(current) = current.filter(|current| current != event) {
+                holds.insert(key.clone(), current);
+            }
+        }
+        Ok(holds)
+    }
+
+    /// What holds where the timelines of the client's last syncs have set something else.
+    pub(super) fn unsettled(&self) -> Result<Entries, StoreError> {
+        match self.request.since {
+            Some(since) if since.settled < since.events => {
+                self.contradictions(&self.timeline(since.settled, since.events)?)
+            }
+            Some(_) | None => Ok(Entries::new()),
+        }
     }
 
     /// With lazy loading, drops the members whom another server told us of after we had joined: they are no news to the client, which

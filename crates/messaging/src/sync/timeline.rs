@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::RoomSync;
 use crate::limits::{LOOK_STEP, TIMELINE_LOOK_MAX};
+use crate::reading::state::Entries;
 use crate::reading::{HistoryPoint, format};
 
 /// Timeline events of one room when the client does not say.
@@ -29,6 +30,8 @@ pub(super) struct Timeline {
     pub(super) first: Option<Place>,
     /// Memberships that the events set: who, by which event.
     pub(super) memberships: Vec<(String, EventNumber)>,
+    /// The last event for each entry of the state that the events set.
+    pub(super) sets: Entries,
 }
 
 impl Timeline {
@@ -42,6 +45,7 @@ impl Timeline {
             numbers: BTreeSet::new(),
             first: None,
             memberships: Vec::new(),
+            sets: Entries::new(),
         }
     }
 
@@ -118,6 +122,10 @@ impl RoomSync<'_, '_> {
         timeline.senders.insert(pdu.sender().to_string());
         timeline.numbers.insert(place.event);
         timeline.first = Some(*place);
+        if let Some(state_key) = pdu.state_key() {
+            // The newest events come first.
+            timeline.sets.entry((pdu.event_type().to_owned(), state_key.to_owned())).or_insert(place.event);
+        }
         if let Some(user) = pdu.state_key().filter(|_| pdu.event_type() == "m.room.member") {
             timeline.memberships.push((user.to_owned(), place.event));
         }

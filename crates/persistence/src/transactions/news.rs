@@ -19,8 +19,8 @@ pub struct StateChange {
     pub event: Option<EventNumber>,
 }
 
-/// Returns how `user` stands to those rooms in which that changed, or in which they are and something happened, after the
-/// positions given. Costs a few looks into indexes for each room of the user, whatever happened in it.
+/// Returns how `user` stands to those rooms in which that changed, or in which they are and something happened or the state changed
+/// (members may become known long after a join), after the positions given. Costs a few looks into indexes for each room of the user, whatever happened in it.
 pub fn rooms_with_news(
     tx: &ReadTx<'_>,
     user: &UserId,
@@ -35,6 +35,9 @@ pub fn rooms_with_news(
             AND (position > ?2
                  OR (membership = 'join'
                      AND (EXISTS (SELECT 1 FROM graph WHERE graph.room = standings.room AND graph.arrival > ?2)
+                          OR EXISTS (SELECT 1
+                                       FROM state_changes
+                                      WHERE state_changes.room = standings.room AND state_changes.position > ?2)
                           OR EXISTS (SELECT 1
                                        FROM receipts
                                       WHERE receipts.room = standings.room AND receipts.position > ?3))))
