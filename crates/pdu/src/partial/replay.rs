@@ -144,6 +144,8 @@ impl Graph {
                 if !room_rows::advance(tx, number, turn, current.resolve(&snapshots))? {
                     return Err(StoreError::Conflict("the room advanced meanwhile".to_owned()));
                 }
+                // Members become known before what they said arrives.
+                graph.write_current(tx, number, &current_changes)?;
                 for rewrite in &rewrites {
                     rewrite.write(tx, number, &snapshots)?;
                 }
@@ -158,7 +160,7 @@ impl Graph {
                 } else {
                     rows::become_whole(tx, number, &keys, &lacking.servers(), 0, retry_at)?;
                 }
-                graph.write_current(tx, number, &current_changes)
+                Ok(())
             })
             .await?;
         Ok(())
