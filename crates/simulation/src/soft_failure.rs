@@ -39,8 +39,8 @@ pub(crate) fn let_through(tx: &ReadTx<'_>, room: &RoomRow, places: &[Place]) -> 
         let of = standings.get(sender.as_str()).map_or(&[][..], Vec::as_slice);
         let last = of[..of.partition_point(|(position, _)| *position < arrival)].last();
         let came_since = |changed: Position| joins.get(sender.as_str()).is_some_and(|join| *join > changed);
-        let was_in =
-            last.is_some_and(|(_, joined)| *joined) || came_since(last.map_or(Position(0), |(changed, _)| *changed));
+        // Of whom nothing was known the room was partial, and their own word counted. Else their events would be rejected.
+        let was_in = last.is_none_or(|(changed, joined)| *joined || came_since(*changed));
         if pdu.membership().is_none() && pdu.event_type() != "m.room.create" && !was_in {
             let_through.push(format!("takes {} for news, and {sender} was not in the room then", pdu.event_id()));
         }
