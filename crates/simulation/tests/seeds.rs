@@ -14,11 +14,15 @@ fn the_same_seed_gives_the_same_trace() {
 }
 
 /// Seeds that showed defects, and what these were. Each has a test of its own in `crates/pdu/tests/federation`.
-const REGRESSIONS: [(u64, &str); 4] = [
+const REGRESSIONS: [(u64, &str); 8] = [
+    (58, "history before what is beside our join came as news"),
+    (66, "members who became known after a join were not told to clients while nothing happened"),
     (144, "a newcomer was told a state by a server that lacked keys itself"),
     (145, "nothing was sent to a server while its member was left out for want of a key"),
     (20_126, "who left while a member was left out, and came again"),
     (20_318, "a rejected event that an accepted one builds on was in no list, so that nothing behind it came in"),
+    (500_568, "members whom a partial state does not name were taken for gone, and a server lost its own users"),
+    (600_670, "the same where keys were lacking"),
 ];
 
 #[test]
