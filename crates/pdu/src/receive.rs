@@ -159,6 +159,7 @@ impl Graph {
         // What needs nothing from others does not wait for what does.
         let pdus = self.with_staged_ancestors(&row, pdus).await?;
         let lacking = self.advance_by(&row, origin, pdus, Outliers::default(), Vec::new()).await?;
+        let lacking = self.without_what_was_before_us(&row, lacking).await?;
         if !lacking.is_empty() {
             self.receive(&row, origin, lacking).await?;
         }

@@ -10,8 +10,8 @@ use persistence::{Position, ReadTx, StoreError};
 /// Says which events a server took for news though their sender was not in the room by what it knew then.
 ///
 /// What changed a state is noted with the position of the last event of its commit, and only what came of all of them: somebody may
-/// come, speak and leave in one, or be in the room again when forks meet. So a join that has arrived since their standing last changed
-/// counts, too, and what the next change of the state makes of them.
+/// come, speak and leave in one, or be in the room again for a moment where forks meet. So a join that has arrived since their standing
+/// last changed counts, too, and of those whose standing changes with the commit nothing can be told.
 pub(crate) fn let_through(tx: &ReadTx<'_>, room: &RoomRow, places: &[Place]) -> Result<Vec<String>, StoreError> {
     let mut standings: BTreeMap<String, Vec<(Position, bool)>> = BTreeMap::new();
     let mut changed_at = BTreeSet::new();
@@ -41,11 +41,10 @@ pub(crate) fn let_through(tx: &ReadTx<'_>, room: &RoomRow, places: &[Place]) -> 
         }
         let of = standings.get(sender.as_str()).map_or(&[][..], Vec::as_slice);
         let (before, after) = of.split_at(of.partition_point(|(position, _)| *position < arrival));
-        let comes_next =
-            after.first().is_some_and(|(at, joined)| *joined && changed_at.range(arrival..).next() == Some(at));
+        let changes_too = after.first().is_some_and(|(at, _)| changed_at.range(arrival..).next() == Some(at));
         let came_since = |changed: Position| joins.get(sender.as_str()).is_some_and(|join| *join > changed);
         // Of whom nothing was known the room was partial, and their own word counted. Else their events would be rejected.
-        let was_in = before.last().is_none_or(|(changed, joined)| *joined || comes_next || came_since(*changed));
+        let was_in = before.last().is_none_or(|(changed, joined)| *joined || changes_too || came_since(*changed));
         if pdu.membership().is_none() && pdu.event_type() != "m.room.create" && !was_in {
             let_through.push(format!("takes {} for news, and {sender} was not in the room then", pdu.event_id()));
         }

@@ -6,6 +6,7 @@ use events::{EventId, Pdu, ServerName};
 use persistence::transactions::events as event_rows;
 use persistence::transactions::graph as graph_rows;
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
+use persistence::transactions::staging;
 use persistence::{RoomNumber, StoreError};
 
 use super::{Effort, reachable};
@@ -105,6 +106,43 @@ impl Graph {
                 Ok((news, history))
             })
             .await
+    }
+
+    /// Those of staged events that are not history from before our entry. A server may send such, if it took us for a member already:
+    /// it stays where it is until somebody reads back. As news it would come after what builds on it.
+    pub(crate) async fn without_what_was_before_us(
+        &self,
+        room: &RoomRow,
+        staged: Vec<Pdu>,
+    ) -> Result<Vec<Pdu>, StoreError> {
+        if staged.is_empty() {
+            return Ok(staged);
+        }
+        let Some(entered_at) = self.depth_of_entry(room).await? else { return Ok(staged) };
+        let number = room.number;
+        let (history, others): (Vec<Pdu>, Vec<Pdu>) = self
+            .database()
+            .read(move |tx| {
+                let (mut history, mut others) = (Vec::new(), Vec::new());
+                for pdu in staged {
+                    let was_before = pdu.depth() < entered_at && is_history(tx, number, pdu.event_id())?;
+                    if was_before { history.push(pdu) } else { others.push(pdu) }
+                }
+                Ok::<_, StoreError>((history, others))
+            })
+            .await?;
+        if !history.is_empty() {
+            self.database()
+                .write(move |tx| {
+                    for pdu in history {
+                        tracing::info!(event.id = %pdu.event_id(), "Left {} to history: it was before we came", pdu.event_id());
+                        staging::remove(tx, number, pdu.event_id())?;
+                    }
+                    Ok::<_, StoreError>(())
+                })
+                .await?;
+        }
+        Ok(others)
     }
 
     /// The depth of the join by which another server let us in. What does not build on it, and is no deeper, was there before us or

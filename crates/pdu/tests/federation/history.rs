@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use events::{EventId, Pdu, RoomVersion, Value};
 use persistence::transactions::graph::Outcome;
+use persistence::transactions::staging;
 use serde_json::json;
 
 use crate::peer::{Peer, PeerRoom, ids, object, objects};
@@ -287,6 +288,27 @@ async fn history_before_what_is_beside_our_join_is_no_news() {
     }
     assert_eq!(a.extremities(&room.id).await, [on_both.event_id().clone()]);
     assert_eq!(a.current(&room.id, "m.room.member", "@alice:a.test").await, Some(join));
+}
+
+/// A server may take us for a member before we are one.
+#[tokio::test(start_paused = true)]
+async fn history_that_is_sent_to_us_stays_history() {
+    let world = World::new();
+    let (a, evil, room, history) = joined_late(&world).await;
+    let parent = history.last().unwrap();
+    evil.send(&a, &[object(parent)]).await;
+    let is_decided = || async {
+        let id = parent.event_id().clone();
+        !a.read(&room.id, move |tx, room, _| Ok(staging::find(tx, room, V, &id)?.is_some())).await
+    };
+    world.until("it to be decided about", is_decided).await;
+    assert_eq!(evil.asked("get_missing_events") + evil.asked("state_ids"), 0);
+    backfill_all(&a, &room).await;
+    let place = a.place(&room.id, parent.event_id()).await.unwrap();
+    assert_eq!((place.arrival, place.outcome), (None, Outcome::Accepted));
+    let join = a.current(&room.id, "m.room.member", "@alice:a.test").await.unwrap();
+    assert!(place.topological < a.place(&room.id, &join).await.unwrap().topological);
+    assert_eq!(a.extremities(&room.id).await, [join]);
 }
 
 #[tokio::test(start_paused = true)]
