@@ -20,7 +20,8 @@ pub struct StateChange {
 }
 
 /// Returns how `user` stands to those rooms in which that changed, or in which they are and something happened or the state changed
-/// (members may become known long after a join), after the positions given. Costs a few looks into indexes for each room of the user, whatever happened in it.
+/// (members may become known long after a join), after the positions given. Costs a few looks into indexes for each room of the
+/// user, whatever happened in it.
 pub fn rooms_with_news(
     tx: &ReadTx<'_>,
     user: &UserId,
