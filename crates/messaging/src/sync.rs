@@ -64,7 +64,7 @@ pub struct Since {
     /// Of the events stream.
     pub events: Position,
     /// Up to here what timelines have set is the state, as the client knows it: `events`, unless timelines after it have set what did
-    /// not become the state ([`RoomUpdates::contradicted`]).
+    /// not become the state ([`RoomUpdates::settled`]).
     pub settled: Position,
     /// Of the receipts stream.
     pub receipts: Position,
@@ -81,9 +81,9 @@ pub struct RoomUpdates {
     pub knock: BTreeMap<RoomId, Value>,
     /// Rooms that the user has left or was removed from.
     pub leave: BTreeMap<RoomId, Value>,
-    /// A timeline sets what has not become the state, since another event won over it. The client takes it for the state until the
-    /// next sync: that is to be settled only up to where this one began, and then tells what holds.
-    pub contradicted: bool,
+    /// What [`Since::settled`] of the next sync is to be. If a timeline sets what has not become the state, since another event won
+    /// over it, the client takes it for the state until then: so it is where this sync began, and the next one tells what holds.
+    pub settled: Position,
 }
 
 impl RoomUpdates {
@@ -104,7 +104,7 @@ impl Messaging {
         let ignored = Ignored::read(tx, &request.viewer.user)?;
         let events = streams::current(tx, Stream::Events)?;
         let to = Since { events, settled: events, receipts: streams::current(tx, Stream::Receipts)? };
-        let mut updates = RoomUpdates::default();
+        let mut updates = RoomUpdates { settled: events, ..RoomUpdates::default() };
         for standing in standings(tx, request)? {
             if !request.filter.room.allows_room(&standing.room_id) {
                 continue;
@@ -166,7 +166,9 @@ impl RoomSync<'_, '_> {
             "join" => {
                 if let Some((section, contradicted)) = self.joined()? {
                     updates.join.insert(room_id, section);
-                    updates.contradicted |= contradicted;
+                    if contradicted {
+                        updates.settled = self.since_events();
+                    }
                 }
             }
             "invite" if is_new && !self.is_ignored_invite()? => {

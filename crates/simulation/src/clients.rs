@@ -11,7 +11,7 @@ use messaging::reading::Viewer;
 use messaging::sync::{RoomUpdates, Since, SyncRequest};
 use messaging::unread::{Notification, PushRules, RoomContext};
 use persistence::transactions::streams::{self, Stream};
-use persistence::{Position, ReadTx, StoreError};
+use persistence::{ReadTx, StoreError};
 
 use crate::deeds::user_id;
 use crate::host::Host;
@@ -95,15 +95,12 @@ impl Client {
         let database = messaging.database().clone();
         let answer = database
             .read(move |tx| {
-                let mut now = now(tx)?;
+                let now = now(tx)?;
                 if since.is_some_and(|since| since.events > now.events || since.receipts > now.receipts) {
                     return Ok(None);
                 }
                 let updates = messaging.sync_rooms(tx, &request, &Silent)?;
-                if updates.contradicted {
-                    now.settled = since.map_or(Position(0), |since| since.events);
-                }
-                Ok(Some((now, updates)))
+                Ok(Some((Since { settled: updates.settled, ..now }, updates)))
             })
             .await;
         Some(answer)

@@ -387,11 +387,10 @@ impl<'a> World<'a> {
         };
         // A guest may be sent what was said before it came: by servers who took it for a member, since it does not know that it was let
         // in before.
-        let never = |_: &ServerName| false;
         for (number, (host, restored)) in self.hosts.iter().zip(&restored).enumerate() {
             let name = host.name();
             let is_resident = number < self.plan.residents;
-            let heard = if is_resident { host.heard().problems(stays) } else { host.heard().problems(never) };
+            let heard = host.heard().problems(|server| is_resident && stays(server));
             problems.extend(heard.into_iter().map(|problem| format!("to a subscriber of {name}: {problem}")));
             let view = views.iter().find(|view| view.is_of(name)).filter(|_| *restored == 0);
             let unheard = view.into_iter().flat_map(View::arrived).filter(|event| !host.heard().has(event));

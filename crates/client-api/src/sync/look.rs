@@ -75,9 +75,7 @@ pub(super) async fn look(api: &ClientApi, who: &Authenticated, asked: &Asked) ->
         let account_data = account_data(tx, &user, since, &mut request)?;
         let rules = Rules { tx, user: &user, rules: OnceCell::new() };
         let rooms = messaging.sync_rooms(tx, &request, &rules)?;
-        if rooms.contradicted {
-            next.settled = since.map_or(0, |since| since.events);
-        }
+        next.settled = rooms.settled.0;
         let to_device = to_device(tx, &user, &device, since, &mut next)?;
         let device_lists = match since {
             Some(since) => changed_devices(tx, &user, since)?,

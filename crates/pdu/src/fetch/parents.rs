@@ -26,7 +26,6 @@ impl Graph {
         let mut batch = batch;
         let mut servers = servers.iter();
         let mut server = servers.next();
-        let entered_at = self.depth_of_entry(room).await?;
         let mut before_us = BTreeSet::new();
         for _ in 0..MISSING_EVENTS_ROUNDS_MAX {
             let missing = self.missing_prev_events(room.number, &batch).await?;
@@ -44,6 +43,7 @@ impl Graph {
             let latest: Vec<EventId> = latest.map(|pdu| pdu.event_id().clone()).take(MISSING_EVENTS_MAX).collect();
             let earliest = self.forward_extremities(room.number).await?;
             let Some(found) = effort.within(self.ask_for_missing(room, asked, &earliest, &latest)).await else { break };
+            let entered_at = self.depth_of_entry(room).await?;
             let (found, history) = self.news_of(room.number, entered_at, found).await?;
             before_us.extend(history);
             // Whatever is not an ancestor was not asked for.
