@@ -10,9 +10,9 @@ use events::redaction::redact;
 use events::state_resolution::resolve;
 use events::{AuthEvent, Object, RoomVersion, Value};
 use proptest::prelude::*;
+use second_opinion::NaiveState;
 use support::Random;
 use support::generated::GeneratedRoom;
-use support::oracle::NaiveState;
 
 proptest! {
     #[test]

@@ -7,8 +7,8 @@ mod support;
 use events::auth_graph::StateMap;
 use events::state_resolution::{Base, resolve, resolve_forks};
 use events::{Pdu, RoomVersion};
+use second_opinion::{NaiveState, Oracle};
 use support::generated::{GeneratedRoom, Head};
-use support::oracle::{NaiveState, Oracle};
 
 const STEPS: usize = 60;
 const CHEAP: &str = "a small room is within the budget";
@@ -96,7 +96,7 @@ fn compare_rooms(version: RoomVersion) {
 
 fn compare_room(version: RoomVersion, seed: u64, seen: &mut Seen) {
     let mut oracle = Oracle::new(version);
-    let mut room = GeneratedRoom::new(version, seed, |pdu| oracle.add(pdu));
+    let mut room = GeneratedRoom::new(version, seed, |pdu| oracle.add(pdu, false));
     for step in 0..STEPS {
         let attempt = room.step();
         let place = format!("version {version}, seed {seed}, step {step}");
@@ -104,7 +104,7 @@ fn compare_room(version: RoomVersion, seed: u64, seen: &mut Seen) {
         assert_same(&attempt.by_auth_events, &by_auth_events, &attempt.pdu, &place);
         assert_same(&attempt.by_state, &by_state, &attempt.pdu, &place);
         if by_auth_events.is_ok() {
-            oracle.add(&attempt.pdu);
+            oracle.add(&attempt.pdu, false);
             seen.accepted += 1;
         } else {
             seen.refused += 1;
@@ -135,7 +135,7 @@ fn compare_resolutions(
     let states: Vec<&StateMap> = heads.iter().map(|head| &head.state).collect();
     let ours = resolve(&room.graph, &states).expect(CHEAP);
     let naive: Vec<NaiveState> = states.iter().map(|state| room.naive(state)).collect();
-    let rumas = oracle.resolve(&naive);
+    let rumas = oracle.resolve(&naive).expect("ruma resolves");
     if room.naive(&ours.state) != rumas {
         panic!("{place}: {}", explain(&room.naive(&ours.state), &rumas, &ours.decisions(&room.graph)));
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use defects::Defect;
 use events::auth_graph::{EventIndex, StateMap};
 use events::membership::Membership;
 use events::{EventId, Pdu, ServerName, UserId};
@@ -183,7 +184,9 @@ impl Graph {
         let rejected = record.outcome == Outcome::Rejected;
         let number = event_rows::store(tx, batch.room, &record.pdu, rejected)?;
         event_rows::set_rejected(tx, number, rejected)?;
-        event_rows::store_verdict(tx, batch.room, number, &record.verdict)?;
+        if !defects::is_on(Defect::NoVerdict) {
+            event_rows::store_verdict(tx, batch.room, number, &record.verdict)?;
+        }
         let arrival = streams::next(tx, Stream::Events)?;
         let place = Place {
             event: number,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use defects::Defect;
 use events::limits::{AUTH_EVENTS_MAX, PREV_EVENTS_MAX};
 use events::pdu::FormatError;
 use events::room_version::EventIdFormat;
@@ -364,6 +365,9 @@ pub(crate) fn stage(
 
 /// Says whether the event has its place in the graph.
 pub(crate) fn is_placed(tx: &ReadTx<'_>, room: RoomNumber, event_id: &EventId) -> Result<bool, StoreError> {
+    if defects::is_on(Defect::NoDeduplication) {
+        return Ok(false);
+    }
     let Some(number) = event_rows::number(tx, room, event_id)? else { return Ok(false) };
     Ok(persistence::transactions::graph::place(tx, number)?.is_some())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
 use persistence::transactions::graph::{self as graph_rows, Outcome};
 use persistence::transactions::{events as event_rows, partial as partial_rows, rooms as room_rows};
-use persistence::{RoomNumber, StoreError, WriteTx};
+use persistence::{EventNumber, ReadTx, RoomNumber, StoreError, WriteTx};
 use serde_json::value::RawValue;
 use transaction::RequestError;
 use transport::questions::{Handshake, Members};
@@ -17,10 +17,11 @@ use crate::intake::References;
 use crate::judge::{Candidate, Refusal, Surroundings, judge_entering};
 use crate::limits::{HANDSHAKE_SERVERS_MAX, JOIN_EVENTS_MAX, JOIN_TIME_MAX, TOPOLOGICAL_GAP, TOPOLOGICAL_START};
 use crate::outliers::state_of;
-use crate::partial::{LackingKeys, Partial, keys_pause};
+use crate::partial::{LackingKeys, Partial, end_undecided, keys_pause};
 use crate::room::{Parent, Room, State};
 use crate::send::Beside;
 use crate::template::Taken;
+use crate::verdict::Verdict;
 use crate::whole_room::UnverifiedRoom;
 
 /// A join that succeeded.
@@ -217,7 +218,9 @@ impl Graph {
             self.write_ahead(&mut room, &before).await?;
         }
         let now = self.handles().clock.now();
-        let beside = remember_entry(number, room.partial.clone(), (lacking, without_keys), server.clone(), now);
+        let earlier = room.stale_heads.clone();
+        let beside =
+            remember_entry(number, earlier, room.partial.clone(), (lacking, without_keys), server.clone(), now);
         self.commit(&mut room, advance, Entry::FromOthers, Some(beside)).await.map_err(|error| match error {
             CommitError::Overtaken => failed(server, "the room advanced meanwhile".to_owned()),
             CommitError::Store(error) => error.into(),
@@ -283,9 +286,11 @@ impl Graph {
     }
 }
 
-/// Writes that we are in the room by this join, and whether its members are known, beside it.
+/// Writes that we are in the room by this join, and whether its members are known, beside it. `earlier` are the extremities of an
+/// earlier stay.
 fn remember_entry(
     room: RoomNumber,
+    earlier: Vec<EventNumber>,
     partial: Option<Arc<Partial>>,
     (lacking, without_keys): (LackingKeys, Vec<ServerName>),
     given_by: ServerName,
@@ -294,17 +299,28 @@ fn remember_entry(
     Arc::new(move |tx, ids| {
         let [join, ..] = ids else { return Ok(()) };
         let join = event_rows::intern(tx, room, join)?;
+        end_undecided(tx, room)?;
+        for head in &earlier {
+            if is_provisional(tx, *head)? {
+                graph_rows::forget_state_after(tx, *head)?;
+            }
+        }
         room_rows::enter(tx, room, join)?;
         if let Some(partial) = &partial {
             let servers: Vec<ServerName> = partial.servers.iter().cloned().collect();
             partial_rows::begin(tx, room, join, &given_by, &servers, now)
         } else if lacking.is_empty() {
-            partial_rows::end(tx, room)
+            Ok(())
         } else {
             partial_rows::begin(tx, room, join, &given_by, &without_keys, now)?;
             partial_rows::become_whole(tx, room, &lacking.to_json(), &without_keys, 0, now + keys_pause(0))
         }
     })
+}
+
+fn is_provisional(tx: &ReadTx<'_>, event: EventNumber) -> Result<bool, StoreError> {
+    let verdict = event_rows::verdict(tx, event)?.and_then(|text| serde_json::from_str::<Verdict>(&text).ok());
+    Ok(verdict.is_some_and(|verdict| verdict.provisional))
 }
 
 /// The create event must be there and be of the version that the template named: all else is judged by it.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use defects::Defect;
 use events::auth::{AuthEvent, Cited, Rejection, check_auth_events, check_state};
 use events::auth_graph::{Standing, StateMap};
 use events::state_resolution::TooCostly;
@@ -276,6 +277,7 @@ impl<'a> Bench<'a> {
         }
         if let Some(current) = current
             && !before.is_some_and(|before| Arc::ptr_eq(before, current))
+            && !defects::is_on(Defect::NoSoftFailure)
         {
             let supplemented = with_cited_members(self.room, event, &current.map);
             let map = supplemented.as_ref().unwrap_or(&current.map);

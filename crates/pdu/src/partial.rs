@@ -32,6 +32,7 @@ use crate::graph::Graph;
 use crate::limits::{ATTEMPTS_BEFORE_TELLING, WHOLE_WAIT_MAX};
 use crate::room::Room;
 
+pub(crate) use complete::end_undecided;
 pub use complete::{JoinProgress, joins_under_way};
 pub(crate) use keys::{LackingKeys, keys_pause};
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use defects::Defect;
 use events::auth::{AuthEvent, StateView};
 use events::auth_graph::{AuthGraph, EventIndex, Standing, StateMap};
 use events::room_version::RoomIdFormat;
@@ -223,7 +224,10 @@ impl Room {
     pub(crate) fn resolve(&mut self, states: &[&StateMap]) -> Result<Resolution, TooCostly> {
         let completed = with_what_others_name(self, states);
         let completed: Option<Vec<&StateMap>> = completed.as_ref().map(|completed| completed.iter().collect());
-        let states = completed.as_deref().unwrap_or(states);
+        let mut states = completed.as_deref().unwrap_or(states);
+        if defects::is_on(Defect::FirstStateWins) {
+            states = states.get(..1).unwrap_or_default();
+        }
         let near = self.current.as_ref().map(|current| &current.map).or(states.first().copied());
         let Some(near) = near else { return Ok(Resolution::default()) };
         let base = self.base.get_or_insert_with(|| Base::new(&self.graph, near.clone()));

@@ -5,6 +5,7 @@ mod together;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use defects::Defect;
 use events::auth::{AuthEvent, Rejection, auth_types, check_state};
 use events::auth_graph::StateMap;
 use events::limits::OWN_PREV_EVENTS_MAX;
@@ -245,6 +246,9 @@ impl Graph {
                 Ok(Some(sent.map(|(pdu, committed)| Sent { pdu, position: committed.arrival }).collect()))
             }
             Err(CommitError::Overtaken) => Ok(None),
+            Err(CommitError::Store(_)) if defects::is_on(Defect::AcknowledgedBeforeCommit) => {
+                Ok(Some(pdus.into_iter().map(|pdu| Sent { pdu, position: Position(0) }).collect()))
+            }
             Err(CommitError::Store(error)) => Err(error.into()),
         }
     }

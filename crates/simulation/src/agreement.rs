@@ -171,6 +171,14 @@ fn unfinished(tx: &ReadTx<'_>, room: RoomNumber) -> Result<Vec<String>, StoreErr
     if partial::find(tx, room)?.is_some() {
         unfinished.push("does not know all members".to_owned());
     }
+    for extremity in graph_rows::extremities(tx, room)? {
+        for child in graph_rows::children(tx, extremity)? {
+            if graph_rows::place(tx, child)?.is_some_and(|child| child.outcome == Outcome::Accepted) {
+                let (id, child) = (event_rows::id(tx, extremity)?, event_rows::id(tx, child)?);
+                unfinished.push(format!("takes {id} for an extremity, and {child} builds on it"));
+            }
+        }
+    }
     Ok(unfinished)
 }
 

@@ -15,6 +15,7 @@ mod network;
 mod plan;
 mod portrait;
 mod run;
+mod second_opinion;
 mod server;
 mod soft_failure;
 mod subscriber;

@@ -1,32 +1,30 @@
 //! Runs a simulation: lets it all happen, lets all be well again, and looks whether the servers agree.
 
+mod agree;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use events::{EventId, Object, RoomId, ServerName, Value};
+use events::{EventId, Object, RoomId, Value};
 use handles::{Handles, Random, SeededRandom};
 use messaging::MessagingError;
 use messaging::membership::RoomRef;
 use messaging::rooms::{NewRoom, Preset};
 use serde_json::json;
 
-use crate::agreement::{self, View};
+use crate::agreement::View;
 use crate::clients::Client;
-use crate::deeds::{Acknowledged, Actor, Ledger, server_name, user_id};
+use crate::deeds::{Actor, Ledger, server_name, user_id};
 use crate::host::Host;
 use crate::network::Weather;
-use crate::plan::{Event, Fault, Plan, Step, USERS, User};
+use crate::plan::{Event, Fault, Plan, Step, User};
 use crate::{Network, StartError, log, portrait};
 
-/// How long the servers may take to agree, in virtual time, once all is well: longer than the longest rest of a destination.
-const AGREE_MAX: Duration = Duration::from_secs(3 * 24 * 3600);
 /// The longest that a user waits for anything.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Between two looks whether the servers agree: the first pause, and the longest.
 const LOOKS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(3600));
-/// How long everything that was said may take to be delivered: longer than the longest rest of a destination.
-const QUIET_MAX: Duration = Duration::from_secs(2 * 3600);
 /// Users whose level is 100 from the beginning.
 const ADMINS: usize = 3;
 /// The longest that the servers have for coming into the room.
@@ -313,169 +311,6 @@ impl<'a> World<'a> {
             clock.sleep(after).await;
             what();
         });
-    }
-
-    /// Lets every server in the room send one event and waits until all agree. Returns what each knows.
-    ///
-    /// Guests are first: what others soft-failed of theirs becomes part of the room with what they send now, and their event may come
-    /// too late to be built on by anybody.
-    async fn agree(&self, room: &RoomId, problems: &mut Vec<String>) -> Vec<View> {
-        let deadline = self.handles.clock.monotonic() + AGREE_MAX;
-        let mut pause = LOOKS.0;
-        self.until_quiet(room).await;
-        let said = async {
-            for user in self.guests_in(room).await? {
-                self.say_farewell(user, room, deadline).await?;
-            }
-            self.until_quiet(room).await;
-            let mut last = Vec::new();
-            for server in 0..self.plan.residents {
-                last.push(self.say_farewell(User { server, number: 0 }, room, deadline).await?);
-            }
-            Ok(last)
-        };
-        let mut last = match said.await {
-            Ok(last) => last,
-            Err(problem) => {
-                problems.push(problem);
-                return Vec::new();
-            }
-        };
-        last.extend(self.ledger.all());
-        loop {
-            self.pause(pause).await;
-            pause = (pause * 2).min(LOOKS.1);
-            let (views, disagreements) = match self.look(room).await {
-                Ok(views) => {
-                    let joins = self.joins.get().cloned().unwrap_or_default();
-                    let residents = self.plan.residents;
-                    let mut disagreements = agreement::between(&views, residents, &joins, &last, &self.restored());
-                    disagreements.extend(self.problems_of_followers(room, &views).await);
-                    (views, disagreements)
-                }
-                Err(problem) => (Vec::new(), vec![problem]),
-            };
-            if disagreements.is_empty() {
-                return views;
-            }
-            if self.handles.clock.monotonic() > deadline {
-                problems.extend(disagreements);
-                return views;
-            }
-        }
-    }
-
-    /// What is wrong with what clients hold, and with what came to subscribers.
-    async fn problems_of_followers(&self, room: &RoomId, views: &[View]) -> Vec<String> {
-        let mut problems = Vec::new();
-        for (client, view) in self.clients.iter().zip(views) {
-            client.follow().await;
-            let lacks = client.lacks(room, view.current());
-            if !lacks.is_empty() {
-                let user = client.user();
-                problems.push(format!("a client of {user} does not hold {} for the state", lacks.join(", ")));
-            }
-        }
-        let restored = self.restored();
-        // A guest may come in again through another server, which does not know what they said last.
-        let stays = |server: &ServerName| {
-            self.hosts
-                .iter()
-                .zip(&restored)
-                .take(self.plan.residents)
-                .any(|(host, restored)| host.name() == server && *restored == 0)
-        };
-        // A guest may be sent what was said before it came: by servers who took it for a member, since it does not know that it was let
-        // in before.
-        for (number, (host, restored)) in self.hosts.iter().zip(&restored).enumerate() {
-            let name = host.name();
-            let is_resident = number < self.plan.residents;
-            let heard = host.heard().problems(|server| is_resident && stays(server));
-            problems.extend(heard.into_iter().map(|problem| format!("to a subscriber of {name}: {problem}")));
-            let view = views.iter().find(|view| view.is_of(name)).filter(|_| *restored == 0);
-            let unheard = view.into_iter().flat_map(View::arrived).filter(|event| !host.heard().has(event));
-            problems.extend(unheard.map(|event| format!("{event} did not come to a subscriber of {name}")));
-        }
-        problems
-    }
-
-    /// Waits until everything that was said is delivered, though not for ever: what is said after that builds on all of it.
-    async fn until_quiet(&self, room: &RoomId) {
-        let until = self.handles.clock.monotonic() + QUIET_MAX;
-        while self.handles.clock.monotonic() < until {
-            self.pause(LOOKS.0).await;
-            let views = self.look(room).await;
-            if views.is_ok_and(|views| views.iter().all(View::is_quiet)) {
-                return;
-            }
-        }
-        self.network.note("world", "not everything is delivered after so long");
-    }
-
-    fn restored(&self) -> Vec<usize> {
-        self.hosts.iter().map(Host::restored).collect()
-    }
-
-    /// One user of each guest server that is in the room.
-    async fn guests_in(&self, room: &RoomId) -> Result<Vec<User>, String> {
-        let views = self.look(room).await?;
-        let guests = (self.plan.residents..self.plan.servers)
-            .flat_map(|server| (0..USERS).map(move |number| User { server, number }));
-        let mut first_of_each: Vec<User> = Vec::new();
-        for user in guests {
-            let is_member =
-                views[1..].iter().any(|view| view.own_members(&views[0]).any(|member| *member == user_id(user)));
-            if is_member && first_of_each.last().is_none_or(|last| last.server != user.server) {
-                first_of_each.push(user);
-            }
-        }
-        Ok(first_of_each)
-    }
-
-    async fn say_farewell(&self, user: User, room: &RoomId, deadline: Duration) -> Result<Acknowledged, String> {
-        let host = &self.hosts[user.server];
-        loop {
-            let sent = match host.running() {
-                Some((messaging, _)) => {
-                    let ledger = self.ledger.clone();
-                    Actor { user, room: room.clone(), messaging, ledger }.say("farewell").await
-                }
-                None => Err(MessagingError::Internal("it is off".to_owned())),
-            };
-            match sent {
-                Ok(event) => {
-                    self.network.note(&user.to_string(), &format!("says farewell: {event}"));
-                    return Ok(Acknowledged { user, event, restored: host.restored() });
-                }
-                Err(error) if self.handles.clock.monotonic() > deadline => {
-                    return Err(format!("{user} cannot send when all is well: {error}"));
-                }
-                Err(_) => self.pause(LOOKS.0).await,
-            }
-        }
-    }
-
-    /// What the residents know, and the guests who are in the room now.
-    ///
-    /// A guest that lost its power while it was let in does not know that it is in the room; nor does one that goes on with a backup
-    /// from before. Nobody can tell it, until one of its users asks again.
-    async fn look(&self, room: &RoomId) -> Result<Vec<View>, String> {
-        let mut views: Vec<View> = Vec::new();
-        for (server, host) in self.hosts.iter().enumerate() {
-            let name = host.name();
-            let database = host.database().ok_or_else(|| format!("{name} is off"))?;
-            let view = View::read(name, &database, room).await;
-            if server < self.plan.residents {
-                views.push(view.map_err(|error| format!("{name} cannot be looked into: {error}"))?);
-            } else if views[0].has_joined(name)
-                && host.restored() == 0
-                && let Ok(view) = view
-                && view.has_joined(name)
-            {
-                views.push(view);
-            }
-        }
-        Ok(views)
     }
 
     /// Adds to the trace what each server takes for the state of the room.

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use defects::Defect;
 use events::ServerName;
 use handles::{Handles, Timestamp};
 use persistence::transactions::outbound::delivered;
@@ -89,7 +90,10 @@ impl Outbound {
         client: Client,
         bodies: Arc<dyn EventBodies>,
     ) -> Self {
-        let incarnation = handles.random.token(INCARNATION_CHARS);
+        let mut incarnation = handles.random.token(INCARNATION_CHARS);
+        if defects::is_on(Defect::TransactionIdsBeginAnew) {
+            incarnation.clear();
+        }
         Self(Arc::new(Shared {
             server_name,
             database,
@@ -186,6 +190,9 @@ impl Outbound {
     }
 
     fn wake_after_commit(&self, tx: &mut WriteTx<'_>, destinations: BTreeSet<ServerName>) {
+        if defects::is_on(Defect::LostWakeUp) {
+            return;
+        }
         let shared = Arc::clone(&self.0);
         tx.after_commit(move || {
             for name in &destinations {
@@ -232,7 +239,11 @@ impl Shared {
             match step {
                 Step::Send(order) => {
                     // On the heap, so that a destination that rests is small.
-                    let report = Box::pin(self.deliver(name, order)).await;
+                    let report = if defects::is_on(Defect::TwoInFlight) {
+                        Box::pin(async { tokio::join!(self.deliver(name, order), self.deliver(name, order)).0 }).await
+                    } else {
+                        Box::pin(self.deliver(name, order)).await
+                    };
                     self.report(name, report);
                 }
                 Step::RestUntil(until) => {

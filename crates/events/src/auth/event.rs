@@ -147,6 +147,15 @@ impl AuthEvent {
         &self.parts.sender
     }
 
+    /// A sum of what lies at the beginning of the texts that are compared most: worth nothing but that it has been read.
+    pub(crate) fn first_bytes(&self) -> u64 {
+        let first = |text: &str| text.as_bytes().first().map_or(0, |byte| u64::from(*byte));
+        let target = self.member().and_then(|member| member.target.as_ref());
+        first(self.sender().as_str())
+            + self.state_key().map_or(0, first)
+            + target.map_or(0, |user| first(user.as_str()))
+    }
+
     /// The event's type.
     pub fn event_type(&self) -> &str {
         &self.parts.event_type

@@ -8,6 +8,9 @@ use crate::auth::grounds::Grounds;
 use crate::auth::{self, Rejection};
 use crate::auth_graph::{AuthGraph, Difference, EventIndex, Standing, StateKeyIndex};
 
+/// Events that are brought near together: as many as a processor waits for at once.
+const BROUGHT_AT_ONCE: usize = 16;
+
 /// A state that grows by the events that pass, and what became of the others.
 pub(super) struct PartialState<'a> {
     graph: &'a AuthGraph,
@@ -53,23 +56,26 @@ impl<'a> PartialState<'a> {
 
     /// Applies those of `events`, one after another, that pass against what the earlier ones have built.
     pub(super) fn apply(&mut self, events: &[EventIndex], budget: &mut Budget) -> Result<(), TooCostly> {
-        for event in events {
-            let node = self.graph.node(*event);
-            budget.check(node.check_cost as usize)?;
-            match self.check(*event) {
-                Ok(()) => {
-                    let held = &mut self.holds[node.key.at()];
-                    if !held.is_applied {
-                        self.applied.push(node.key);
-                    }
-                    *held = Held { event: Some(*event), is_known: true, is_applied: true, ..*held };
-                }
-                Err(refusal) => {
-                    self.refused.insert(*event, refusal);
+        for together in events.chunks(BROUGHT_AT_ONCE) {
+            self.graph.bring_near(together);
+            for event in together {
+                let node = self.graph.node(*event);
+                budget.check(node.check_cost as usize)?;
+                match self.check(*event) {
+                    Ok(()) => self.hold(node.key, *event),
+                    Err(refusal) => _ = self.refused.insert(*event, refusal),
                 }
             }
         }
         Ok(())
+    }
+
+    fn hold(&mut self, key: StateKeyIndex, event: EventIndex) {
+        let held = &mut self.holds[key.at()];
+        if !held.is_applied {
+            self.applied.push(key);
+        }
+        *held = Held { event: Some(event), is_known: true, is_applied: true, ..*held };
     }
 
     fn check(&mut self, event: EventIndex) -> Result<(), Refusal> {

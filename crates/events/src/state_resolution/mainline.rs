@@ -2,6 +2,8 @@
 
 use std::cmp::Reverse;
 
+use defects::Defect;
+
 use super::budget::{Budget, TooCostly};
 use super::index_map::Places;
 use super::power_order::by_id;
@@ -31,6 +33,9 @@ pub(super) fn sort(
     ranked.sort_unstable_by(|one, other| {
         (one.0, one.1).cmp(&(other.0, other.1)).then_with(|| by_id(graph, one.2, other.2))
     });
+    if defects::is_on(Defect::MainlineBackwards) {
+        ranked.reverse();
+    }
     Ok(ranked.into_iter().map(|(_, _, event)| event).collect())
 }
 

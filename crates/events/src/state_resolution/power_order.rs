@@ -2,6 +2,8 @@
 
 use std::cmp::{Ordering, Reverse};
 
+use defects::Defect;
+
 use super::budget::{Budget, TooCostly};
 use super::index_map::{EventSet, LeastFirst, Places};
 use crate::auth_graph::{AuthGraph, EventIndex};
@@ -61,6 +63,9 @@ fn in_order_of_rank(graph: &AuthGraph, events: &[EventIndex]) -> Vec<EventIndex>
     };
     let mut ranked: Vec<_> = events.iter().map(rank).collect();
     ranked.sort_unstable_by(|one, other| {
+        if defects::is_on(Defect::WrongSortKey) {
+            return one.2.cmp(&other.2);
+        }
         (one.0, one.1).cmp(&(other.0, other.1)).then_with(|| by_id(graph, one.2, other.2))
     });
     ranked.into_iter().map(|(_, _, event)| event).collect()

@@ -3,9 +3,9 @@
 use events::auth::AuthEvent;
 use events::auth_graph::{AuthGraph, Difference, EventIndex, Standing, StateKeyIndex, StateMap};
 use events::{EventId, RoomId, RoomVersion, UserId, Value};
+use second_opinion::{NaiveState, Oracle};
 use serde_json::json;
 
-use super::oracle::{NaiveState, Oracle};
 use super::{Draft, Random, room_id};
 
 const MODERATORS: usize = 50;
@@ -159,7 +159,7 @@ impl BigRoom {
             redacts: None,
         };
         let pdu = draft.make(self.version, &self.room_id);
-        self.oracle.add(&pdu);
+        self.oracle.add(&pdu, false);
         let index = self.graph.append(AuthEvent::new(&pdu), Standing::Accepted).unwrap();
         state.insert(self.graph.state_key_of(index), index);
         index

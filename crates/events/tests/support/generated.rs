@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use events::auth::{self, AuthEvent, Cited, Rejection};
 use events::auth_graph::{AuthGraph, EventIndex, Standing, StateMap};
 use events::{EventId, Pdu, RoomId, RoomVersion, UserId, Value};
+use second_opinion::NaiveState;
 use serde_json::json;
 
-use super::oracle::NaiveState;
 use super::{Draft, Random, State, room_id, select_auth_events, user};
 
 const USERS: [&str; 7] = ["alice", "bob:b", "carol:c", "dave:d", "erin:b", "frank:a", "grace:c"];

@@ -5,7 +5,6 @@
 
 pub(crate) mod big_room;
 pub(crate) mod generated;
-pub(crate) mod oracle;
 
 use std::collections::BTreeMap;
 

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use defects::Defect;
 use events::auth_graph::StateMap;
 use events::{EventId, RoomId, ServerName};
 use persistence::transactions::partial::{self as rows, PartialRoom};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::{events as event_rows, graph as graph_rows};
-use persistence::{Database, EventNumber, ReadTx, StoreError};
+use persistence::{Database, EventNumber, ReadTx, RoomNumber, StoreError, WriteTx};
 use serde::Serialize;
 use transaction::requests::RoomStateIds;
 
@@ -183,7 +184,7 @@ impl Graph {
             .await?;
         if !is_ours {
             // Nobody here is in the room any more: nobody tells us, and whoever joins again is told anew.
-            return self.database().write(move |tx| rows::end(tx, number)).await;
+            return self.database().write(move |tx| end_undecided(tx, number)).await;
         }
         let wanted = Wanted { partial, row, join };
         if wanted.partial.whole && !self.have_keys_come(&wanted).await {
@@ -212,7 +213,7 @@ impl Graph {
         let (room, attempts) = (wanted.partial.room, wanted.partial.attempts);
         let horizon = i64::try_from(PARTIAL_HORIZON.as_millis()).unwrap_or(i64::MAX);
         if wanted.partial.whole {
-            let is_over = now - wanted.partial.since > horizon;
+            let is_over = now - wanted.partial.since > horizon || defects::is_on(Defect::KeysAreNotAskedForAgain);
             let retry_at = now + keys_pause(attempts);
             return self
                 .database()
@@ -328,6 +329,14 @@ impl Wanted {
         servers.insert(0, self.partial.given_by.clone());
         servers
     }
+}
+
+/// Ends what is still tried for a room, which will not be decided again: we are not in it any more, or have come anew. What we were
+/// told then may be lacking, and is not what others are judged by.
+pub(crate) fn end_undecided(tx: &mut WriteTx<'_>, room: RoomNumber) -> Result<(), StoreError> {
+    let Some(pending) = rows::pending(tx, room)? else { return Ok(()) };
+    graph_rows::forget_states_since(tx, room, pending.event)?;
+    rows::end(tx, room)
 }
 
 /// The pause after a failed attempt, in milliseconds.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use defects::Defect;
 use events::auth::{AuthEvent, Cited};
 use events::auth_graph::StateMap;
 use events::{EventId, Pdu};
@@ -214,7 +215,7 @@ impl Rewrite {
         let before = self.before.as_ref().and_then(|before| before.resolve(snapshots));
         graph_rows::set_states(tx, self.event, before, self.after.resolve(snapshots))?;
         event_rows::store_verdict(tx, room, self.event, &self.verdict)?;
-        if self.was == self.outcome {
+        if self.was == self.outcome || defects::is_on(Defect::ProvisionalIsFinal) {
             return Ok(());
         }
         tracing::info!(event.id = %self.pdu.event_id(), "{} was {:?} while members were unknown, and is {:?}", self.pdu.event_id(), self.was, self.outcome);

@@ -428,6 +428,42 @@ async fn who_leaves_before_the_members_are_here_is_told_anew_when_they_come_back
     assert!(has_whole_state(&a, &room).await);
 }
 
+/// The states of the first stay lack its members, and are never judged again. What others built on them meanwhile has more before it.
+#[tokio::test(start_paused = true)]
+async fn what_builds_on_an_earlier_stay_is_not_judged_by_what_was_unknown_then() {
+    for at_leave in [false, true] {
+        let world = World::new();
+        let (a, evil, mut room) = room_of_many(&world, 3).await;
+        let before_join = room.clone();
+        refuses(&evil, "/v1/state");
+        join(&a, &evil, &mut room).await;
+        let said = a.say(&room.id, ALICE, "nobody else is known").await;
+        room.line.push(a.visible(&room.id, &said).await.unwrap());
+        let leave = a.send(&room.id, member(ALICE, ALICE, "leave")).await.unwrap();
+        until_whole(&world, &a, &room.id).await;
+        let mut beside = room.clone();
+        room.line.push(a.visible(&room.id, &leave).await.unwrap());
+        if at_leave {
+            beside = room.clone();
+        }
+        tells_state(&evil, &room);
+        omits_members(&evil, &room);
+        let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
+        room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
+        until_whole(&world, &a, &room.id).await;
+        evil.add(&mut beside, state(EVE, "m.room.topic", json!({ "topic": "beside" })));
+        let fork = evil.add(&mut beside, message("@u1:evil.test", "I have been here all the time"));
+        // What comes is told the state before the first of the two, which evil knows.
+        tells_state(&evil, &before_join);
+        evil.host(&beside);
+        evil.send(&a, &objects(beside.line.iter().rev().take(2))).await;
+        until_outcome(&world, &a, &room.id, &fork, Outcome::Accepted).await;
+        let state = a.state_before(&room.id, fork.event_id()).await.unwrap();
+        let member = beside.state()[&("m.room.member".to_owned(), "@u1:evil.test".to_owned())].event_id().clone();
+        assert!(state.contains(&member), "at the leave: {at_leave}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_joining_server_that_can_do_without_is_not_told_the_members() {
     let world = World::new();

@@ -161,6 +161,29 @@ pub fn set_states(
     Ok(())
 }
 
+/// Forgets which states follow `event` and what came after it, in the topological order or by arrival, but for the forward
+/// extremities: nothing is to be built on them until they are known anew.
+pub fn forget_states_since(tx: &mut WriteTx<'_>, room: RoomNumber, event: EventNumber) -> Result<(), StoreError> {
+    let Some(place) = place(tx, event)? else { return Ok(()) };
+    tx.execute(
+        "UPDATE graph SET state_after = NULL
+          WHERE room = ?1 AND topological >= ?2 AND event NOT IN (SELECT event FROM extremities WHERE room = ?1)",
+        &[&room, &place.topological],
+    )?;
+    tx.execute(
+        "UPDATE graph SET state_after = NULL
+          WHERE room = ?1 AND arrival >= ?2 AND event NOT IN (SELECT event FROM extremities WHERE room = ?1)",
+        &[&room, &place.arrival],
+    )?;
+    Ok(())
+}
+
+/// Forgets which state follows an event.
+pub fn forget_state_after(tx: &mut WriteTx<'_>, event: EventNumber) -> Result<(), StoreError> {
+    tx.execute("UPDATE graph SET state_after = NULL WHERE event = ?1", &[&event])?;
+    Ok(())
+}
+
 /// Says what became of an event that was judged again.
 pub fn set_outcome(tx: &mut WriteTx<'_>, event: EventNumber, outcome: Outcome) -> Result<(), StoreError> {
     tx.execute("UPDATE graph SET outcome = ?2 WHERE event = ?1", &[&event, &outcome])?;

@@ -3,14 +3,15 @@
 use super::crates::Manifest;
 
 /// Each crate of ours with those of ours that it may use. Whoever is not listed may be used by nobody.
-const ARROWS: [(&str, &[&str]); 12] = [
-    ("events", &[]),
+const ARROWS: [(&str, &[&str]); 13] = [
+    ("defects", &[]),
+    ("events", &["defects"]),
     ("handles", &[]),
     ("persistence", &["events", "handles"]),
     ("transport", &["events", "handles", "persistence"]),
-    ("transaction", &["events", "handles", "persistence", "transport"]),
-    ("pdu", &["events", "handles", "persistence", "transport", "transaction"]),
-    ("messaging", &["events", "handles", "persistence", "transport", "transaction", "pdu"]),
+    ("transaction", &["defects", "events", "handles", "persistence", "transport"]),
+    ("pdu", &["defects", "events", "handles", "persistence", "transport", "transaction"]),
+    ("messaging", &["defects", "events", "handles", "persistence", "transport", "transaction", "pdu"]),
     ("users", &["events", "handles", "persistence", "transport", "transaction"]),
     ("media", &["events", "handles", "persistence", "transport", "transaction"]),
     ("client-api", &["events", "handles", "persistence", "messaging", "users", "media"]),
@@ -35,7 +36,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ),
 ];
 /// Not part of the server: uses what it likes.
-const TOOLS: [&str; 2] = ["load", "xtask"];
+const TOOLS: [&str; 3] = ["load", "second-opinion", "xtask"];
 
 /// Returns a sentence for each arrow that points where it must not. Dev-dependencies are free: tests may look at everything.
 pub(super) fn complaints(manifests: &[Manifest]) -> Vec<String> {
@@ -70,7 +71,7 @@ mod tests {
 
     #[test]
     fn arrows_point_down() {
-        let pdu = Manifest::for_test("pdu", &["events", "transaction", "tokio"]);
+        let pdu = Manifest::for_test("pdu", &["defects", "events", "transaction", "tokio"]);
         let messaging = Manifest::for_test("messaging", &["pdu"]);
         let below = ["events", "transaction"].map(|name| Manifest::for_test(name, &[]));
         assert_eq!(complaints(&[below.to_vec(), vec![pdu, messaging]].concat()), [""; 0]);

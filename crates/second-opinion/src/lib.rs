@@ -12,23 +12,23 @@ use ruma_state_res::{Event, StateMap};
 use serde_json::value::RawValue;
 
 /// A state by type and key.
-pub(crate) type NaiveState = BTreeMap<(String, String), EventId>;
+pub type NaiveState = BTreeMap<(String, String), EventId>;
 
 /// What ruma knows of a room.
-pub(crate) struct Oracle {
+pub struct Oracle {
     rules: RoomVersionRules,
     events: HashMap<OwnedEventId, RumaEvent>,
 }
 
 /// What ruma's resolution takes.
-pub(crate) struct Prepared {
+pub struct Prepared {
     states: Vec<StateMap<OwnedEventId>>,
     chains: Vec<EventIdSet<OwnedEventId>>,
     subgraph: EventIdSet<OwnedEventId>,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct RumaEvent {
+struct RumaEvent {
     id: OwnedEventId,
     room_id: Option<OwnedRoomId>,
     sender: OwnedUserId,
@@ -38,10 +38,23 @@ pub(crate) struct RumaEvent {
     content: Box<RawValue>,
     prev_events: Vec<OwnedEventId>,
     auth_events: Vec<OwnedEventId>,
+    rejected: bool,
+}
+
+/// ruma cannot resolve.
+#[derive(Debug, thiserror::Error)]
+pub enum NoOpinion {
+    /// It does not know how rooms of version 1 resolve.
+    #[error("ruma does not know the state resolution of version 1")]
+    Version1,
+    /// It gave up.
+    #[error("ruma does not resolve: {0}")]
+    Failed(String),
 }
 
 impl Oracle {
-    pub(crate) fn new(version: RoomVersion) -> Self {
+    /// An oracle for a room of this version, which knows no event.
+    pub fn new(version: RoomVersion) -> Self {
         let rules = match version {
             RoomVersion::V1 => RoomVersionRules::V1,
             RoomVersion::V2 => RoomVersionRules::V2,
@@ -59,13 +72,14 @@ impl Oracle {
         Self { rules, events: HashMap::new() }
     }
 
-    pub(crate) fn add(&mut self, pdu: &Pdu) {
-        let event = RumaEvent::new(pdu);
+    /// Tells it of an event that was accepted when it came, or rejected. It must know all that the states to come cite.
+    pub fn add(&mut self, pdu: &Pdu, rejected: bool) {
+        let event = RumaEvent { rejected, ..RumaEvent::new(pdu) };
         self.events.insert(event.id.clone(), event);
     }
 
     /// What ruma says of an event by its auth events, then by a state.
-    pub(crate) fn judge(&self, pdu: &Pdu, state: &NaiveState) -> (Result<(), String>, Result<(), String>) {
+    pub fn judge(&self, pdu: &Pdu, state: &NaiveState) -> (Result<(), String>, Result<(), String>) {
         let event = RumaEvent::new(pdu);
         let rules = &self.rules.authorization;
         let independent = ruma_state_res::check_state_independent_auth_rules(rules, &event, |id| self.events.get(id));
@@ -89,16 +103,16 @@ impl Oracle {
     }
 
     /// ruma's resolution of some states.
-    pub(crate) fn resolve(&self, states: &[NaiveState]) -> NaiveState {
-        let resolved = self.run(&self.prepare(states));
+    pub fn resolve(&self, states: &[NaiveState]) -> Result<NaiveState, NoOpinion> {
+        let resolved = self.run(&self.prepare(states))?;
         let entry = |((kind, key), id): ((StateEventType, String), OwnedEventId)| {
             ((kind.to_string(), key), EventId::parse(id.as_str()).expect("ruma gives back the ids that it got"))
         };
-        resolved.into_iter().map(entry).collect()
+        Ok(resolved.into_iter().map(entry).collect())
     }
 
     /// States in ruma's types, with all that it wants to be given.
-    pub(crate) fn prepare(&self, states: &[NaiveState]) -> Prepared {
+    pub fn prepare(&self, states: &[NaiveState]) -> Prepared {
         let of_state = |state: &NaiveState| -> StateMap<OwnedEventId> {
             let entry = |((kind, key), id): (&(String, String), &EventId)| {
                 ((StateEventType::from(kind.as_str()), key.clone()), ours_to_ruma(id))
@@ -116,8 +130,8 @@ impl Oracle {
     }
 
     /// ruma's resolution proper.
-    pub(crate) fn run(&self, prepared: &Prepared) -> StateMap<OwnedEventId> {
-        let StateResolutionVersion::V2(rules) = &self.rules.state_res else { panic!("ruma has no version 1") };
+    pub fn run(&self, prepared: &Prepared) -> Result<StateMap<OwnedEventId>, NoOpinion> {
+        let StateResolutionVersion::V2(rules) = &self.rules.state_res else { return Err(NoOpinion::Version1) };
         ruma_state_res::resolve(
             self.authorization(),
             rules,
@@ -126,7 +140,7 @@ impl Oracle {
             |id| self.events.get(id),
             |_| Some(prepared.subgraph.clone()),
         )
-        .expect("ruma resolves")
+        .map_err(|error| NoOpinion::Failed(error.to_string()))
     }
 
     fn authorization(&self) -> &AuthorizationRules {
@@ -184,6 +198,7 @@ impl RumaEvent {
             content: serde_json::value::to_raw_value(pdu.content()).expect("an object"),
             prev_events: ids(pdu.prev_events()),
             auth_events: ids(pdu.auth_events()),
+            rejected: false,
         }
     }
 }
@@ -240,6 +255,6 @@ impl Event for RumaEvent {
     }
 
     fn rejected(&self) -> bool {
-        false
+        self.rejected
     }
 }
