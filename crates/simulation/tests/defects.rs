@@ -15,7 +15,7 @@ fn assert_noticed(defect: Defect, says: &str) {
     let mut others = Vec::new();
     for seed in 1..=SEEDS {
         let plan = Plan { patience: PATIENCE, ..Plan::drawn(seed) };
-        let problems = run(&plan, Detail::Requests).unwrap().problems;
+        let problems = run(&plan, Detail::Requests).expect("the servers start").problems;
         if problems.iter().any(|problem| problem.contains(says)) {
             println!("seed {seed} notices {defect:?}");
             return;
