@@ -107,7 +107,7 @@ impl World<'_> {
 
     /// Waits until everything that was said is delivered, though not for ever: what is said after that builds on all of it.
     async fn until_quiet(&self, room: &RoomId) {
-        let until = self.handles.clock.monotonic() + QUIET_MAX;
+        let until = self.handles.clock.monotonic() + QUIET_MAX.min(self.plan.patience);
         let mut pause = LOOKS.0;
         while self.handles.clock.monotonic() < until {
             self.pause(pause).await;
