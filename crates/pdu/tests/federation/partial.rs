@@ -9,18 +9,18 @@ use http::Method;
 use pdu::limits::{PARTIAL_HORIZON, SINGLE_EVENTS_MAX, WHOLE_WAIT_MAX};
 use pdu::{SendError, Step};
 use persistence::transactions::graph::Outcome;
-use persistence::transactions::{partial, rooms as room_rows};
+use persistence::transactions::partial;
 use serde_json::json;
 use transport::Request;
 
 use crate::gaps::with_a_gap;
 use crate::peer::{Peer, PeerRoom, object, objects};
 use crate::receiving::until_outcome;
-use crate::world::{Server, World, draft, message, name, state};
+use crate::world::{Server, World, draft, message, state};
 
 const V: RoomVersion = RoomVersion::V11;
-const ALICE: &str = "@alice:a.test";
-const EVE: &str = "@eve:evil.test";
+pub(crate) const ALICE: &str = "@alice:a.test";
+pub(crate) const EVE: &str = "@eve:evil.test";
 const MALLORY: &str = "@mallory:evil.test";
 
 pub(crate) fn member(sender: &str, user: &str, membership: &str) -> pdu::Draft {
@@ -60,7 +60,7 @@ pub(crate) fn omits_members(evil: &Peer, room: &PeerRoom) {
     });
 }
 
-fn refuses(evil: &Peer, what: &str) {
+pub(crate) fn refuses(evil: &Peer, what: &str) {
     evil.answers(what, |_| (503, json!({ "errcode": "M_UNKNOWN", "error": "not now" })));
 }
 
@@ -406,62 +406,6 @@ async fn a_room_whose_members_nobody_tells_is_given_up_and_tried_again_at_the_ne
     tells_state(&evil, &before_join);
     let a = a.restarted(&world).await;
     until_whole(&world, &a, &room.id).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_leaves_before_the_members_are_here_is_told_anew_when_they_come_back() {
-    let world = World::new();
-    let (a, evil, mut room) = room_of_many(&world, 3).await;
-    let before_join = room.clone();
-    refuses(&evil, "/v1/state");
-    join(&a, &evil, &mut room).await;
-    a.send(&room.id, member(ALICE, ALICE, "leave")).await.unwrap();
-    until_whole(&world, &a, &room.id).await;
-    assert!(a.graph.joins_under_way().await.unwrap().is_empty());
-    let us = name("a.test");
-    assert!(!a.read(&room.id, move |tx, room, _| room_rows::is_server_joined(tx, room, &us)).await);
-    let mut room = before_join.clone();
-    tells_state(&evil, &before_join);
-    let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
-    room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
-    until_whole(&world, &a, &room.id).await;
-    assert!(has_whole_state(&a, &room).await);
-}
-
-/// The states of the first stay lack its members, and are never judged again. What others built on them meanwhile has more before it.
-#[tokio::test(start_paused = true)]
-async fn what_builds_on_an_earlier_stay_is_not_judged_by_what_was_unknown_then() {
-    for at_leave in [false, true] {
-        let world = World::new();
-        let (a, evil, mut room) = room_of_many(&world, 3).await;
-        let before_join = room.clone();
-        refuses(&evil, "/v1/state");
-        join(&a, &evil, &mut room).await;
-        let said = a.say(&room.id, ALICE, "nobody else is known").await;
-        room.line.push(a.visible(&room.id, &said).await.unwrap());
-        let leave = a.send(&room.id, member(ALICE, ALICE, "leave")).await.unwrap();
-        until_whole(&world, &a, &room.id).await;
-        let mut beside = room.clone();
-        room.line.push(a.visible(&room.id, &leave).await.unwrap());
-        if at_leave {
-            beside = room.clone();
-        }
-        tells_state(&evil, &room);
-        omits_members(&evil, &room);
-        let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
-        room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
-        until_whole(&world, &a, &room.id).await;
-        evil.add(&mut beside, state(EVE, "m.room.topic", json!({ "topic": "beside" })));
-        let fork = evil.add(&mut beside, message("@u1:evil.test", "I have been here all the time"));
-        // What comes is told the state before the first of the two, which evil knows.
-        tells_state(&evil, &before_join);
-        evil.host(&beside);
-        evil.send(&a, &objects(beside.line.iter().rev().take(2))).await;
-        until_outcome(&world, &a, &room.id, &fork, Outcome::Accepted).await;
-        let state = a.state_before(&room.id, fork.event_id()).await.unwrap();
-        let member = beside.state()[&("m.room.member".to_owned(), "@u1:evil.test".to_owned())].event_id().clone();
-        assert!(state.contains(&member), "at the leave: {at_leave}");
-    }
 }
 
 #[tokio::test(start_paused = true)]

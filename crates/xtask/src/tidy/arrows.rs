@@ -3,7 +3,7 @@
 use super::crates::Manifest;
 
 /// Each crate of ours with those of ours that it may use. Whoever is not listed may be used by nobody.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("defects", &[]),
     ("events", &["defects"]),
     ("handles", &[]),
@@ -15,9 +15,21 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("users", &["events", "handles", "persistence", "transport", "transaction"]),
     ("media", &["events", "handles", "persistence", "transport", "transaction"]),
     ("client-api", &["events", "handles", "persistence", "messaging", "users", "media"]),
+    ("second-opinion", &["events"]),
     (
         "simulation",
-        &["events", "handles", "persistence", "transport", "transaction", "pdu", "messaging", "users", "media"],
+        &[
+            "events",
+            "handles",
+            "persistence",
+            "transport",
+            "transaction",
+            "pdu",
+            "messaging",
+            "users",
+            "media",
+            "second-opinion",
+        ],
     ),
     (
         "althing",
@@ -36,7 +48,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ),
 ];
 /// Not part of the server: uses what it likes.
-const TOOLS: [&str; 3] = ["load", "second-opinion", "xtask"];
+const TOOLS: [&str; 2] = ["load", "xtask"];
 
 /// Returns a sentence for each arrow that points where it must not. Dev-dependencies are free: tests may look at everything.
 pub(super) fn complaints(manifests: &[Manifest]) -> Vec<String> {
