@@ -147,11 +147,12 @@ impl AuthEvent {
         &self.parts.sender
     }
 
-    /// A sum of what lies at the beginning of the texts that are compared most: worth nothing but that it has been read.
-    pub(crate) fn first_bytes(&self) -> u64 {
+    /// A sum of what lies where judging looks, the beginnings of texts among it: worth nothing but that it has been read.
+    pub(crate) fn touch(&self) -> u64 {
         let first = |text: &str| text.as_bytes().first().map_or(0, |byte| u64::from(*byte));
         let target = self.member().and_then(|member| member.target.as_ref());
-        first(self.sender().as_str())
+        self.version() as u64
+            + first(self.sender().as_str())
             + self.state_key().map_or(0, first)
             + target.map_or(0, |user| first(user.as_str()))
     }
