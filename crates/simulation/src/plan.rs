@@ -14,7 +14,7 @@ pub const USERS: usize = 3;
 /// How long things happen.
 const LASTS: Duration = Duration::from_secs(600);
 /// How long the servers may take to agree: longer than the longest rest of a destination.
-const PATIENCE: Duration = Duration::from_secs(3 * 24 * 3600);
+const AGREE_MAX: Duration = Duration::from_secs(3 * 24 * 3600);
 /// Servers of a simulation that are in the room from the beginning to the end.
 const RESIDENTS: (u64, u64) = (2, 8);
 /// Servers that come and go.
@@ -189,7 +189,7 @@ impl Plan {
         }
         steps.sort_by_key(|step| step.at);
         let (servers, residents) = (count(draw.servers), count(draw.residents));
-        Self { seed, version, servers, residents, weather, disk_delay_max, skews, steps, patience: PATIENCE }
+        Self { seed, version, servers, residents, weather, disk_delay_max, skews, steps, patience: AGREE_MAX }
     }
 }
 

@@ -123,9 +123,8 @@ impl World<'_> {
     /// Where the first server, which has always known all of the room, resolves otherwise than another implementation.
     async fn second_opinion(&self, room: &RoomId) -> Vec<String> {
         let host = &self.hosts[0];
-        let (Some(database), id) = (host.database(), room.clone()) else {
-            return vec![format!("{} is off", host.name())];
-        };
+        let Some(database) = host.database() else { return vec![format!("{} is off", host.name())] };
+        let id = room.clone();
         let differences = database
             .read(move |tx| {
                 let Some(row) = room_rows::by_id(tx, &id)? else { return Ok(Vec::new()) };
