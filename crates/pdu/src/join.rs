@@ -319,8 +319,10 @@ fn remember_entry(
 }
 
 fn is_provisional(tx: &ReadTx<'_>, event: EventNumber) -> Result<bool, StoreError> {
-    let verdict = event_rows::verdict(tx, event)?.and_then(|text| serde_json::from_str::<Verdict>(&text).ok());
-    Ok(verdict.is_some_and(|verdict| verdict.provisional))
+    let Some(text) = event_rows::verdict(tx, event)? else { return Ok(false) };
+    let unreadable = |error| StoreError::Inconsistent(format!("the verdict on event {}: {error}", event.0));
+    let verdict: Verdict = serde_json::from_str(&text).map_err(unreadable)?;
+    Ok(verdict.provisional)
 }
 
 /// The create event must be there and be of the version that the template named: all else is judged by it.
