@@ -5,7 +5,7 @@ use std::sync::Arc;
 use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
 use persistence::transactions::graph::{self as graph_rows, Outcome};
 use persistence::transactions::{events as event_rows, partial as partial_rows, rooms as room_rows};
-use persistence::{EventNumber, ReadTx, RoomNumber, StoreError, WriteTx};
+use persistence::{EventNumber, RoomNumber, StoreError, WriteTx};
 use serde_json::value::RawValue;
 use transaction::RequestError;
 use transport::questions::{Handshake, Members};
@@ -301,7 +301,7 @@ fn remember_entry(
         let join = event_rows::intern(tx, room, join)?;
         end_undecided(tx, room)?;
         for head in &earlier {
-            if is_provisional(tx, *head)? {
+            if Verdict::read(tx, *head)?.is_some_and(|verdict| verdict.provisional) {
                 graph_rows::forget_state_after(tx, *head)?;
             }
         }
@@ -316,13 +316,6 @@ fn remember_entry(
             partial_rows::become_whole(tx, room, &lacking.to_json(), &without_keys, 0, now + keys_pause(0))
         }
     })
-}
-
-fn is_provisional(tx: &ReadTx<'_>, event: EventNumber) -> Result<bool, StoreError> {
-    let Some(text) = event_rows::verdict(tx, event)? else { return Ok(false) };
-    let unreadable = |error| StoreError::Inconsistent(format!("the verdict on event {}: {error}", event.0));
-    let verdict: Verdict = serde_json::from_str(&text).map_err(unreadable)?;
-    Ok(verdict.provisional)
 }
 
 /// The create event must be there and be of the version that the template named: all else is judged by it.

@@ -2,7 +2,9 @@
 
 use events::auth::Rejection;
 use events::{EventId, ServerName};
+use persistence::transactions::events as event_rows;
 use persistence::transactions::graph::Outcome;
+use persistence::{EventNumber, ReadTx, StoreError};
 use serde::{Deserialize, Serialize};
 
 /// The step that decided. S2S API, "Checks performed on receipt of a PDU".
@@ -50,6 +52,14 @@ pub struct Tellers {
 }
 
 impl Verdict {
+    /// Reads what was decided about an event; `None` if nothing was.
+    pub(crate) fn read(tx: &ReadTx<'_>, event: EventNumber) -> Result<Option<Self>, StoreError> {
+        let Some(text) = event_rows::verdict(tx, event)? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|error| {
+            StoreError::Inconsistent(format!("the verdict on event {} cannot be read: {error}", event.0))
+        })
+    }
+
     /// What becomes of the event.
     pub fn outcome(&self) -> Outcome {
         match (&self.rejection, self.step) {

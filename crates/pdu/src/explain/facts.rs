@@ -92,7 +92,7 @@ fn gather_in(tx: &ReadTx<'_>, number: RoomNumber, id: &EventId) -> Result<Facts,
         Some(body) if place.is_some() => states_after_parents(tx, &mut room, &body.pdu)?,
         Some(_) | None => Parents::default(),
     };
-    let verdict = event.map(|event| read_verdict(tx, event)).transpose()?.flatten();
+    let verdict = event.map(|event| Verdict::read(tx, event)).transpose()?.flatten();
     let sent = match event {
         Some(event) => sent(tx, number, event, id, verdict.as_ref().map_or(0, |verdict| verdict.decided_at))?,
         None => Vec::new(),
@@ -227,13 +227,6 @@ fn states_after_parents(tx: &ReadTx<'_>, room: &mut Room, pdu: &Pdu) -> Result<P
     }
     let states = having.into_iter().map(|(after, ids)| Ok((ids, room.load_state(tx, after)?)));
     Ok(Parents { states: states.collect::<Result<_, StoreError>>()?, left_out })
-}
-
-fn read_verdict(tx: &ReadTx<'_>, event: EventNumber) -> Result<Option<Verdict>, StoreError> {
-    let Some(text) = event_rows::verdict(tx, event)? else { return Ok(None) };
-    serde_json::from_str(&text)
-        .map(Some)
-        .map_err(|error| StoreError::Inconsistent(format!("the verdict on event {} cannot be read: {error}", event.0)))
 }
 
 fn sent(

@@ -265,9 +265,7 @@ fn stood_since(tx: &ReadTx<'_>, room: &Room, join: EventNumber) -> Result<Vec<St
     let mut stood = Vec::new();
     for place in ordered {
         let Some(stored) = event_rows::load(tx, room.version, place.event)? else { continue };
-        let verdict = event_rows::verdict(tx, place.event)?.ok_or_else(|| missing(place.event))?;
-        let verdict = serde_json::from_str(&verdict)
-            .map_err(|error| StoreError::Inconsistent(format!("the verdict on event {}: {error}", place.event.0)))?;
+        let verdict = Verdict::read(tx, place.event)?.ok_or_else(|| missing(place.event))?;
         stood.push(Stood { pdu: stored.pdu, place, verdict });
     }
     Ok(stood)
