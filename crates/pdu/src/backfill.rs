@@ -17,6 +17,7 @@ use crate::graph::Graph;
 use crate::intake::{References, is_placed};
 use crate::limits::{
     BACKFILL_BATCHES_MAX, BACKFILL_EDGES_MAX, BACKFILL_EVENTS_MAX, BACKFILL_GAPS_MAX, BACKFILL_TIME_MAX,
+    OLD_EVENTS_BATCHES_MAX,
 };
 use crate::outliers::in_order_of_parents;
 use crate::past::{Behind, Past};
@@ -116,6 +117,34 @@ impl Graph {
             }
         }
         Ok(came)
+    }
+
+    /// Fills the gaps below which an event may lie that is not as deep as our entry: whether it is history shows by that.
+    /// What lies too far below is not looked for.
+    pub(crate) async fn backfill_to_depth(&self, row: &RoomRow, depth: i64) -> Result<(), StoreError> {
+        for _ in 0..OLD_EVENTS_BATCHES_MAX {
+            if !self.has_gap_above(row, depth).await? || self.backfill(&row.room_id, i64::MAX).await? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something deeper than `depth` builds on what we do not have.
+    async fn has_gap_above(&self, row: &RoomRow, depth: i64) -> Result<bool, StoreError> {
+        let row = row.clone();
+        self.database()
+            .read(move |tx| {
+                for (gap, _) in graph_rows::backward_extremities(tx, row.number, i64::MAX, BACKFILL_GAPS_MAX)? {
+                    for child in graph_rows::children(tx, gap)? {
+                        if event_rows::load(tx, row.version, child)?.is_some_and(|child| child.pdu.depth() > depth) {
+                            return Ok(true);
+                        }
+                    }
+                }
+                Ok(false)
+            })
+            .await
     }
 
     async fn gaps(&self, row: &RoomRow, topological: i64) -> Result<Gaps, StoreError> {

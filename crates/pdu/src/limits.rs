@@ -49,6 +49,8 @@ pub const BACKFILL_GAPS_MAX: u32 = 20;
 pub const BACKFILL_EDGES_MAX: usize = 5;
 /// Batches of history that are fetched to reach an event of which another server tells.
 pub const BACKFILL_BATCHES_MAX: usize = 50;
+/// Batches of history that are fetched to see whether an event that is sent to us is old. One that would lie below them is not.
+pub const OLD_EVENTS_BATCHES_MAX: usize = 3;
 /// How long one backfill may take.
 pub const BACKFILL_TIME_MAX: Duration = Duration::from_secs(60);
 /// Generations of ancestors that are fetched in the background behind one gap in what we heard of a room.

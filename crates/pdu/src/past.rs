@@ -49,8 +49,11 @@ struct Given {
 pub(crate) enum Behind {
     /// Before their children, which have their places.
     Children,
-    /// After everything else, with space before them for what is between: their children are yet to be placed.
+    /// After everything else, with space before them for what is between: their children are yet to be placed. The room went there
+    /// while we did not hear.
     Everything,
+    /// There, too. But the room was there before we came: who let us in knew where it went on, or what builds on them will tell.
+    OurEntry,
 }
 
 /// A decision about an event of the past.
@@ -82,7 +85,7 @@ impl Graph {
             let history = judge_past(room, &pdus, &around, &given, &given_by)?;
             let edges = match room_for {
                 Behind::Everything => edges(room, &history)?,
-                Behind::Children => BTreeSet::new(),
+                Behind::Children | Behind::OurEntry => BTreeSet::new(),
             };
             Ok((history, edges))
         });
@@ -102,7 +105,7 @@ impl Graph {
         let (number, now) = (room.number, around.now);
         let topological = match room_for {
             Behind::Children => None,
-            Behind::Everything => {
+            Behind::Everything | Behind::OurEntry => {
                 let top = room.heads.iter().map(|head| head.topological).max();
                 Some(top.unwrap_or(TOPOLOGICAL_START) + TOPOLOGICAL_GAP)
             }

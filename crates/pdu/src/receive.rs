@@ -212,12 +212,18 @@ impl Graph {
         let mut turn = self.turn_of(row.number).await?;
         let Some(mut room) = turn.take() else { return Ok(batch) };
         self.store_outliers(&mut room, outliers.into_pdus()).await?;
+        let entered_at = if adopted.is_empty() { None } else { self.depth_of_entry(row).await? };
         for Adopted { pdu, before } in adopted {
             let given_by = before.first().map_or_else(|| origin.clone(), |told| told.by.clone());
             tracing::info!(server.name = %given_by, room.id = %room.room_id, event.id = %pdu.event_id(), "Took the state before {} from {given_by}", pdu.event_id());
             let (number, id) = (room.number, pdu.event_id().clone());
             let is_history = self.database().read(move |tx| is_history(tx, number, &id)).await?;
-            let room_for = if is_history { Behind::Children } else { Behind::Everything };
+            let was_before_us = entered_at.is_some_and(|entered_at| pdu.depth() < entered_at);
+            let room_for = match (is_history, was_before_us) {
+                (true, _) => Behind::Children,
+                (false, true) => Behind::OurEntry,
+                (false, false) => Behind::Everything,
+            };
             let given = BTreeMap::from([(pdu.event_id().clone(), before)]);
             let past = Past { pdus: vec![pdu], given, given_by, room_for };
             self.place_past(&mut room, past).await?;

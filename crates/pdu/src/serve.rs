@@ -18,6 +18,7 @@ use crate::gates::{Sight, may_read_room, may_see, show};
 use crate::graph::Graph;
 use crate::handshake::still_joining;
 use crate::limits::{BACKFILL_EVENTS_MAX, MISSING_EVENTS_MAX, WALKED_EVENTS_MAX};
+use crate::verdict::Verdict;
 
 /// What a question about state gets: the state events and their auth chain.
 struct StateAnswer {
@@ -198,10 +199,12 @@ fn known_event(tx: &ReadTx<'_>, room: &RoomRow, event_id: &EventId) -> Result<Ev
     Ok(number)
 }
 
-/// The state before an event.
+/// The state before an event. One that was never whole, in a room that we left before we knew all of it, is told to nobody.
 fn state_before(tx: &ReadTx<'_>, room: &RoomRow, event_id: &EventId) -> Result<Vec<EventNumber>, ApiError> {
     let event = known_event(tx, room, event_id)?;
-    let snapshot = graph_rows::place(tx, event)?.and_then(|place| place.state_before);
+    let was_given_up = Verdict::read(tx, event)?.is_some_and(|verdict| verdict.provisional);
+    let place = graph_rows::place(tx, event)?.filter(|place| place.state_after.is_some() && !was_given_up);
+    let snapshot = place.and_then(|place| place.state_before);
     let is_create = room_rows::current(tx, room.number, "m.room.create", "")? == Some(event);
     match snapshot {
         Some(snapshot) => Ok(state_rows::load(tx, snapshot)?.iter().map(|(_, event)| event).collect()),

@@ -12,7 +12,10 @@ use persistence::{RoomNumber, StoreError};
 use super::{Effort, reachable};
 use crate::graph::Graph;
 use crate::intake::{References, is_placed};
-use crate::limits::{FETCHED_EVENTS_MAX, MISSING_EVENTS_MAX, MISSING_EVENTS_ROUNDS_MAX, UNLISTED_PARENTS_MAX};
+use crate::limits::{
+    BACKFILL_EVENTS_MAX, FETCHED_EVENTS_MAX, MISSING_EVENTS_MAX, MISSING_EVENTS_ROUNDS_MAX, OLD_EVENTS_BATCHES_MAX,
+    UNLISTED_PARENTS_MAX,
+};
 use crate::surroundings::{has_state, is_history};
 
 impl Graph {
@@ -108,8 +111,9 @@ impl Graph {
             .await
     }
 
-    /// Those of staged events that are not history from before our entry. A server may send such, if it took us for a member already:
-    /// it stays where it is until somebody reads back. As news it would come after what builds on it.
+    /// Those of staged events that are not history from before our entry. A server may send such, if it took us for a member already,
+    /// or goes on with a backup: it stays where it is until somebody reads back. As news it would come after what builds on it, and
+    /// take the room back to where it was. Whether it is history, or somebody forked the room there, our own history tells.
     pub(crate) async fn without_what_was_before_us(
         &self,
         room: &RoomRow,
@@ -120,6 +124,14 @@ impl Graph {
         }
         let Some(entered_at) = self.depth_of_entry(room).await? else { return Ok(staged) };
         let number = room.number;
+        let reach = i64::try_from(OLD_EVENTS_BATCHES_MAX * BACKFILL_EVENTS_MAX).unwrap_or(i64::MAX);
+        let may_be_near = |pdu: &&Pdu| pdu.depth() < entered_at && entered_at - pdu.depth() <= reach;
+        for pdu in staged.iter().filter(may_be_near) {
+            let id = pdu.event_id().clone();
+            if !self.database().read(move |tx| is_history(tx, number, &id)).await? {
+                self.backfill_to_depth(room, pdu.depth()).await?;
+            }
+        }
         let (history, others): (Vec<Pdu>, Vec<Pdu>) = self
             .database()
             .read(move |tx| {
@@ -147,7 +159,7 @@ impl Graph {
 
     /// The depth of the join by which another server let us in. What does not build on it, and is no deeper, was there before us or
     /// happened meanwhile. That a server may lie about depths makes its own events history, and no others.
-    async fn depth_of_entry(&self, room: &RoomRow) -> Result<Option<i64>, StoreError> {
+    pub(crate) async fn depth_of_entry(&self, room: &RoomRow) -> Result<Option<i64>, StoreError> {
         let (number, version) = (room.number, room.version);
         self.database()
             .read(move |tx| {

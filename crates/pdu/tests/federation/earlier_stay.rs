@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::partial::{
     ALICE, EVE, has_whole_state, join, member, omits_members, refuses, room_of_many, tells_state, until_whole,
 };
-use crate::peer::objects;
+use crate::peer::{object, objects};
+use crate::reading::refusal;
 use crate::receiving::until_outcome;
 use crate::world::{World, message, name, state};
 
@@ -29,6 +30,28 @@ async fn who_leaves_before_the_members_are_here_is_told_anew_when_they_come_back
     room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
     until_whole(&world, &a, &room.id).await;
     assert!(has_whole_state(&a, &room).await);
+}
+
+/// Whoever built on such a state would take those who were unknown for gone.
+#[tokio::test(start_paused = true)]
+async fn a_state_that_was_never_whole_is_told_to_nobody() {
+    let world = World::new();
+    let (a, evil, mut room) = room_of_many(&world, 3).await;
+    refuses(&evil, "/v1/state");
+    join(&a, &evil, &mut room).await;
+    let hello = evil.add(&mut room, message(EVE, "who speaks is known"));
+    evil.send(&a, &[object(&hello)]).await;
+    until_outcome(&world, &a, &room.id, &hello, Outcome::Accepted).await;
+    let said = a.say(&room.id, ALICE, "nobody else is known").await;
+    let leave = a.send(&room.id, member(ALICE, ALICE, "leave")).await.unwrap();
+    until_whole(&world, &a, &room.id).await;
+    for event in [said, leave] {
+        assert!(a.state_before(&room.id, &event).await.is_some(), "what our users could read they still can");
+        for question in ["state", "state_ids"] {
+            let answer = evil.get(&a, &format!("v1/{question}/{}?event_id={event}", room.id)).await;
+            assert_eq!(refusal(answer).0, 404, "{question} before {event}");
+        }
+    }
 }
 
 /// The states of the first stay lack its members, and are never judged again. What others built on them meanwhile has more before it.

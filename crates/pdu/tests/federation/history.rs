@@ -7,6 +7,7 @@ use persistence::transactions::graph::Outcome;
 use persistence::transactions::staging;
 use serde_json::json;
 
+use crate::partial::{member, tells_state};
 use crate::peer::{Peer, PeerRoom, ids, object, objects};
 use crate::receiving::until_outcome;
 use crate::world::{Server, World, draft, message, state};
@@ -308,6 +309,68 @@ async fn history_that_is_sent_to_us_stays_history() {
     assert_eq!((place.arrival, place.outcome), (None, Outcome::Accepted));
     let join = a.current(&room.id, "m.room.member", "@alice:a.test").await.unwrap();
     assert!(place.topological < a.place(&room.id, &join).await.unwrap().topological);
+    assert_eq!(a.extremities(&room.id).await, [join]);
+}
+
+/// A server that goes on with a backup sends again what it sent long ago.
+#[tokio::test(start_paused = true)]
+async fn what_is_older_than_the_parents_of_our_join_is_found_to_be_history() {
+    for at in 0..3 {
+        let world = World::new();
+        let (a, evil, room, history) = joined_late(&world).await;
+        let old = &history[at];
+        evil.answers("get_missing_events", |_| (200, json!({ "events": [] })));
+        evil.send(&a, &[object(old)]).await;
+        until_outcome(&world, &a, &room.id, old, Outcome::Accepted).await;
+        assert_eq!(a.place(&room.id, old.event_id()).await.unwrap().arrival, None, "{at}");
+        let join = a.current(&room.id, "m.room.member", "@alice:a.test").await.unwrap();
+        assert_eq!(a.extremities(&room.id).await, [join]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_forked_the_room_before_our_join_is_news() {
+    for history_comes in [false, true] {
+        let world = World::new();
+        let (a, evil, room, history) = joined_late(&world).await;
+        if !history_comes {
+            evil.answers("/backfill/", |_| (200, json!({ "pdus": [] })));
+        }
+        let mut fork = room.clone();
+        fork.line.truncate(fork.line.len() - 3);
+        evil.answers("get_missing_events", |_| (200, json!({ "events": [] })));
+        tells_state(&evil, &PeerRoom { line: fork.line[..fork.line.len() - 1].to_vec(), ..fork.clone() });
+        let beside = evil.add(&mut fork, message("@eve:evil.test", "beside"));
+        evil.send(&a, &[object(&beside)]).await;
+        until_outcome(&world, &a, &room.id, &beside, Outcome::Accepted).await;
+        assert_eq!(a.place(&room.id, history[0].event_id()).await.unwrap().arrival, None, "{history_comes}");
+        let join = a.current(&room.id, "m.room.member", "@alice:a.test").await.unwrap();
+        assert_eq!(a.extremities(&room.id).await, [join, beside.event_id().clone()]);
+    }
+}
+
+/// Whom the room has banned since says something there. Where they did is nowhere that the room goes on from.
+#[tokio::test(start_paused = true)]
+async fn the_parent_of_a_soft_failed_fork_before_our_join_is_no_extremity() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let mut room = evil.make_room("@eve:evil.test", V);
+    let mallory = "@mallory:evil.test";
+    evil.add(&mut room, member(mallory, mallory, "join"));
+    let parent = evil.add(&mut room, message("@eve:evil.test", "forked here"));
+    let mut fork = room.clone();
+    evil.add(&mut room, member("@eve:evil.test", mallory, "ban"));
+    evil.add(&mut room, message("@eve:evil.test", "public"));
+    evil.host(&room);
+    a.join(&room.id, "@alice:a.test", &[&evil.name]).await.unwrap();
+    let join = a.current(&room.id, "m.room.member", "@alice:a.test").await.unwrap();
+    evil.answers("/backfill/", |_| (200, json!({ "pdus": [] })));
+    evil.answers("get_missing_events", |_| (200, json!({ "events": [] })));
+    tells_state(&evil, &PeerRoom { line: fork.line[..fork.line.len() - 1].to_vec(), ..fork.clone() });
+    let beside = evil.add(&mut fork, message(mallory, "beside"));
+    evil.send(&a, &[object(&beside)]).await;
+    until_outcome(&world, &a, &room.id, &beside, Outcome::SoftFailed).await;
+    assert!(a.place(&room.id, parent.event_id()).await.is_some());
     assert_eq!(a.extremities(&room.id).await, [join]);
 }
 

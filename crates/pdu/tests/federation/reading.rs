@@ -14,7 +14,7 @@ use crate::world::{World, draft, message, state};
 
 const V: RoomVersion = RoomVersion::V11;
 
-fn refusal(answer: Result<Value, CallError>) -> (u16, String, String) {
+pub(crate) fn refusal(answer: Result<Value, CallError>) -> (u16, String, String) {
     match answer {
         Err(CallError::Refused { status, errcode, error, .. }) => (status, errcode, error),
         other => panic!("it was not refused: {other:?}"),
