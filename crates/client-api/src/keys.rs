@@ -63,7 +63,11 @@ pub(crate) async fn changes(
 ) -> Result<Json<Value>, ApiError> {
     let token = |name: &'static str| Token::parse(query.get(name).ok_or_else(|| ApiError::missing_param(name))?);
     let (from, _) = (token("from")?, token("to")?);
-    let changes = api.messaging().database().read(move |tx| changed_devices(tx, &who.user, from)).await?;
+    let changes = api.messaging().database().read(move |tx| {
+        let from = from.before_loss(tx)?.unwrap_or(from);
+        changed_devices(tx, &who.user, from)
+    });
+    let changes = changes.await?;
     Ok(Json(json!({ "changed": changes.changed, "left": changes.left })))
 }
 

@@ -54,11 +54,7 @@ pub(super) async fn look(api: &ClientApi, who: &Authenticated, asked: &Asked) ->
     let mut request = SyncRequest {
         viewer: who.viewer(),
         filter: asked.filter.clone(),
-        since: since.map(|since| Since {
-            events: Position(since.events),
-            settled: Position(since.settled),
-            receipts: Position(since.receipts),
-        }),
+        since: None,
         full_state: asked.full_state,
         use_state_after: asked.use_state_after,
         typing: changed,
@@ -72,6 +68,14 @@ pub(super) async fn look(api: &ClientApi, who: &Authenticated, asked: &Asked) ->
         if since.is_some_and(|since| since.is_ahead_of(&next)) {
             return Err(ApiError::invalid_param("`since` is no token that this server has given"));
         }
+        let before_loss = since.map(|since| since.before_loss(tx)).transpose()?.flatten();
+        request.full_state |= before_loss.is_some();
+        let since = before_loss.or(since);
+        request.since = since.map(|since| Since {
+            events: Position(since.events),
+            settled: Position(since.settled),
+            receipts: Position(since.receipts),
+        });
         let account_data = account_data(tx, &user, since, &mut request)?;
         let rules = Rules { tx, user: &user, rules: OnceCell::new() };
         let rooms = messaging.sync_rooms(tx, &request, &rules)?;

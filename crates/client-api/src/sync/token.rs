@@ -1,4 +1,8 @@
-//! The token of a sync: positions of the streams that a client has seen. It outlives restarts.
+//! The token of a sync: positions of the streams that a client has seen. It outlives restarts, and restores of a backup.
+
+use persistence::transactions::restoring;
+use persistence::transactions::streams::Stream;
+use persistence::{Position, ReadTx, StoreError};
 
 use crate::error::ApiError;
 
@@ -33,6 +37,25 @@ impl Token {
     pub(crate) fn text(&self) -> String {
         let Self { events, account_data, receipts, typing, to_device, device_lists, settled } = self;
         format!("s1_{events}_{account_data}_{receipts}_{typing}_{to_device}_{device_lists}_{settled}")
+    }
+
+    /// What to go on from instead, if the client has seen what was lost when a backup was restored: what it holds of rooms may be
+    /// gone, or may never have been so. All that it is to be told anew is before the token that is returned.
+    pub(crate) fn before_loss(&self, tx: &ReadTx<'_>) -> Result<Option<Self>, StoreError> {
+        let last = |stream, position| restoring::last_before_loss(tx, stream, Position(position));
+        let events = last(Stream::Events, self.events)?;
+        let others = [
+            last(Stream::AccountData, self.account_data)?,
+            last(Stream::Receipts, self.receipts)?,
+            last(Stream::DeviceLists, self.device_lists)?,
+        ];
+        if events.is_none() && others.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let events = events.map_or(self.events, |events| events.0);
+        let settled = self.settled.min(events);
+        // What was for the device was in the backup, too, as far as the device has it: nothing of it comes again.
+        Ok(Some(Self { events, settled, account_data: 0, receipts: 0, device_lists: 0, ..*self }))
     }
 
     /// Says whether a token names something that has not happened. It is from another server, or from before this one was

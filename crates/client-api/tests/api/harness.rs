@@ -27,7 +27,8 @@ pub(crate) struct Server {
     pub(crate) network: Network,
     /// Its clock, and all else of the world.
     pub(crate) handles: Handles,
-    _server: SimulatedServer,
+    /// What answers.
+    pub(crate) simulated: SimulatedServer,
 }
 
 /// An answer.
@@ -96,7 +97,7 @@ async fn server_in(
         public_directory: PublicDirectory::Everyone,
     };
     let api = ClientApi::new(users, messaging, server.media().clone(), config);
-    Server { router: router(api), network: network.clone(), handles, _server: server }
+    Server { router: router(api), network: network.clone(), handles, simulated: server }
 }
 
 impl Server {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use events::ServerName;
+use persistence::transactions::restoring;
 use serde_json::{Value, json};
 
 use crate::harness::{server, servers};
@@ -450,4 +451,46 @@ impl crate::harness::Server {
     async fn sync_since_for(&self, token: &str, since: &str, timeout: u64) -> Value {
         self.sync(token, &format!("since={since}&timeout={timeout}")).await
     }
+}
+
+/// What was said after the backup is lost, and so is what the client was told of it.
+#[tokio::test(start_paused = true)]
+async fn who_has_seen_what_a_restored_backup_lacks_is_told_all_of_the_state() {
+    let server = server().await;
+    let alice = server.register("alice").await;
+    let room = server.room(&alice).await;
+    server.set(&alice, &room, "m.room.topic", json!({ "topic": "in the backup" })).await;
+    let path = format!("v3/user/{ALICE}/account_data/org.test");
+    server.put(&path, &alice, json!({ "in": "the backup" })).await.ok();
+    let known = server.sync(&alice, "").await["next_batch"].as_str().unwrap().to_owned();
+    let numbers: Vec<i64> = known.split('_').skip(1).map(|number| number.parse().unwrap()).collect();
+    let later = |at: usize, more: i64| {
+        let mut numbers = numbers.clone();
+        numbers[at] += more;
+        numbers.iter().fold("s1".to_owned(), |token, number| format!("{token}_{number}"))
+    };
+    let now = server.handles.clock.now();
+    server.simulated.messaging().database().write(move |tx| restoring::leap(tx, now)).await.unwrap();
+    for (what, lost) in [("an event", later(0, 3)), ("account data", later(1, 1)), ("a receipt", later(2, 1))] {
+        let answer = server.sync_since_for(&alice, &lost, 30_000).await;
+        let told = &answer["rooms"]["join"][&room];
+        let topics: Vec<&Value> = told["state"]["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|event| event["type"] == "m.room.topic")
+            .map(|event| &event["content"]["topic"])
+            .collect();
+        assert_eq!(topics, ["in the backup"], "{what}");
+        assert_eq!(told["timeline"]["events"], json!([]), "{what}");
+        let data: Vec<&Value> = answer["account_data"]["events"].as_array().unwrap().iter().collect();
+        assert!(data.iter().any(|data| data["type"] == "org.test"), "{what}");
+        let next = answer["next_batch"].as_str().unwrap();
+        assert_eq!(server.sync_since_for(&alice, next, 0).await["rooms"]["join"], json!({}), "it is told once");
+    }
+    assert_eq!(
+        server.sync_since_for(&alice, &known, 0).await["rooms"]["join"],
+        json!({}),
+        "nothing that it saw is lost"
+    );
 }

@@ -1,6 +1,7 @@
 //! A copy that is served from: it must not give out again what the original gave out after the copy was made.
 
-use super::streams::Stream;
+use super::streams::{Stream, current};
+use crate::numbers::Position;
 use crate::tx::{ReadTx, StoreError, WriteTx};
 
 /// Positions that are left for each millisecond since 1970. No server ever gave out so many.
@@ -30,10 +31,14 @@ pub fn copied_at(tx: &ReadTx<'_>) -> Result<Option<i64>, StoreError> {
 pub fn leap(tx: &mut WriteTx<'_>, now: i64) -> Result<(), StoreError> {
     let floor = now.saturating_mul(POSITIONS_PER_MILLISECOND);
     for stream in Stream::ALL {
+        let last = current(tx, stream)?;
+        if last.0 >= floor {
+            continue;
+        }
+        tx.execute("INSERT INTO leaps (stream, last, first) VALUES (?1, ?2, ?3)", &[&stream.name(), &last, &floor])?;
         tx.execute(
             "INSERT INTO streams (stream, position) VALUES (?1, ?2)
-             ON CONFLICT (stream) DO UPDATE SET position = excluded.position
-              WHERE streams.position < excluded.position",
+             ON CONFLICT (stream) DO UPDATE SET position = excluded.position",
             &[&stream.name(), &floor],
         )?;
     }
@@ -45,9 +50,18 @@ pub fn leap(tx: &mut WriteTx<'_>, now: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Returns the last position that we know of `stream`, if `position` was given out after the copy was made that we go on with.
+pub fn last_before_loss(tx: &ReadTx<'_>, stream: Stream, position: Position) -> Result<Option<Position>, StoreError> {
+    tx.query_optional(
+        "SELECT last FROM leaps WHERE stream = ?1 AND last < ?2 AND first > ?2 ORDER BY last LIMIT 1",
+        &[&stream.name(), &position],
+        |row| row.get(0),
+    )
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::streams::{current, next};
+    use super::super::streams::next;
     use super::*;
     use crate::Database;
 
@@ -75,5 +89,12 @@ mod tests {
         assert_eq!(positions.2.0, floor + POSITIONS_PER_MILLISECOND);
         // Numbers that programs in JavaScript can hold.
         assert!(positions.1.0 < 1 << 53);
+        let lost_after = |position| database.read(move |tx| last_before_loss(tx, Stream::Events, Position(position)));
+        assert_eq!(lost_after(1).await.unwrap(), None, "the copy has it");
+        assert_eq!(lost_after(2).await.unwrap(), Some(Position(1)), "of the original");
+        assert_eq!(lost_after(floor - 1).await.unwrap(), Some(Position(1)));
+        assert_eq!(lost_after(floor + 1).await.unwrap(), None);
+        assert_eq!(lost_after(floor + 2).await.unwrap(), Some(Position(floor + 1)), "of the first restore");
+        assert_eq!(lost_after(positions.1.0).await.unwrap(), None);
     }
 }

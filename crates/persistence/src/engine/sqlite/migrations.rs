@@ -8,8 +8,6 @@ use super::connection::refused;
 use crate::database::OpenError;
 use crate::tables;
 
-/// Each entry takes the schema from its index to the next version. Entries are never changed once released.
-const MIGRATIONS: &[&[&str]] = &[tables::ALL];
 /// Marks the file as Althing's: "Alth".
 const APPLICATION_ID: i64 = 0x416c_7468;
 
@@ -34,7 +32,7 @@ pub(super) fn refuse_foreign(connection: &Connection, path: Option<&Path>) -> Re
 pub(super) fn run(connection: &mut Connection, path: Option<&Path>) -> Result<(), OpenError> {
     let found: i64 =
         connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(|error| refused(path, &error))?;
-    for (version, statements) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
+    for (version, statements) in tables::VERSIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
         migrate(connection, statements, version + 1).map_err(|error| refused(path, &error))?;
     }
     Ok(())
@@ -51,7 +49,7 @@ fn migrate(connection: &mut Connection, statements: &[&str], version: usize) -> 
 }
 
 fn known() -> i64 {
-    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+    i64::try_from(tables::VERSIONS.len()).unwrap_or(i64::MAX)
 }
 
 fn display(path: Option<&Path>) -> String {

@@ -132,7 +132,7 @@ async fn the_transaction_ids_of_all_clients_are_forgotten_when_they_are_old() {
 #[test]
 fn the_users_of_a_server_are_found_without_reading_the_other_members() {
     let connection = rusqlite::Connection::open_in_memory().expect("memory");
-    connection.execute_batch(crate::tables::ALL.concat().as_str()).expect("the schema is valid");
+    connection.execute_batch(&crate::tables::all()).expect("the schema is valid");
     let explain = format!("EXPLAIN QUERY PLAN {MEMBERS_OF_SERVER}");
     let mut statement = connection.prepare(&explain).expect("the statement is valid");
     let plan = statement.query_map((1, "join", "a.test"), |row| row.get::<_, String>(3)).expect("a plan");

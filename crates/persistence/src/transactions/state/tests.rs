@@ -201,7 +201,7 @@ struct Store {
 impl Store {
     fn new() -> Self {
         let connection = rusqlite::Connection::open_in_memory().unwrap();
-        connection.execute_batch(crate::tables::ALL.concat().as_str()).unwrap();
+        connection.execute_batch(&crate::tables::all()).unwrap();
         Self { connection }
     }
 
