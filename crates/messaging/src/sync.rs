@@ -20,6 +20,7 @@ use std::sync::Arc;
 use events::{RoomId, UserId, Value};
 use persistence::transactions::events as event_rows;
 use persistence::transactions::news::{self, StateChange};
+use persistence::transactions::restoring;
 use persistence::transactions::rooms::{self as room_rows, RoomRow, Standing};
 use persistence::transactions::streams::{self, Stream};
 use persistence::{EventNumber, Position, ReadTx, StoreError};
@@ -68,6 +69,21 @@ pub struct Since {
     pub settled: Position,
     /// Of the receipts stream.
     pub receipts: Position,
+}
+
+impl Since {
+    /// What to go on from instead, with the full state, if the client has seen what was lost when a backup was restored: what it
+    /// holds of rooms may be gone, or may never have been so.
+    pub fn before_loss(&self, tx: &ReadTx<'_>) -> Result<Option<Self>, StoreError> {
+        let events = restoring::last_before_loss(tx, Stream::Events, self.events)?;
+        let receipts = restoring::last_before_loss(tx, Stream::Receipts, self.receipts)?;
+        if events.is_none() && receipts.is_none() {
+            return Ok(None);
+        }
+        let events = events.unwrap_or(self.events);
+        // A receipt that is as before again has no later position: all are told anew.
+        Ok(Some(Self { events, settled: self.settled.min(events), receipts: Position::default() }))
+    }
 }
 
 /// The rooms of a sync, as the specification's `rooms`.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use events::{EventId, Pdu, ServerName};
 use futures_util::StreamExt;
 use handles::{Clock, Handles};
+use persistence::transactions::pulls;
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::{RoomNumber, StoreError};
 
@@ -20,7 +21,7 @@ use crate::graph::Graph;
 use crate::intake::References;
 use crate::limits::{
     ADOPTED_PARENTS_MAX, AUTH_CHAIN_EVENTS_MAX, CHECKED_EVENTS_CHUNK, FETCH_SERVERS_MAX, FETCH_TIME_MAX,
-    LACKING_STATE_MAX, SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX, STATE_EVENTS_MAX, TOLD_STATES_MAX,
+    LACKING_STATE_MAX, PULL_PATIENCE, SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX, STATE_EVENTS_MAX, TOLD_STATES_MAX,
 };
 
 /// What an attempt may still cost.
@@ -112,12 +113,23 @@ impl Graph {
         let (batch, missing) = self.fetch_unlisted_parents(room, &servers, batch, &effort).await?;
         let mut outliers = Outliers::default();
         let mut adopted = Vec::new();
-        for id in missing.into_iter().take(ADOPTED_PARENTS_MAX) {
+        // What comes in order is better than what can be had now: a sender's older words would come after the newer ones.
+        let will_tell = !missing.is_empty() && self.is_asked_for_what_we_lost(origin).await?;
+        let adoptable = if will_tell { 0 } else { ADOPTED_PARENTS_MAX };
+        for id in missing.into_iter().take(adoptable) {
             adopted.extend(self.fetch_with_state(room, &servers, &id, &mut outliers, &effort).await?);
         }
         let citing: Vec<Pdu> = batch.iter().chain(adopted.iter().map(|adopted| &adopted.pdu)).cloned().collect();
         self.fetch_auth_events(room, &servers, &citing, &mut outliers, &effort).await?;
         Ok(Fetched { batch, outliers, adopted })
+    }
+
+    /// Whether `origin` is being asked again for what it sent, and may tell it soon.
+    async fn is_asked_for_what_we_lost(&self, origin: &ServerName) -> Result<bool, StoreError> {
+        let origin = origin.clone();
+        let since = self.database().read(move |tx| pulls::asked_since(tx, &origin)).await?;
+        let patience = i64::try_from(PULL_PATIENCE.as_millis()).unwrap_or(i64::MAX);
+        Ok(since.is_some_and(|since| self.handles().clock.now() - since < patience))
     }
 
     /// Gets what `citing` and the outliers cite and we lack. Outliers themselves cite: so it goes on until nothing is lacking.

@@ -65,6 +65,9 @@ pub const WALKED_EVENTS_MAX: usize = 2_000;
 pub const UNJUDGED_MAX: usize = 3;
 /// Forward extremities that a room may keep. More are joined by an event of ours.
 pub const EXTREMITIES_MAX: usize = 10;
+/// How long nobody's word is taken for the state behind a gap, while who sent what is before it is being asked for what we may have
+/// lost.
+pub const PULL_PATIENCE: Duration = Duration::from_secs(900);
 /// Events of ours that join extremities, one after the other.
 pub const DUMMIES_AT_ONCE_MAX: usize = 5;
 /// The least time between two times that the extremities of a room are joined so.

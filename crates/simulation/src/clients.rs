@@ -82,7 +82,7 @@ impl Client {
     async fn ask(&self) -> Option<Result<Option<(Since, RoomUpdates)>, StoreError>> {
         let (messaging, _) = self.0.host.running()?;
         let since = self.held().since;
-        let request = SyncRequest {
+        let mut request = SyncRequest {
             viewer: Viewer { user: user_id(self.0.user), device: "FOLLOWER".to_owned() },
             filter: Filter::default(),
             since,
@@ -96,6 +96,10 @@ impl Client {
         let answer = database
             .read(move |tx| {
                 let now = now(tx)?;
+                if let Some(before_loss) = since.map(|since| since.before_loss(tx)).transpose()?.flatten() {
+                    request.since = Some(before_loss);
+                    request.full_state = true;
+                }
                 if since.is_some_and(|since| since.events > now.events || since.receipts > now.receipts) {
                     return Ok(None);
                 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use events::{Object, RoomId, UserId, Value};
 use messaging::filter::Filter;
-use messaging::sync::{DeviceLists, RoomUpdates, Since, SyncRequest, datum, device_lists};
+use messaging::sync::{DeviceLists, RoomUpdates, SyncRequest, datum, device_lists};
 use messaging::unread::{Notification, PushRules, RoomContext};
 use persistence::transactions::streams::{self, Stream};
 use persistence::transactions::{account_data, cross_signing, device_keys, to_device};
@@ -71,11 +71,7 @@ pub(super) async fn look(api: &ClientApi, who: &Authenticated, asked: &Asked) ->
         let before_loss = since.map(|since| since.before_loss(tx)).transpose()?.flatten();
         request.full_state |= before_loss.is_some();
         let since = before_loss.or(since);
-        request.since = since.map(|since| Since {
-            events: Position(since.events),
-            settled: Position(since.settled),
-            receipts: Position(since.receipts),
-        });
+        request.since = since.as_ref().map(Token::of_rooms);
         let account_data = account_data(tx, &user, since, &mut request)?;
         let rules = Rules { tx, user: &user, rules: OnceCell::new() };
         let rooms = messaging.sync_rooms(tx, &request, &rules)?;

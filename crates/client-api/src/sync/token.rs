@@ -1,5 +1,6 @@
 //! The token of a sync: positions of the streams that a client has seen. It outlives restarts, and restores of a backup.
 
+use messaging::sync::Since;
 use persistence::transactions::restoring;
 use persistence::transactions::streams::Stream;
 use persistence::{Position, ReadTx, StoreError};
@@ -39,23 +40,31 @@ impl Token {
         format!("s1_{events}_{account_data}_{receipts}_{typing}_{to_device}_{device_lists}_{settled}")
     }
 
-    /// What to go on from instead, if the client has seen what was lost when a backup was restored: what it holds of rooms may be
-    /// gone, or may never have been so. All that it is to be told anew is before the token that is returned.
+    /// What to go on from instead, with the full state, if the client has seen what was lost when a backup was restored.
     pub(crate) fn before_loss(&self, tx: &ReadTx<'_>) -> Result<Option<Self>, StoreError> {
         let last = |stream, position| restoring::last_before_loss(tx, stream, Position(position));
-        let events = last(Stream::Events, self.events)?;
-        let others = [
-            last(Stream::AccountData, self.account_data)?,
-            last(Stream::Receipts, self.receipts)?,
-            last(Stream::DeviceLists, self.device_lists)?,
-        ];
-        if events.is_none() && others.iter().all(Option::is_none) {
+        let rooms = self.of_rooms().before_loss(tx)?;
+        let account_data = last(Stream::AccountData, self.account_data)?;
+        let device_lists = last(Stream::DeviceLists, self.device_lists)?;
+        if rooms.is_none() && account_data.is_none() && device_lists.is_none() {
             return Ok(None);
         }
-        let events = events.map_or(self.events, |events| events.0);
-        let settled = self.settled.min(events);
-        // What was for the device was in the backup, too, as far as the device has it: nothing of it comes again.
-        Ok(Some(Self { events, settled, account_data: 0, receipts: 0, device_lists: 0, ..*self }))
+        let Since { events, settled, receipts } = rooms.unwrap_or_else(|| self.of_rooms());
+        // All of these are told anew: what was changed and is as before again has no later position. What was for the device was in
+        // the backup as far as it has it, and does not come again.
+        Ok(Some(Self {
+            events: events.0,
+            settled: settled.0,
+            receipts: receipts.0,
+            account_data: 0,
+            device_lists: 0,
+            ..*self
+        }))
+    }
+
+    /// The positions of what rooms depend on.
+    pub(crate) fn of_rooms(&self) -> Since {
+        Since { events: Position(self.events), settled: Position(self.settled), receipts: Position(self.receipts) }
     }
 
     /// Says whether a token names something that has not happened. It is from another server, or from before this one was

@@ -2,8 +2,9 @@
 
 use events::{EventId, Pdu, RoomId, RoomVersion};
 use pdu::explain::{Detail, explain};
+use pdu::limits::PULL_PATIENCE;
 use persistence::transactions::graph::Outcome;
-use persistence::transactions::staging;
+use persistence::transactions::{pulls, staging};
 use serde_json::json;
 
 use crate::peer::{Peer, PeerRoom, object};
@@ -40,6 +41,29 @@ async fn a_parent_that_cannot_be_reached_is_judged_by_the_state_that_a_peer_give
         a.place(&room, edge.event_id()).await.unwrap().topological
             < a.place(&room, last.event_id()).await.unwrap().topological
     );
+}
+
+/// Its older words would come after the newer ones.
+#[tokio::test(start_paused = true)]
+async fn no_state_is_taken_while_a_sender_is_asked_for_what_we_may_have_lost() {
+    for is_asked in [true, false] {
+        let world = World::new();
+        let (a, evil, room, mut of_peer) = shared(&world).await;
+        let (sender, now) = (evil.name.clone(), world.handles.clock.now());
+        a.database.write(move |tx| pulls::begin(tx, &sender, now, "first", now)).await.unwrap();
+        let (_, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
+        evil.send(&a, &[object(&last)]).await;
+        world.until("it to be looked for", || async { evil.asked("get_missing_events") > 1 }).await;
+        assert_eq!((evil.asked("state_ids"), a.outcome(&room, last.event_id()).await), (0, None));
+        if !is_asked {
+            // It has told what it has.
+            let sender = evil.name.clone();
+            a.database.write(move |tx| pulls::remove(tx, &sender)).await.unwrap();
+        }
+        until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
+        let waited = world.handles.clock.now() - now >= i64::try_from(PULL_PATIENCE.as_millis()).unwrap();
+        assert_eq!(waited, is_asked, "if it never tells, the room goes on all the same");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -77,6 +77,11 @@ pub fn due(tx: &ReadTx<'_>, now: i64, limit: i64) -> Result<Vec<Pull>, StoreErro
     )
 }
 
+/// Returns since when `origin` is being asked, in milliseconds since 1970. `None`: it has told all that it will.
+pub fn asked_since(tx: &ReadTx<'_>, origin: &ServerName) -> Result<Option<i64>, StoreError> {
+    tx.query_optional("SELECT since FROM pulls WHERE origin = ?1", &[origin], |row| row.get(0))
+}
+
 /// Returns when the next server is due.
 pub fn next_due(tx: &ReadTx<'_>) -> Result<Option<i64>, StoreError> {
     tx.query_one("SELECT MIN(retry_at) FROM pulls", &[], |row| row.get(0))
