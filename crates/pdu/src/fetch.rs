@@ -21,7 +21,8 @@ use crate::graph::Graph;
 use crate::intake::References;
 use crate::limits::{
     ADOPTED_PARENTS_MAX, AUTH_CHAIN_EVENTS_MAX, CHECKED_EVENTS_CHUNK, FETCH_SERVERS_MAX, FETCH_TIME_MAX,
-    LACKING_STATE_MAX, PULL_PATIENCE, SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX, STATE_EVENTS_MAX, TOLD_STATES_MAX,
+    LACKING_STATE_MAX, PULL_PATIENCE, PULL_WAIT_MAX, SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX, STATE_EVENTS_MAX,
+    TOLD_STATES_MAX,
 };
 
 /// What an attempt may still cost.
@@ -114,7 +115,7 @@ impl Graph {
         let mut outliers = Outliers::default();
         let mut adopted = Vec::new();
         // What comes in order is better than what can be had now: a sender's older words would come after the newer ones.
-        let will_tell = !missing.is_empty() && self.is_asked_for_what_we_lost(origin).await?;
+        let will_tell = !missing.is_empty() && self.will_tell_what_we_lost(origin).await?;
         let adoptable = if will_tell { 0 } else { ADOPTED_PARENTS_MAX };
         for id in missing.into_iter().take(adoptable) {
             adopted.extend(self.fetch_with_state(room, &servers, &id, &mut outliers, &effort).await?);
@@ -124,12 +125,23 @@ impl Graph {
         Ok(Fetched { batch, outliers, adopted })
     }
 
-    /// Whether `origin` is being asked again for what it sent, and may tell it soon.
-    async fn is_asked_for_what_we_lost(&self, origin: &ServerName) -> Result<bool, StoreError> {
-        let origin = origin.clone();
-        let since = self.database().read(move |tx| pulls::asked_since(tx, &origin)).await?;
+    /// Whether `origin` is being asked again for what it sent, and may tell it soon. It is given a moment to do so: as a rule it has
+    /// nothing to tell.
+    async fn will_tell_what_we_lost(&self, origin: &ServerName) -> Result<bool, StoreError> {
+        let clock = &self.handles().clock;
         let patience = i64::try_from(PULL_PATIENCE.as_millis()).unwrap_or(i64::MAX);
-        Ok(since.is_some_and(|since| self.handles().clock.now() - since < patience))
+        let until = clock.monotonic() + PULL_WAIT_MAX;
+        loop {
+            let origin = origin.clone();
+            let since = self.database().read(move |tx| pulls::asked_since(tx, &origin)).await?;
+            if since.is_none_or(|since| clock.now() - since >= patience) {
+                return Ok(false);
+            }
+            if clock.monotonic() >= until {
+                return Ok(true);
+            }
+            clock.sleep(PULL_WAIT_MAX / 50).await;
+        }
     }
 
     /// Gets what `citing` and the outliers cite and we lack. Outliers themselves cite: so it goes on until nothing is lacking.
@@ -204,7 +216,7 @@ impl Graph {
     }
 
     /// Asks `server` for one event.
-    async fn fetch_event(&self, room: &RoomRow, server: &ServerName, id: &EventId) -> Option<Pdu> {
+    pub(crate) async fn fetch_event(&self, room: &RoomRow, server: &ServerName, id: &EventId) -> Option<Pdu> {
         let raw = match self.requests().event(server, id).await {
             Ok(raw) => raw?,
             Err(error) => {

@@ -20,6 +20,7 @@ use crate::purge::Purger;
 use crate::receive::Workers;
 use crate::room::Room;
 use crate::send::WaitingMessages;
+use crate::unanswered_joins::UnansweredJoins;
 use crate::unverified::Verifier;
 
 /// The event graphs of all rooms. Cheap to clone.
@@ -52,6 +53,7 @@ struct Inner {
     workers: Workers,
     verifier: Verifier,
     filler: Filler,
+    unanswered_joins: UnansweredJoins,
     joins: Joins,
     purger: Purger,
     fetch_turns: FetchTurns,
@@ -85,6 +87,7 @@ impl Graph {
             workers: Workers::default(),
             verifier: Verifier::default(),
             filler: Filler::default(),
+            unanswered_joins: UnansweredJoins::default(),
             joins: Joins::default(),
             purger: Purger::default(),
             fetch_turns: FetchTurns::default(),
@@ -147,6 +150,10 @@ impl Graph {
 
     pub(crate) fn filler(&self) -> &Filler {
         &self.0.filler
+    }
+
+    pub(crate) fn unanswered_joins(&self) -> &UnansweredJoins {
+        &self.0.unanswered_joins
     }
 
     pub(crate) fn joins(&self) -> &Joins {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
 use persistence::transactions::graph::{self as graph_rows, Outcome};
-use persistence::transactions::{events as event_rows, partial as partial_rows, rooms as room_rows};
+use persistence::transactions::{events as event_rows, partial as partial_rows, rooms as room_rows, unanswered_joins};
 use persistence::{EventNumber, RoomNumber, StoreError, WriteTx};
 use serde_json::value::RawValue;
 use transaction::RequestError;
@@ -21,6 +21,7 @@ use crate::partial::{LackingKeys, Partial, end_undecided, keys_pause};
 use crate::room::{Parent, Room, State};
 use crate::send::Beside;
 use crate::template::Taken;
+use crate::unanswered_joins::Attempt;
 use crate::verdict::Verdict;
 use crate::whole_room::UnverifiedRoom;
 
@@ -95,11 +96,12 @@ impl Graph {
     ) -> Result<Joined, JoinError> {
         let effort = Effort::new(self.handles(), JOIN_TIME_MAX);
         let mut last = JoinError::NoServers(room_id.clone());
-        for server in self.candidates(servers) {
+        let candidates = self.candidates(servers);
+        for server in &candidates {
             if effort.is_spent() {
                 break;
             }
-            match self.join_through(room_id, user, &content, &server).await {
+            match self.join_through(room_id, user, &content, server, Attempt::first(&candidates)).await {
                 Ok(joined) => return Ok(joined),
                 Err(JoinError::Store(error)) => return Err(error.into()),
                 Err(error) => {
@@ -122,17 +124,35 @@ impl Graph {
         candidates
     }
 
-    async fn join_through(
+    /// Joins a room through a server, by a new event.
+    pub(crate) async fn join_through(
         &self,
         room_id: &RoomId,
         user: &UserId,
         content: &Object,
         server: &ServerName,
+        attempt: Attempt<'_>,
     ) -> Result<Joined, JoinError> {
         let Taken { version, event } = self.take_template(Handshake::Join, room_id, user, content, server).await?;
         let ours = event
             .sign(version, self.server_name(), self.signing_key())
             .map_err(|error| failed(server, format!("its template makes no valid event: {error}")))?;
+        self.remember_join(&ours, server, attempt).await?;
+        let joined = self.send_and_enter(room_id, version, &ours, server).await;
+        if let Err(error) = &joined {
+            self.look_after_failed_join(&ours, error, attempt).await?;
+        }
+        joined
+    }
+
+    /// Sends a join, and enters the room with what is answered. One that was sent before may be sent again.
+    pub(crate) async fn send_and_enter(
+        &self,
+        room_id: &RoomId,
+        version: RoomVersion,
+        ours: &Pdu,
+        server: &ServerName,
+    ) -> Result<Joined, JoinError> {
         let answer = self.requests().send_join(server, room_id, ours.event_id(), ours.object(), Members::Omitted).await;
         let answer = answer.map_err(|error| refused(server, error))?;
         if answer.state.len() > JOIN_EVENTS_MAX || answer.auth_chain.len() > JOIN_EVENTS_MAX {
@@ -149,7 +169,7 @@ impl Graph {
                 return Err(failed(server, reason.to_owned()));
             }
         };
-        let join = self.returned_event(&ours, answer.event, server).await?;
+        let join = self.returned_event(ours, answer.event, server).await?;
         let mut events = self.parse_answer(server, room_id, version, answer.state).await;
         let state = events.iter().map(|event| event.event_id().clone()).collect();
         check_create(&events, version).map_err(|reason| failed(server, reason))?;
@@ -220,7 +240,7 @@ impl Graph {
         let now = self.handles().clock.now();
         let earlier = room.stale_heads.clone();
         let beside =
-            remember_entry(number, earlier, room.partial.clone(), (lacking, without_keys), server.clone(), now);
+            remember_entry(&join, number, earlier, room.partial.clone(), (lacking, without_keys), server.clone(), now);
         self.commit(&mut room, advance, Entry::FromOthers, Some(beside)).await.map_err(|error| match error {
             CommitError::Overtaken => failed(server, "the room advanced meanwhile".to_owned()),
             CommitError::Store(error) => error.into(),
@@ -266,7 +286,11 @@ impl Graph {
             })
             .await?;
         match outcome {
-            Some(Outcome::Accepted) => Ok(Joined { room_id: row.room_id, event_id: join.event_id().clone() }),
+            Some(Outcome::Accepted) => {
+                let (user, room_id) = (join.sender().clone(), row.room_id.clone());
+                self.database().write(move |tx| unanswered_joins::remove_all(tx, &user, &room_id)).await?;
+                Ok(Joined { room_id: row.room_id, event_id: join.event_id().clone() })
+            }
             Some(Outcome::SoftFailed | Outcome::Rejected) => {
                 Err(failed(server, "the join that it authorised is not allowed by what we know of the room".to_owned()))
             }
@@ -289,6 +313,7 @@ impl Graph {
 /// Writes that we are in the room by this join, and whether its members are known, beside it. `earlier` are the extremities of an
 /// earlier stay.
 fn remember_entry(
+    join: &Pdu,
     room: RoomNumber,
     earlier: Vec<EventNumber>,
     partial: Option<Arc<Partial>>,
@@ -296,7 +321,9 @@ fn remember_entry(
     given_by: ServerName,
     now: i64,
 ) -> Beside {
+    let (user, room_id) = (join.sender().clone(), join.room_id().clone());
     Arc::new(move |tx, ids| {
+        unanswered_joins::remove_all(tx, &user, &room_id)?;
         let [join, ..] = ids else { return Ok(()) };
         let join = event_rows::intern(tx, room, join)?;
         end_undecided(tx, room)?;

@@ -5,7 +5,7 @@
 //! touching the world, [`commit`] writes what was decided in one transaction.
 //!
 //! Read in this order: [`verdict`], [`room`], [`judge`], [`commit`], [`send`], [`intake`], [`unverified`], [`receive`], [`fetch`],
-//! [`outliers`], [`past`], [`partial`], [`backfill`], [`handshake`], [`entering`], [`join`], [`gates`], [`serve`].
+//! [`outliers`], [`past`], [`partial`], [`backfill`], [`handshake`], [`entering`], [`join`], [`unanswered_joins`], [`gates`], [`serve`].
 //!
 //! **Invariant:** a room's state changes only through [`commit`], on the turn that the decision was made on.
 //! **Invariant:** nobody waits for another server while holding a room's turn.
@@ -45,6 +45,7 @@ mod serve;
 mod servers;
 mod surroundings;
 mod template;
+mod unanswered_joins;
 mod unverified;
 mod verdict;
 mod whole_room;

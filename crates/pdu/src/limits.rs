@@ -68,6 +68,8 @@ pub const EXTREMITIES_MAX: usize = 10;
 /// How long nobody's word is taken for the state behind a gap, while who sent what is before it is being asked for what we may have
 /// lost.
 pub const PULL_PATIENCE: Duration = Duration::from_secs(900);
+/// How long that is waited for at once, before what came is looked at again later.
+pub const PULL_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Events of ours that join extremities, one after the other.
 pub const DUMMIES_AT_ONCE_MAX: usize = 5;
 /// The least time between two times that the extremities of a room are joined so.
@@ -129,6 +131,12 @@ pub const HANDSHAKE_SERVERS_MAX: usize = 10;
 pub const WHOLE_ROOM_KEYS_TIME_MAX: Duration = Duration::from_secs(60);
 /// After this long no further server is tried for a join or a knock.
 pub const JOIN_TIME_MAX: Duration = Duration::from_secs(600);
+/// The first pause before it is looked what became of a join that was not answered; doubles each time.
+pub const UNANSWERED_JOIN_RETRY_FIRST: Duration = Duration::from_secs(10);
+/// The longest such pause.
+pub const UNANSWERED_JOIN_RETRY_MAX: Duration = Duration::from_hours(1);
+/// How long it is looked for.
+pub const UNANSWERED_JOIN_HORIZON: Duration = Duration::from_hours(24 * 7);
 /// How long others are given to take note of a leave. Then it is so all the same.
 pub const LEAVE_TIME_MAX: Duration = Duration::from_secs(20);
 /// Where the topological numbers of a room begin, so that history can be put before it.

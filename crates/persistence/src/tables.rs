@@ -29,6 +29,7 @@ mod state;
 mod streams;
 mod subscriptions;
 mod to_device;
+mod unanswered_joins;
 mod unverified;
 
 #[cfg(test)]
@@ -41,7 +42,7 @@ pub(crate) fn all() -> String {
 }
 
 /// What each version of the schema adds to the one before. Never changed once it has been run anywhere.
-pub(crate) const VERSIONS: &[&[&str]] = &[FIRST, &[leaps::SCHEMA]];
+pub(crate) const VERSIONS: &[&[&str]] = &[FIRST, &[leaps::SCHEMA, unanswered_joins::SCHEMA]];
 
 /// The first version, in the order in which it is made. One line a concern.
 #[rustfmt::skip]

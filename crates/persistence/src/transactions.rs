@@ -34,6 +34,7 @@ pub mod state;
 pub mod streams;
 pub mod subscriptions;
 pub mod to_device;
+pub mod unanswered_joins;
 pub mod unverified;
 
 #[cfg(test)]

@@ -49,8 +49,8 @@ async fn no_state_is_taken_while_a_sender_is_asked_for_what_we_may_have_lost() {
     for is_asked in [true, false] {
         let world = World::new();
         let (a, evil, room, mut of_peer) = shared(&world).await;
-        let (sender, now) = (evil.name.clone(), world.handles.clock.now());
-        a.database.write(move |tx| pulls::begin(tx, &sender, now, "first", now)).await.unwrap();
+        let now = world.handles.clock.now();
+        evil.answers("/version", |_| (503, json!({ "errcode": "M_UNKNOWN", "error": "not now" })));
         let (_, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
         evil.send(&a, &[object(&last)]).await;
         world.until("it to be looked for", || async { evil.asked("get_missing_events") > 1 }).await;

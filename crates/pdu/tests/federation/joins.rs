@@ -16,7 +16,7 @@ const V: RoomVersion = RoomVersion::V11;
 const ALICE: &str = "@alice:a.test";
 const EVE: &str = "@eve:evil.test";
 
-async fn is_in(server: &Server, room: &RoomId) -> bool {
+pub(crate) async fn is_in(server: &Server, room: &RoomId) -> bool {
     let (room, us) = (room.clone(), server.name.clone());
     let found = server.database.read(move |tx| match room_rows::by_id(tx, &room)? {
         Some(row) => room_rows::is_server_joined(tx, row.number, &us),

@@ -20,4 +20,5 @@ mod reading;
 mod receiving;
 mod redactions;
 mod sending;
+mod unanswered_joins;
 mod world;

@@ -209,6 +209,9 @@ async fn who_is_back_is_asked_about_few_rooms_at_a_time() {
         newest.push(evil.add(of_peer, message(EVE, "newest")));
         evil.host(of_peer);
     }
+    // Who is heard from for the first time is also asked what it is.
+    evil.send(&a, &[]).await;
+    world.until("it to be asked", || async { evil.asked("/version") > 0 }).await;
     evil.is_slow("get_missing_events", Duration::from_secs(1));
     evil.send(&a, &newest.iter().map(object).collect::<Vec<_>>()).await;
     for ((room, of_peer), newest) in rooms.iter().zip(&newest) {

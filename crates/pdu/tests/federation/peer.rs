@@ -36,6 +36,7 @@ pub(crate) struct Peer {
     received: Mutex<Vec<Value>>,
     transactions: Mutex<u64>,
     slow: Mutex<Option<(String, Duration)>>,
+    late: Mutex<Option<(String, Duration)>>,
     /// Requests that are being answered, and the most there ever were.
     at_once: Mutex<(usize, usize)>,
 }
@@ -53,6 +54,7 @@ impl Peer {
             received: Mutex::default(),
             transactions: Mutex::new(0),
             slow: Mutex::default(),
+            late: Mutex::default(),
             at_once: Mutex::default(),
         }
     }
@@ -71,6 +73,11 @@ impl Peer {
     /// From now on requests whose path has `text` in it are answered late.
     pub(crate) fn is_slow(&self, text: &str, delay: Duration) {
         *self.slow.lock().unwrap() = Some((text.to_owned(), delay));
+    }
+
+    /// From now on the answers to requests whose path has `text` in it take long on their way.
+    pub(crate) fn answers_late(&self, text: &str, delay: Duration) {
+        *self.late.lock().unwrap() = Some((text.to_owned(), delay));
     }
 
     /// How many requests had `text` in them.
@@ -111,10 +118,20 @@ impl Peer {
             script.iter().rev().find(|(text, _)| path.contains(text.as_str())).map(|(_, answer)| answer(&request))
         };
         let (status, body) = scripted.unwrap_or_else(|| self.honest(&request));
+        let late = self.late.lock().unwrap().clone();
+        if let Some((_, delay)) = late.filter(|(text, _)| path.contains(text.as_str())) {
+            self.handles.clock.sleep(delay).await;
+        }
         Response { status, body: Bytes::from(body.to_string()), retry_after: None }
     }
 
-    fn honest(&self, request: &Request) -> (u16, Value) {
+    /// A room as it is hosted.
+    pub(crate) fn hosted(&self, room: &RoomId) -> PeerRoom {
+        self.rooms.lock().unwrap()[room].clone()
+    }
+
+    /// What it answers without a script.
+    pub(crate) fn honest(&self, request: &Request) -> (u16, Value) {
         // In version 3 of rooms there are event ids with a slash.
         let path = request.path_and_query.split('?').next().unwrap().trim_start_matches("/_matrix/");
         let parts: Vec<String> = path.split('/').map(decode).collect();
@@ -125,6 +142,7 @@ impl Peer {
         let asked = |key: &str| asked(request, key);
         match parts.as_slice() {
             ["key", "v2", "server", ..] => (200, Value::Object(self.key_document())),
+            ["federation", "v1", "version"] => (200, json!({ "server": { "name": "Played", "version": "1" } })),
             ["federation", "v1", "send", _] => {
                 let pdus = body["pdus"].as_array().cloned().unwrap_or_default();
                 self.received.lock().unwrap().extend(pdus);
@@ -377,7 +395,7 @@ impl Peer {
 }
 
 /// An event that a real server gave.
-fn checked(event: &Value, version: RoomVersion) -> Pdu {
+pub(crate) fn checked(event: &Value, version: RoomVersion) -> Pdu {
     let object = event.as_object().unwrap().clone();
     let id = events::hash::event_id(&object, version).unwrap();
     Pdu::from_store(object, version, id, false).unwrap()

@@ -16,7 +16,7 @@ use persistence::transactions::{events as event_rows, state as state_rows};
 use persistence::{Database, ReadTx, RoomNumber, StoreError};
 use serde_json::json;
 use tower::ServiceExt;
-use transaction::{Inbound, Outbound, Requests};
+use transaction::{Inbound, Outbound, Pulls, Requests};
 use transport::exchange::BoxFuture;
 use transport::questions::{
     Answer, DirectoryFilter, DirectoryQuestions, FileAnswer, Handshake, MediaQuestions, Members, MembershipQuestions,
@@ -158,11 +158,12 @@ impl Server {
             database: database.clone(),
             handles: handles.clone(),
             key_ring: Arc::new(key_ring.clone()),
-            requests: Requests::new(client),
+            requests: Requests::new(client.clone()),
             outbound: outbound.clone(),
             notifier: Notifier::default(),
         });
-        let inbound = Inbound::new(database.clone(), handles, Arc::new(graph.clone()), Vec::new());
+        let inbound = Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), Vec::new());
+        let pulls = Pulls::new(database.clone(), handles, Requests::new(client), inbound.clone());
         let context = ServerContext {
             server_name: server.clone(),
             key_ring,
@@ -177,6 +178,7 @@ impl Server {
         };
         world.attach(server.as_str(), Node::Real(transport::router(context)));
         graph.start().await.unwrap();
+        pulls.start();
         outbound.start();
         Self { name: server, graph, database }
     }

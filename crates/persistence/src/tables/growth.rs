@@ -90,6 +90,7 @@ const TABLES: &[(&str, Growth)] = &[
     ("to_device", Growth::Bounded("QUEUED_MAX")),
     ("to_device_received", Growth::Bounded("RECEIVED_PER_ORIGIN_MAX")),
     ("to_device_sent", Growth::Bounded("SENT_KEPT_MS")),
+    ("unanswered_joins", Growth::Bounded("UNANSWERED_JOIN_HORIZON")),
     ("unverified", Growth::Bounded("UNVERIFIED_PER_ORIGIN_MAX, UNVERIFIED_MAX, STAGED_HORIZON")),
     ("verdicts", Growth::History),
 ];

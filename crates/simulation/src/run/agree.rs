@@ -183,8 +183,8 @@ impl World<'_> {
 
     /// What the residents know, and the guests who are in the room now.
     ///
-    /// A guest that lost its power while it was let in does not know that it is in the room; nor does one that goes on with a backup
-    /// from before. Nobody can tell it, until one of its users asks again.
+    /// A guest that goes on with a backup from before it was let in does not know that it is in the room. Nobody can tell it, until one
+    /// of its users asks again.
     async fn look(&self, room: &RoomId) -> Result<Vec<View>, String> {
         let mut views: Vec<View> = Vec::new();
         for (server, host) in self.hosts.iter().enumerate() {
@@ -193,12 +193,9 @@ impl World<'_> {
             let view = View::read(name, &database, room).await;
             if server < self.plan.residents {
                 views.push(view.map_err(|error| format!("{name} cannot be looked into: {error}"))?);
-            } else if views[0].has_joined(name)
-                && host.restored() == 0
-                && let Ok(view) = view
-                && view.has_joined(name)
-            {
-                views.push(view);
+            } else if views[0].has_joined(name) && host.restored() == 0 {
+                let view = view.ok().filter(|view| view.has_joined(name));
+                views.push(view.ok_or_else(|| format!("{name} does not know that it is in the room"))?);
             }
         }
         Ok(views)

@@ -1,0 +1,301 @@
+//! Joins that were sent, and of which we do not know whether we were let in: the answer was lost, or this server ended while it waited.
+//!
+//! The others may take our user for a member, and we would ignore what they say. So a join is remembered before it is sent. If no
+//! answer comes, the server, and others that may know, are asked for a template: where it cites our join, we are in the room, and the
+//! same join is sent again for the answer; if we have been in the room in another stay, the user joins anew. Where it does not, the
+//! join never counted, or they were removed since, and are not brought back unasked.
+
+use std::time::Duration;
+
+use events::{EventId, Object, Pdu, RoomId, RoomVersion, ServerName};
+use persistence::StoreError;
+use persistence::transactions::graph as graph_rows;
+use persistence::transactions::rooms as room_rows;
+use persistence::transactions::unanswered_joins::{self as rows, UnansweredJoin};
+use tokio::sync::Notify;
+use transaction::RequestError;
+use transport::questions::Handshake;
+
+use crate::fetch::Effort;
+use crate::graph::Graph;
+use crate::intake::is_placed;
+use crate::join::JoinError;
+use crate::limits::{
+    JOIN_TIME_MAX, STAGED_RETRY_FIRST, UNANSWERED_JOIN_HORIZON, UNANSWERED_JOIN_RETRY_FIRST, UNANSWERED_JOIN_RETRY_MAX,
+};
+use crate::template::Taken;
+
+/// Wakes the task that looks what became of joins.
+#[derive(Default)]
+pub(crate) struct UnansweredJoins(Notify);
+
+/// How often was tried before, and who may know what becomes of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Attempt<'a> {
+    servers: &'a [ServerName],
+    before: i64,
+}
+
+impl<'a> Attempt<'a> {
+    /// The first one, through one of `servers`.
+    pub(crate) fn first(servers: &'a [ServerName]) -> Self {
+        Self { servers, before: 0 }
+    }
+}
+
+/// Whether there is more to find out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Known,
+    Unknown,
+}
+
+/// What a server knows of a join.
+enum Told {
+    /// It counted, and we are in the room by it.
+    All,
+    /// The user is not in the room by it.
+    DidNotCount,
+    /// This server does not know; another may.
+    Nothing,
+    /// It did not answer.
+    NotYet,
+}
+
+impl Graph {
+    /// Remembers a join that is about to be sent to `server`. The others may know of it later.
+    pub(crate) async fn remember_join(
+        &self,
+        join: &Pdu,
+        server: &ServerName,
+        attempt: Attempt<'_>,
+    ) -> Result<(), StoreError> {
+        let others = attempt.servers.iter().filter(|other| *other != server);
+        let servers: Vec<&ServerName> = std::iter::once(server).chain(others).collect();
+        let now = self.handles().clock.now();
+        let join = UnansweredJoin {
+            event_id: join.event_id().clone(),
+            room_id: join.room_id().clone(),
+            user: join.sender().clone(),
+            servers: serde_json::to_string(&servers).expect("names are plain data"),
+            room_version: join.version().as_str().to_owned(),
+            event: serde_json::to_string(join.object()).expect("an event is plain data"),
+            since: now,
+            attempts: attempt.before,
+        };
+        self.database().write(move |tx| rows::note(tx, &join, now + milliseconds(JOIN_TIME_MAX))).await?;
+        // Whoever waits for the answer may be gone when it should come.
+        self.unanswered_joins().0.notify_one();
+        Ok(())
+    }
+
+    /// A join that was sent has failed here. If it was not refused, whoever was asked may have let us in all the same.
+    pub(crate) async fn look_after_failed_join(
+        &self,
+        join: &Pdu,
+        error: &JoinError,
+        attempt: Attempt<'_>,
+    ) -> Result<(), StoreError> {
+        let (id, retry_at) = (join.event_id().clone(), self.handles().clock.now() + pause(attempt.before));
+        let is_refused = is_final(error);
+        self.database()
+            .write(move |tx| if is_refused { rows::remove(tx, &id) } else { rows::postpone(tx, &id, retry_at) })
+            .await?;
+        self.unanswered_joins().0.notify_one();
+        Ok(())
+    }
+
+    /// Starts the task that looks what became of joins. Nobody waits for the answers to those from before a restart.
+    pub(crate) async fn start_unanswered_joins(&self) -> Result<(), StoreError> {
+        let now = self.handles().clock.now();
+        if self.database().read(rows::next_due).await?.is_some() {
+            self.database().write(move |tx| rows::make_due(tx, now)).await?;
+        }
+        let graph = self.clone();
+        self.handles().tasks.spawn("unanswered joins", async move {
+            loop {
+                let pause = match graph.look_at_due_joins().await {
+                    Ok(pause) => pause,
+                    Err(error) => {
+                        tracing::error!(
+                            "what became of joins is not looked for now, since the database failed: {error}"
+                        );
+                        Some(STAGED_RETRY_FIRST)
+                    }
+                };
+                let news = graph.unanswered_joins().0.notified();
+                match pause {
+                    None => news.await,
+                    Some(pause) => tokio::select! {
+                        biased;
+                        () = news => {}
+                        () = graph.handles().clock.sleep(pause) => {}
+                    },
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Looks at those that are due. Returns when others are; `None` if there are none.
+    async fn look_at_due_joins(&self) -> Result<Option<Duration>, StoreError> {
+        loop {
+            let now = self.handles().clock.now();
+            let (due, next) =
+                self.database().read(move |tx| Ok::<_, StoreError>((rows::due(tx, now)?, rows::next_due(tx)?))).await?;
+            let Some(join) = due else {
+                return Ok(next.map(|next| Duration::from_millis(u64::try_from(next - now).unwrap_or(0))));
+            };
+            let fate = self.find_out(&join).await?;
+            let (id, retry_at) = (join.event_id, self.handles().clock.now() + pause(join.attempts));
+            let is_over = now - join.since > milliseconds(UNANSWERED_JOIN_HORIZON);
+            self.database()
+                .write(move |tx| match fate {
+                    Fate::Unknown if !is_over => rows::postpone(tx, &id, retry_at),
+                    Fate::Unknown | Fate::Known => rows::remove(tx, &id),
+                })
+                .await?;
+        }
+    }
+
+    async fn find_out(&self, join: &UnansweredJoin) -> Result<Fate, StoreError> {
+        if self.is_member(join).await? {
+            return Ok(Fate::Known);
+        }
+        let Some((version, ours, servers)) = read(join) else {
+            tracing::error!(event.id = %join.event_id, "The join {} is stored, and cannot be read", join.event_id);
+            return Ok(Fate::Known);
+        };
+        let attempt = Attempt { servers: &servers, before: join.attempts + 1 };
+        let mut fate = Fate::Known;
+        for (at, server) in servers.iter().enumerate() {
+            let effort = Effort::new(self.handles(), JOIN_TIME_MAX);
+            match effort.within(self.ask_about(server, version, &ours, attempt)).await {
+                // Others may not have heard of it yet.
+                Some(Ok(Told::DidNotCount)) if at == 0 => return Ok(Fate::Known),
+                None | Some(Ok(Told::NotYet | Told::DidNotCount)) => fate = Fate::Unknown,
+                Some(Ok(Told::Nothing)) => {}
+                Some(Ok(Told::All)) => return Ok(Fate::Known),
+                Some(Err(JoinError::Store(error))) => return Err(error),
+                Some(Err(error)) => {
+                    tracing::info!(room.id = %join.room_id, server.name = %server, "Could not join through {server}: {error}");
+                    fate = Fate::Unknown;
+                }
+            }
+        }
+        Ok(fate)
+    }
+
+    /// Asks a server whether our join counted, and if so enters the room.
+    async fn ask_about(
+        &self,
+        server: &ServerName,
+        version: RoomVersion,
+        ours: &Pdu,
+        attempt: Attempt<'_>,
+    ) -> Result<Told, JoinError> {
+        let (room_id, user) = (ours.room_id(), ours.sender());
+        let latest = match self.take_template(Handshake::Join, room_id, user, &Object::new(), server).await {
+            Ok(taken) if !cites(&taken, ours.event_id()) => return Ok(Told::DidNotCount),
+            Ok(taken) => taken.event.prev_events.into_iter().map(|parent| parent.event_id).collect(),
+            Err(error) if !is_final(&error) => return Ok(Told::NotYet),
+            // Where nobody may join any more, the members are members all the same. Who may read the room is one.
+            Err(_) => match self.requests().state_ids(server, room_id, ours.event_id()).await {
+                Ok(_) => Vec::new(),
+                Err(RequestError::Refused { .. }) => return Ok(Told::Nothing),
+                Err(RequestError::Failed(_) | RequestError::Malformed { .. }) => return Ok(Told::NotYet),
+            },
+        };
+        tracing::info!(room.id = %room_id, server.name = %server, "{server} says that {user} was let into {room_id}");
+        let entered = if self.has_been_in(room_id).await? {
+            // We know what happened since: a state from before would take the room back. A new join stands on what is now.
+            self.join_through(room_id, user, &own_content(ours), server, attempt).await
+        } else {
+            self.send_and_enter(room_id, version, ours, server).await
+        };
+        match entered {
+            Ok(_) => {
+                self.catch_up(room_id, server, latest).await?;
+                Ok(Told::All)
+            }
+            // It has left the room since.
+            Err(error) if is_final(&error) => Ok(Told::Nothing),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn has_been_in(&self, room_id: &RoomId) -> Result<bool, StoreError> {
+        let id = room_id.clone();
+        self.database()
+            .read(move |tx| match room_rows::by_id(tx, &id)? {
+                Some(row) => Ok(!graph_rows::extremities(tx, row.number)?.is_empty()),
+                None => Ok(false),
+            })
+            .await
+    }
+
+    /// Receives what happened in a room since we were let in: `latest`, and what is before it.
+    async fn catch_up(&self, room_id: &RoomId, server: &ServerName, latest: Vec<EventId>) -> Result<(), StoreError> {
+        let id = room_id.clone();
+        let Some(row) = self.database().read(move |tx| room_rows::by_id(tx, &id)).await? else { return Ok(()) };
+        let mut pdus = Vec::new();
+        for id in latest {
+            let (number, event) = (row.number, id.clone());
+            if !self.database().read(move |tx| is_placed(tx, number, &event)).await? {
+                pdus.extend(self.fetch_event(&row, server, &id).await);
+            }
+        }
+        if pdus.is_empty() { Ok(()) } else { self.receive(&row, server, pdus).await }
+    }
+
+    async fn is_member(&self, join: &UnansweredJoin) -> Result<bool, StoreError> {
+        let (room_id, user) = (join.room_id.clone(), join.user.clone());
+        self.database()
+            .read(move |tx| {
+                let Some(row) = room_rows::by_id(tx, &room_id)? else { return Ok(false) };
+                let membership = room_rows::membership(tx, row.number, &user)?;
+                let is_here = room_rows::is_server_joined(tx, row.number, &user.server())?;
+                Ok(is_here && membership.as_deref() == Some("join"))
+            })
+            .await
+    }
+}
+
+/// What was stored of a join. `None` if that is no event.
+fn read(join: &UnansweredJoin) -> Option<(RoomVersion, Pdu, Vec<ServerName>)> {
+    let version = RoomVersion::parse(&join.room_version)?;
+    let event: Object = serde_json::from_str(&join.event).ok()?;
+    let ours = Pdu::from_store(event, version, join.event_id.clone(), false).ok()?;
+    Some((version, ours, serde_json::from_str(&join.servers).ok()?))
+}
+
+/// What the user put into a join.
+fn own_content(join: &Pdu) -> Object {
+    let mut content = join.content().clone();
+    content.remove("membership");
+    content.remove("join_authorised_via_users_server");
+    content
+}
+
+fn cites(taken: &Taken, join: &EventId) -> bool {
+    taken.event.auth_events.iter().any(|cited| cited.event_id == *join)
+}
+
+/// Whether the server did not let us in, for sure.
+fn is_final(error: &JoinError) -> bool {
+    match error {
+        JoinError::Refused { status, .. } => (400..500).contains(status),
+        JoinError::NoServers(_) | JoinError::UnsupportedVersion { .. } => true,
+        JoinError::Failed { .. } | JoinError::Store(_) => false,
+    }
+}
+
+/// The pause before the next look, in milliseconds.
+fn pause(attempts: i64) -> i64 {
+    let doublings = u32::try_from(attempts.clamp(0, 16)).unwrap_or(0);
+    milliseconds(UNANSWERED_JOIN_RETRY_FIRST.saturating_mul(1 << doublings).min(UNANSWERED_JOIN_RETRY_MAX))
+}
+
+fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,248 @@
+//! Joins whose answers are lost.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use events::{Object, RoomVersion, Value};
+use pdu::limits::{JOIN_TIME_MAX, UNANSWERED_JOIN_HORIZON};
+use persistence::transactions::unanswered_joins;
+use serde_json::json;
+
+use crate::joins::is_in;
+use crate::partial::{member, tells_state};
+use crate::peer::{Peer, PeerRoom, checked, objects};
+use crate::world::{Server, World, message, state, user_id};
+
+const V: RoomVersion = RoomVersion::V11;
+const ALICE: &str = "@alice:a.test";
+
+/// A room of a peer that lets us in and does not say so, `times` times.
+async fn lets_in_silently(world: &World, times: usize) -> (Server, Arc<Peer>, PeerRoom) {
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let room = evil.make_room("@eve:evil.test", V);
+    evil.host(&room);
+    let (peer, of_peer, asked) = (Arc::clone(&evil), Mutex::new(room.clone()), AtomicUsize::new(0));
+    evil.answers("/v2/send_join/", move |request| {
+        if asked.fetch_add(1, Ordering::Relaxed) >= times {
+            return peer.honest(request);
+        }
+        let event: Value = serde_json::from_slice(request.body.as_ref().unwrap()).unwrap();
+        let mut room = of_peer.lock().unwrap();
+        room.line.push(checked(&event, V));
+        peer.host(&room);
+        (503, json!({ "errcode": "M_UNKNOWN", "error": "you will never know" }))
+    });
+    (a, evil, room)
+}
+
+async fn is_forgotten(a: &Server) -> bool {
+    a.database.read(unanswered_joins::next_due).await.unwrap().is_none()
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_let_in_without_knowing_comes_in_after_all() {
+    for (times, restarts) in [(1, false), (1, true), (3, false)] {
+        let world = World::new();
+        let (mut a, evil, room) = lets_in_silently(&world, times).await;
+        a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
+        assert!(!is_in(&a, &room.id).await && !is_forgotten(&a).await);
+        if restarts {
+            a = a.restarted(&world).await;
+        }
+        world.until("the join", || is_in(&a, &room.id)).await;
+        world.until("nothing to be left to find out", || is_forgotten(&a)).await;
+        // What was under way before a restart goes on beside it here.
+        assert!(evil.asked("/v2/send_join/") == times + 1 || restarts);
+        a.say(&room.id, ALICE, "here I am").await;
+    }
+}
+
+/// The server ended while it waited for the answer.
+#[tokio::test(start_paused = true)]
+async fn after_a_restart_nobody_waits_for_answers() {
+    let world = World::new();
+    let (a, evil, room) = lets_in_silently(&world, 1).await;
+    a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
+    let later = world.handles.clock.now() + i64::try_from(UNANSWERED_JOIN_HORIZON.as_millis()).unwrap();
+    let pending = a.database.read(move |tx| unanswered_joins::due(tx, later)).await.unwrap().unwrap();
+    a.database.write(move |tx| unanswered_joins::postpone(tx, &pending.event_id, later)).await.unwrap();
+    let before = world.handles.clock.now();
+    let a = a.restarted(&world).await;
+    world.until("the join", || is_in(&a, &room.id)).await;
+    assert!(world.handles.clock.now() - before < i64::try_from(JOIN_TIME_MAX.as_millis()).unwrap());
+}
+
+/// The client that asked for the join is gone, and with it whoever waited for the answer.
+#[tokio::test(start_paused = true)]
+async fn a_join_that_nobody_waits_for_any_more_is_looked_after() {
+    let world = World::new();
+    let (a, evil, room) = lets_in_silently(&world, 1).await;
+    let (alice, via) = (user_id(ALICE), [evil.name.clone()]);
+    let until_sent = world.until("it to be sent", || async { evil.asked("/v2/send_join/") > 0 });
+    evil.answers_late("/v2/send_join/", JOIN_TIME_MAX);
+    tokio::select! {
+        biased;
+        _ = a.graph.join_remote(&room.id, &alice, Object::new(), &via) => panic!("nobody answered"),
+        () = until_sent => {}
+    }
+    evil.answers_late("nothing", JOIN_TIME_MAX);
+    world.until("the join", || is_in(&a, &room.id)).await;
+}
+
+/// The version does not know the rule, so that nobody may join, members neither.
+#[tokio::test(start_paused = true)]
+async fn where_nobody_may_join_any_more_the_same_join_is_sent_again() {
+    for may_read in [true, false] {
+        let world = World::new();
+        let (a, evil, room) = lets_in_silently(&world, 1).await;
+        a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
+        let pending = a.database.read(|tx| unanswered_joins::due(tx, i64::MAX)).await.unwrap().unwrap();
+        let refusal = || (403, json!({ "errcode": "M_FORBIDDEN", "error": "nobody may" }));
+        evil.answers("/v1/make_join/", move |_| refusal());
+        if may_read {
+            tells_state(&evil, &room);
+        } else {
+            evil.answers("/v1/state_ids/", move |_| refusal());
+        }
+        world.until("it to be found out", || is_forgotten(&a)).await;
+        assert_eq!(is_in(&a, &room.id).await, may_read);
+        if may_read {
+            assert_eq!(a.extremities(&room.id).await, [pending.event_id]);
+        }
+    }
+}
+
+/// Who let us in has left, or is gone.
+#[tokio::test(start_paused = true)]
+async fn others_are_asked_about_a_join_too() {
+    for is_gone in [false, true] {
+        let world = World::new();
+        let (a, evil, room) = lets_in_silently(&world, 1).await;
+        let good = world.peer("good.test").await;
+        good.answers("/v2/send_join/", |_| (503, json!({ "errcode": "M_UNKNOWN", "error": "not now" })));
+        a.join(&room.id, ALICE, &[&evil.name, &good.name]).await.unwrap_err();
+        let error = if is_gone { 404 } else { 503 };
+        for (path, peer) in [("/v1/make_join/", &evil), ("/v1/state_ids/", &evil)] {
+            peer.answers(path, move |_| (error, json!({ "errcode": "M_NOT_FOUND", "error": "what room?" })));
+        }
+        let peer = Arc::clone(&evil);
+        good.answers("_join/", move |request| peer.honest(request));
+        world.until("the join", || is_in(&a, &room.id)).await;
+    }
+}
+
+/// Another user of ours came and went meanwhile: what happened then is not undone.
+#[tokio::test(start_paused = true)]
+async fn who_has_been_in_the_room_since_joins_anew() {
+    let world = World::new();
+    let (a, evil, room) = lets_in_silently(&world, 1).await;
+    a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
+    let mut of_peer = evil.hosted(&room.id);
+    let (bob, via) = ("@bob:a.test", [&evil.name]);
+    // He is told the room as it was without her.
+    evil.host(&room);
+    let joined = a.join(&room.id, bob, &via).await.unwrap();
+    let left = a.send(&room.id, member(bob, bob, "leave")).await.unwrap();
+    assert!(!is_in(&a, &room.id).await);
+    for event in [joined.event_id, left.clone()] {
+        of_peer.line.push(a.visible(&room.id, &event).await.unwrap());
+    }
+    evil.host(&of_peer);
+    world.until("the join", || is_in(&a, &room.id)).await;
+    assert_eq!(a.current(&room.id, "m.room.member", bob).await, Some(left));
+    assert_eq!(evil.asked("/v2/send_join/"), 3);
+    world.until("nothing to be left to find out", || is_forgotten(&a)).await;
+}
+
+/// What does not cite our join may be from somebody who has not heard of it.
+#[tokio::test(start_paused = true)]
+async fn who_has_not_heard_of_a_join_does_not_decide() {
+    let world = World::new();
+    let (a, evil, room) = lets_in_silently(&world, 1).await;
+    let good = world.peer("good.test").await;
+    good.answers("/v2/send_join/", |_| (503, json!({ "errcode": "M_UNKNOWN", "error": "not now" })));
+    a.join(&room.id, ALICE, &[&evil.name, &good.name]).await.unwrap_err();
+    evil.answers("/v1/make_join/", |_| (503, json!({ "errcode": "M_UNKNOWN", "error": "not now" })));
+    good.host(&room);
+    world.until("it to be looked for", || async { good.asked("/v1/make_join/") > 3 }).await;
+    assert!(!is_forgotten(&a).await);
+    let peer = Arc::clone(&evil);
+    evil.answers("/v1/make_join/", move |request| peer.honest(request));
+    world.until("the join", || is_in(&a, &room.id)).await;
+}
+
+/// It is one join, however often it is sent.
+#[tokio::test(start_paused = true)]
+async fn a_room_that_cannot_be_entered_is_not_asked_for_all_the_time() {
+    let world = World::new();
+    let (a, evil, room) = lets_in_silently(&world, usize::MAX).await;
+    a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
+    let pending = a.database.read(|tx| unanswered_joins::due(tx, i64::MAX)).await.unwrap().unwrap();
+    world.handles.clock.sleep(Duration::from_hours(12)).await;
+    assert!((5..=25).contains(&evil.asked("/v2/send_join/")), "{}", evil.asked("/v2/send_join/"));
+    let id = pending.event_id.as_str().replace('$', "%24");
+    assert_eq!(evil.asked("/v2/send_join/"), evil.asked(&format!("{id}?omit_members")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happened_since_we_were_let_in_comes_at_once() {
+    let world = World::new();
+    let (a, evil, room) = lets_in_silently(&world, 1).await;
+    a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
+    let mut of_peer = evil.hosted(&room.id);
+    let topic = evil.add(&mut of_peer, state("@eve:evil.test", "m.room.topic", json!({ "topic": "since then" })));
+    let said = evil.add(&mut of_peer, message("@eve:evil.test", "welcome"));
+    tells_state(&evil, &room);
+    let before_join = objects(room.state().values());
+    let chain = objects(room.auth_chain(room.state().into_values().collect()).iter());
+    evil.answers("/v2/send_join/", move |request| {
+        let event: Value = serde_json::from_slice(request.body.as_ref().unwrap()).unwrap();
+        (200, json!({ "event": event, "state": before_join, "auth_chain": chain }))
+    });
+    evil.host(&of_peer);
+    world.until("the join", || is_in(&a, &room.id)).await;
+    world.until("nothing to be left to find out", || is_forgotten(&a)).await;
+    assert_eq!(a.extremities(&room.id).await, [said.event_id().clone()]);
+    assert_eq!(a.current(&room.id, "m.room.topic", "").await, Some(topic.event_id().clone()));
+}
+
+/// Removed since, or never let in: nobody brings them back.
+#[tokio::test(start_paused = true)]
+async fn who_is_not_taken_for_a_member_is_not_brought_in() {
+    for was_kicked in [false, true] {
+        let world = World::new();
+        let (a, evil, room) = lets_in_silently(&world, 1).await;
+        a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
+        let mut of_peer = room.clone();
+        if was_kicked {
+            evil.add(&mut of_peer, member("@eve:evil.test", ALICE, "leave"));
+        }
+        evil.host(&of_peer);
+        world.until("it to be found out", || is_forgotten(&a)).await;
+        assert!(!is_in(&a, &room.id).await);
+        assert_eq!((evil.asked("/v1/make_join/"), evil.asked("/v2/send_join/")), (2, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_join_leaves_nothing_to_find_out() {
+    let world = World::new();
+    let (a, evil, room) = lets_in_silently(&world, 0).await;
+    evil.answers("/v2/send_join/", |_| (403, json!({ "errcode": "M_FORBIDDEN", "error": "no" })));
+    a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
+    assert!(is_forgotten(&a).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_gone_for_good_is_not_asked_for_ever() {
+    let world = World::new();
+    let (a, evil, room) = lets_in_silently(&world, 1).await;
+    a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
+    evil.answers("/v1/make_join/", |_| (503, json!({ "errcode": "M_UNKNOWN", "error": "not now" })));
+    for _ in 0..9 {
+        world.handles.clock.sleep(UNANSWERED_JOIN_HORIZON / 8).await;
+    }
+    world.until("it to be given up", || is_forgotten(&a)).await;
+    assert!(evil.asked("/v1/make_join/") < 200);
+}
