@@ -202,8 +202,8 @@ impl Graph {
             // Where nobody may join any more, the members are members all the same. Who may read the room is one.
             Err(_) => match self.requests().state_ids(server, room_id, ours.event_id()).await {
                 Ok(_) => Vec::new(),
-                Err(RequestError::Refused { .. }) => return Ok(Told::Nothing),
-                Err(RequestError::Failed(_) | RequestError::Malformed { .. }) => return Ok(Told::NotYet),
+                Err(RequestError::Refused { status, .. }) if says_no(status) => return Ok(Told::Nothing),
+                Err(_) => return Ok(Told::NotYet),
             },
         };
         tracing::info!(room.id = %room_id, server.name = %server, "{server} says that {user} was let into {room_id}");
@@ -284,10 +284,16 @@ fn cites(taken: &Taken, join: &EventId) -> bool {
 /// Whether the server did not let us in, for sure.
 fn is_final(error: &JoinError) -> bool {
     match error {
-        JoinError::Refused { status, .. } => (400..500).contains(status),
+        JoinError::Refused { status, .. } => says_no(*status),
         JoinError::NoServers(_) | JoinError::UnsupportedVersion { .. } => true,
         JoinError::Failed { .. } | JoinError::Store(_) => false,
     }
+}
+
+/// Whether an answer is about what was asked for. That a server cannot have our keys now (401), or has too much to do (408, 429), says
+/// nothing.
+fn says_no(status: u16) -> bool {
+    (400..500).contains(&status) && !matches!(status, 401 | 408 | 429)
 }
 
 /// The pause before the next look, in milliseconds.

@@ -163,7 +163,10 @@ async fn who_has_not_heard_of_a_join_does_not_decide() {
     let good = world.peer("good.test").await;
     good.answers("/v2/send_join/", |_| (503, json!({ "errcode": "M_UNKNOWN", "error": "not now" })));
     a.join(&room.id, ALICE, &[&evil.name, &good.name]).await.unwrap_err();
-    evil.answers("/v1/make_join/", |_| (503, json!({ "errcode": "M_UNKNOWN", "error": "not now" })));
+    // It has not our key now.
+    for path in ["/v1/make_join/", "/v1/state_ids/"] {
+        evil.answers(path, |_| (401, json!({ "errcode": "M_UNAUTHORIZED", "error": "who are you?" })));
+    }
     good.host(&room);
     world.until("it to be looked for", || async { good.asked("/v1/make_join/") > 3 }).await;
     assert!(!is_forgotten(&a).await);

@@ -39,6 +39,10 @@ pub const REST_WHEN_HEARD_MAX: Duration = Duration::from_secs(60);
 /// How often the same content is refused until it is sent in halves.
 pub const REFUSALS_MAX: u32 = 3;
 
+/// How often a single item is refused while the destination takes transactions without it, until it is given up. Between them are
+/// minutes: a destination that was broken may be well again.
+pub const HEARINGS: u32 = 3;
+
 /// How often a destination breaks over the same content (status 500) until it is sent in halves.
 pub const SERVER_ERRORS_MAX: u32 = 4;
 /// The longest rest while the item is looked for that a destination breaks over.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::limits::{
-    ANNOUNCE_FAILURES_MAX, REFUSALS_MAX, REST_AFTER_SERVER_ERROR_MAX, REST_MAX, REST_MIN, REST_WHEN_HEARD_MAX,
-    SERVER_ERRORS_MAX, TRANSACTION_ITEMS_MAX,
+    ANNOUNCE_FAILURES_MAX, HEARINGS, REFUSALS_MAX, REST_AFTER_SERVER_ERROR_MAX, REST_MAX, REST_MIN,
+    REST_WHEN_HEARD_MAX, SERVER_ERRORS_MAX, TRANSACTION_ITEMS_MAX,
 };
 
 /// The queue of one destination. Times are those of the monotonic clock.
@@ -53,9 +53,11 @@ enum State {
 enum Trial {
     /// Nothing.
     None,
-    /// It was refused alone. Does the destination take a transaction without it?
-    Accused,
-    /// It does.
+    /// It was refused alone. Does the destination take a transaction without it? So many times before it did, and refused the item.
+    Accused(u32),
+    /// It does. Does it still refuse the item? It may have been broken for a while, and be well now.
+    Heard(u32),
+    /// It does, again and again.
     Condemned,
 }
 
@@ -171,9 +173,12 @@ impl DestinationQueue {
             Rows::None => {}
         }
         match self.trial {
-            Trial::None => self.items_max = (self.items_max * 2).min(TRANSACTION_ITEMS_MAX),
-            Trial::Accused => {
-                self.trial = Trial::Condemned;
+            Trial::None | Trial::Heard(_) => {
+                self.trial = Trial::None;
+                self.items_max = (self.items_max * 2).min(TRANSACTION_ITEMS_MAX);
+            }
+            Trial::Accused(times) => {
+                self.trial = Trial::Heard(times);
                 self.work.rows = Perhaps::Waiting;
             }
             Trial::Condemned => {}
@@ -231,15 +236,21 @@ impl DestinationQueue {
     /// How many items may be at fault. `None` if none is: it refuses everything.
     fn suspects(&self, refused: Refused) -> Option<usize> {
         match (self.trial, refused) {
-            (Trial::None, Refused::Items(items)) => Some(items),
-            (Trial::None | Trial::Accused | Trial::Condemned, Refused::NothingKept)
-            | (Trial::Accused | Trial::Condemned, Refused::Items(_)) => None,
+            (Trial::None | Trial::Heard(_), Refused::Items(items)) => Some(items),
+            (_, Refused::NothingKept) | (Trial::Accused(_) | Trial::Condemned, Refused::Items(_)) => None,
         }
     }
 
     fn suspect(&mut self, now: Duration, rest: Duration, items: usize, refusals_max: u32) {
         self.land();
         self.work.rows = Perhaps::Waiting;
+        if let Trial::Heard(times) = self.trial {
+            let times = times + 1;
+            self.trial = if times >= HEARINGS { Trial::Condemned } else { Trial::Accused(times) };
+            let rest = if times >= HEARINGS { rest } else { rest.max(doubled(3 * times)) };
+            self.state = State::Resting { since: now, until: now + rest };
+            return;
+        }
         self.refusals += 1;
         self.state = State::Resting { since: now, until: now + rest };
         if self.refusals >= refusals_max {
@@ -248,7 +259,7 @@ impl DestinationQueue {
                 self.items_max = items / 2;
             } else {
                 self.items_max = 1;
-                self.trial = Trial::Accused;
+                self.trial = Trial::Accused(0);
             }
         }
     }
@@ -262,9 +273,9 @@ impl DestinationQueue {
             State::Resting { .. } => self.state = State::Ready,
         }
         let order = match self.trial {
-            Trial::Accused => Order::Empty,
+            Trial::Accused(_) => Order::Empty,
             Trial::Condemned => Order::GiveUpItem,
-            Trial::None => match self.next_batch() {
+            Trial::None | Trial::Heard(_) => match self.next_batch() {
                 Some(order) => order,
                 None => return Step::Idle,
             },

@@ -115,12 +115,44 @@ fn refused_content_is_halved_until_one_item_is_left_and_that_is_tried() {
     assert!(now < at(200), "the destination is well, no need for long rests");
 
     // Here the loop has taken Step::Send(Order::Empty).
-    queue.handle_delivered(Rows::None);
-    assert_eq!(next(&mut queue, &mut now), Step::Send(Order::GiveUpItem));
+    hear(&mut queue, &mut now, |queue, now| queue.handle_refused(now, NO_JITTER, ITEM_REFUSED));
     queue.handle_given_up();
     for size in [1, 2, 4, 8, 16, 32, 64, 128, 150, 150] {
         assert_eq!(next(&mut queue, &mut now), batch(size));
         queue.handle_delivered(Rows::Ask);
+    }
+}
+
+/// An empty transaction is on its way, and the item is refused whenever one was taken: until it is given up.
+fn hear(queue: &mut DestinationQueue, now: &mut Duration, refuse: impl Fn(&mut DestinationQueue, Duration)) {
+    for hearing in 1..=HEARINGS {
+        queue.handle_delivered(Rows::None);
+        assert_eq!(next(queue, now), batch(1));
+        refuse(queue, *now);
+        let then = if hearing == HEARINGS { Order::GiveUpItem } else { Order::Empty };
+        assert_eq!(next(queue, now), Step::Send(then));
+    }
+}
+
+/// It was broken for a while, and broke over everything.
+#[test]
+fn an_item_that_is_taken_when_the_destination_is_well_is_not_given_up() {
+    for hearing in 1..=HEARINGS {
+        let mut queue = with_rows();
+        let mut now = at(0);
+        while let Step::Send(Order::Batch { .. }) = next(&mut queue, &mut now) {
+            queue.handle_server_error(now, NO_JITTER, ITEM_REFUSED);
+        }
+        for _ in 1..hearing {
+            queue.handle_delivered(Rows::None);
+            assert_eq!(next(&mut queue, &mut now), batch(1));
+            queue.handle_server_error(now, NO_JITTER, ITEM_REFUSED);
+            assert_eq!(next(&mut queue, &mut now), Step::Send(Order::Empty));
+        }
+        queue.handle_delivered(Rows::None);
+        assert_eq!(next(&mut queue, &mut now), batch(1));
+        queue.handle_delivered(Rows::Ask);
+        assert_eq!(next(&mut queue, &mut now), batch(2), "{hearing}");
     }
 }
 
@@ -150,8 +182,8 @@ fn an_item_that_a_server_breaks_over_is_found_within_minutes() {
         queue.handle_server_error(now, NO_JITTER, ITEM_REFUSED);
     }
     assert_eq!((refused, now), (SERVER_ERRORS_MAX, at(1 + 2 + 4 + 8)));
-    queue.handle_delivered(Rows::None);
-    assert_eq!(next(&mut queue, &mut now), Step::Send(Order::GiveUpItem));
+    hear(&mut queue, &mut now, |queue, now| queue.handle_server_error(now, NO_JITTER, ITEM_REFUSED));
+    assert!(now < at(120), "{now:?}");
 
     // But who breaks over nothing at all is broken: it is asked less and less often, and nothing is given up.
     let mut queue = with_rows();

@@ -1,0 +1,99 @@
+//! Databases that earlier versions left: they are opened, brought up to date, and served from. `databases/README.md` says how they
+//! were made.
+
+#[expect(unreachable_pub, reason = "shared by tests only")]
+mod running;
+
+use std::path::Path;
+use std::time::Duration;
+
+use running::{Server, althing, run};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+const CONFIG: &str = "server_name = \"a.test\"\n\
+    [client]\nlisten = [\"127.0.0.1:0\"]\n\
+    [federation]\nlisten = [\"127.0.0.1:0\"]\n\
+    [limits]\nenabled = false\n";
+
+/// What a server of an earlier version left.
+struct Left {
+    database: &'static str,
+    /// Tokens that it gave to its two users.
+    alice: &'static str,
+    bob: &'static str,
+    /// Where a client was in its sync.
+    since: &'static str,
+    /// Its rooms of versions 1, 6 and 12.
+    rooms: [&'static str; 3],
+}
+
+const SCHEMA_1: Left = Left {
+    database: include_str!("databases/schema-1.sql"),
+    alice: "althing_BDb7rYD81V172sljRmgu3WUE8n2t7hlQn2A2Phi9p5",
+    bob: "althing_xqa49JT385nx0nRsOYYn05QDJNX2bTPlDFs0CoRi7e",
+    since: "s1_49_6_3_1795877173496_1_0_49",
+    rooms: ["!GcLZaoOWcW5bz3YpVu:a.test", "!m3Y5HVXzklRSUPBvml:a.test", "!9b02HdrN_LRLr18Ye5qR7yjRS9ESyaRc7XN39Ty9tnw"],
+};
+
+fn make(database: &str, folder: &Path) {
+    std::fs::create_dir(folder.join("data")).unwrap();
+    Connection::open(folder.join("data/althing.db")).unwrap().execute_batch(database).unwrap();
+}
+
+/// Everything that the schema says, in the order of its names.
+fn schema(folder: &Path) -> Vec<(String, Option<String>)> {
+    let database = Connection::open(folder.join("data/althing.db")).unwrap();
+    let mut statement = database.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+fn ask(server: &Server, token: &str, method: &str, path: &str, body: &str) -> Value {
+    let headers = format!("Authorization: Bearer {token}\r\n");
+    let (status, answer) = server.ask_as(&headers, method, &format!("/_matrix/client/v3/{path}"), body);
+    assert_eq!(status, 200, "{method} {path}: {answer}");
+    answer
+}
+
+#[test]
+fn a_database_of_the_first_schema_is_served_from() {
+    let (folder, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    make(SCHEMA_1.database, folder.path());
+    let server = Server::start(folder.path(), CONFIG);
+    let (alice, bob) = (SCHEMA_1.alice, SCHEMA_1.bob);
+    assert_eq!(ask(&server, alice, "GET", "account/whoami", "")["user_id"], "@alice:a.test");
+    let login = json!({ "type": "m.login.password", "identifier": { "type": "m.id.user", "user": "bob" }, "password": "builder of things" });
+    assert_eq!(server.ask("POST", "/_matrix/client/v3/login", &login.to_string()).0, 200);
+    let since = ask(&server, alice, "GET", &format!("sync?since={}", SCHEMA_1.since), "");
+    assert_eq!(since["rooms"]["join"], json!({}), "nothing happened since");
+    for (room, version) in SCHEMA_1.rooms.iter().zip(["1", "6", "12"]) {
+        let room = room.replace('!', "%21");
+        let topic = ask(&server, alice, "GET", &format!("rooms/{room}/state/m.room.topic"), "");
+        assert_eq!(topic["topic"], format!("of version {version}"));
+        let said = ask(&server, alice, "PUT", &format!("rooms/{room}/send/m.room.message/new"), r#"{"body":"new"}"#);
+        let filter = "%7B%22types%22%3A%5B%22m.room.message%22%5D%7D";
+        let messages = ask(&server, alice, "GET", &format!("rooms/{room}/messages?dir=b&limit=50&filter={filter}"), "");
+        let messages = messages["chunk"].as_array().unwrap();
+        let bodies: Vec<&str> = messages.iter().filter_map(|message| message["content"]["body"].as_str()).collect();
+        assert_eq!(bodies, ["new", "message 4", "message 3", "message 2", "message 1"]);
+        assert_eq!(messages[0]["event_id"], said["event_id"]);
+        assert_eq!(messages[5]["unsigned"]["redacted_because"]["content"]["reason"], "wrong");
+        let members = ask(&server, alice, "GET", &format!("rooms/{room}/joined_members"), "");
+        assert_eq!(members["joined"].get("@bob:a.test").is_some(), version != "6");
+    }
+    let first = ask(&server, bob, "GET", "sync", "");
+    assert_eq!(first["rooms"]["join"].as_object().unwrap().len(), 2);
+    assert_eq!(first["to_device"]["events"][0]["content"], json!({ "for": "bob" }));
+    let data = ask(&server, alice, "GET", "user/@alice:a.test/account_data/org.test", "");
+    assert_eq!(data, json!({ "kept": true }));
+    assert!(server.terminate(Duration::from_secs(20)).success());
+
+    let mut check = althing(folder.path());
+    check.arg("check");
+    let checked = run(check, "");
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(said.to_lowercase().contains("database"), "{said}");
+    assert!(Server::start(new.path(), CONFIG).terminate(Duration::from_secs(20)).success());
+    assert_eq!(schema(folder.path()), schema(new.path()), "as a new one is made");
+}
