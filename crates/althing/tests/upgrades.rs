@@ -1,5 +1,7 @@
-//! Databases that earlier versions left: they are opened, brought up to date, and served from. `databases/README.md` says how they
-//! were made.
+//! Databases that earlier versions left: they are opened, brought up to date, and served from. `tests/databases/README.md` of
+//! `persistence` says how they were made.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
 #[expect(unreachable_pub, reason = "shared by tests only")]
 mod running;
@@ -29,7 +31,7 @@ struct Left {
 }
 
 const SCHEMA_1: Left = Left {
-    database: include_str!("databases/schema-1.sql"),
+    database: include_str!("../../persistence/tests/databases/schema-1.sql"),
     alice: "althing_BDb7rYD81V172sljRmgu3WUE8n2t7hlQn2A2Phi9p5",
     bob: "althing_xqa49JT385nx0nRsOYYn05QDJNX2bTPlDFs0CoRi7e",
     since: "s1_49_6_3_1795877173496_1_0_49",
@@ -41,14 +43,6 @@ fn make(database: &str, folder: &Path) {
     Connection::open(folder.join("data/althing.db")).unwrap().execute_batch(database).unwrap();
 }
 
-/// Everything that the schema says, in the order of its names.
-fn schema(folder: &Path) -> Vec<(String, Option<String>)> {
-    let database = Connection::open(folder.join("data/althing.db")).unwrap();
-    let mut statement = database.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    rows.map(Result::unwrap).collect()
-}
-
 fn ask(server: &Server, token: &str, method: &str, path: &str, body: &str) -> Value {
     let headers = format!("Authorization: Bearer {token}\r\n");
     let (status, answer) = server.ask_as(&headers, method, &format!("/_matrix/client/v3/{path}"), body);
@@ -58,9 +52,10 @@ fn ask(server: &Server, token: &str, method: &str, path: &str, body: &str) -> Va
 
 #[test]
 fn a_database_of_the_first_schema_is_served_from() {
-    let (folder, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let folder = tempfile::tempdir().unwrap();
     make(SCHEMA_1.database, folder.path());
     let server = Server::start(folder.path(), CONFIG);
+    assert!(server.servers.is_some(), "{:?}", server.log);
     let (alice, bob) = (SCHEMA_1.alice, SCHEMA_1.bob);
     assert_eq!(ask(&server, alice, "GET", "account/whoami", "")["user_id"], "@alice:a.test");
     let login = json!({ "type": "m.login.password", "identifier": { "type": "m.id.user", "user": "bob" }, "password": "builder of things" });
@@ -93,7 +88,5 @@ fn a_database_of_the_first_schema_is_served_from() {
     check.arg("check");
     let checked = run(check, "");
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
-    assert!(said.to_lowercase().contains("database"), "{said}");
-    assert!(Server::start(new.path(), CONFIG).terminate(Duration::from_secs(20)).success());
-    assert_eq!(schema(folder.path()), schema(new.path()), "as a new one is made");
+    assert!(said.contains("ok    database       data/althing.db is whole"), "{said}");
 }

@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     });
     let tally = tally.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     println!(
-        "{} events; the longest took {} hours of virtual time until all agreed",
+        "seeds from {first} on: {} events; the longest took {} hours of virtual time until all agreed",
         tally.events,
         tally.longest.as_secs() / 3600
     );

@@ -3,6 +3,7 @@
 mod closures;
 mod files;
 mod log;
+mod upgrades;
 
 use std::path::Path;
 use std::sync::Arc;
