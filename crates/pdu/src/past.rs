@@ -15,7 +15,8 @@ use events::auth_graph::{Standing, StateMap};
 use events::state_resolution::TooCostly;
 use events::{EventId, Pdu, ServerName};
 use persistence::StoreError;
-use persistence::transactions::graph::Outcome;
+use persistence::transactions::graph::{self as graph_rows, Outcome};
+use persistence::transactions::rooms as room_rows;
 use record::{PastRecord, Written, write_bodies};
 
 use crate::commit::{state_records, write_states};
@@ -65,6 +66,14 @@ pub(crate) struct JudgedPast {
     after: Option<Arc<State>>,
 }
 
+/// The state after an event.
+#[derive(Clone)]
+struct After {
+    state: Arc<State>,
+    /// It lacks nothing. What others tell is whole, also where we do not know all of the room since we came.
+    is_whole: bool,
+}
+
 /// What was judged, with the states that are not in the database.
 #[derive(Default)]
 struct History {
@@ -81,8 +90,9 @@ impl Graph {
         let named: Vec<EventId> = given.values().flatten().flat_map(|told| &told.state).cloned().collect();
         self.with_room(room, move |room, tx| room.bring_by_id(tx, &named)).await?;
         let known = room.graph.len();
+        let unknown_since = self.unknown_since(room).await?;
         let judged = given_states(room, given).and_then(|given| {
-            let history = judge_past(room, &pdus, &around, &given, &given_by)?;
+            let history = judge_past(room, &pdus, &around, &given, &given_by, unknown_since)?;
             let edges = match room_for {
                 Behind::Everything => edges(room, &history)?,
                 Behind::Children | Behind::OurEntry => BTreeSet::new(),
@@ -138,6 +148,20 @@ impl Graph {
             self.wake_filler();
         }
         Ok(written.values().filter(|written| written.is_new).count())
+    }
+
+    /// Where in the topological order the states of a room begin to lack what we do not know. `None`: we know all of it.
+    async fn unknown_since(&self, room: &Room) -> Result<Option<i64>, StoreError> {
+        if room.partial.is_none() && !room.lacks_keys {
+            return Ok(None);
+        }
+        let number = room.number;
+        self.database()
+            .read(move |tx| {
+                let Some(join) = room_rows::entered_by(tx, number)? else { return Ok(None) };
+                Ok(graph_rows::place(tx, join)?.map(|place| place.topological))
+            })
+            .await
     }
 
     /// Moves the forward extremities: to where the room went behind a gap, and away from what lies before a gap that was filled.
@@ -236,9 +260,10 @@ fn judge_past(
     around: &Surroundings,
     given: &BTreeMap<EventId, Given>,
     given_by: &ServerName,
+    unknown_since: Option<i64>,
 ) -> Result<History, TooCostly> {
     let mut history = History::default();
-    let mut after: BTreeMap<EventId, Option<Arc<State>>> = BTreeMap::new();
+    let mut after: BTreeMap<EventId, Option<After>> = BTreeMap::new();
     for pdu in pdus {
         let event = AuthEvent::new(pdu);
         let by_citations = match judge_by_citations(room, &event, &around.cited) {
@@ -249,11 +274,14 @@ fn judge_past(
                 continue;
             }
         };
-        let follows = state_after_parents(room, pdu, &after, around, &mut history.new_states)?;
+        let parents = states_after_parents(pdu, &after, around, unknown_since);
+        let follows = parents.map(|parents| state_before(room, parents, &mut history.new_states)).transpose()?;
         let given = if follows.is_some() { None } else { given.get(pdu.event_id()) };
         history.new_states.extend(given.map(|given| Arc::clone(&given.state)));
-        let before = follows.or_else(|| given.map(|given| Arc::clone(&given.state)));
+        let told = given.map(|given| After { state: Arc::clone(&given.state), is_whole: true });
+        let before = follows.or(told);
         let (step, rejection) = verdict_of(room, &event, by_citations, before.as_ref());
+        let (before, is_whole) = before.map_or((None, true), |before| (Some(before.state), before.is_whole));
         let verdict = Verdict {
             step,
             rejection,
@@ -264,7 +292,8 @@ fn judge_past(
             provisional: room.partial.is_some(),
         };
         let state_after = state_with(room, event, &verdict, before.clone(), &mut history.new_states);
-        after.insert(pdu.event_id().clone(), state_after.clone());
+        let known_after = state_after.clone().map(|state| After { state, is_whole });
+        after.insert(pdu.event_id().clone(), known_after);
         history.judged.push(JudgedPast { pdu: pdu.clone(), verdict, before, after: state_after });
     }
     Ok(history)
@@ -274,13 +303,13 @@ fn verdict_of(
     room: &Room,
     event: &AuthEvent,
     by_citations: Result<(), Rejection>,
-    before: Option<&Arc<State>>,
+    before: Option<&After>,
 ) -> (Step, Option<Rejection>) {
     if let Err(rejection) = by_citations {
         return (Step::AuthEvents, Some(rejection));
     }
-    if let Some(before) = before {
-        let supplemented = with_cited_members(room, event, &before.map);
+    if let Some(After { state: before, is_whole }) = before {
+        let supplemented = if *is_whole { None } else { with_cited_members(room, event, &before.map) };
         let map = supplemented.as_ref().unwrap_or(&before.map);
         if let Err(rejection) = check_state(event, &View { graph: &room.graph, map }) {
             return (Step::StateBefore, Some(rejection));
@@ -289,34 +318,42 @@ fn verdict_of(
     (Step::Passed, None)
 }
 
-/// The state that follows from an event's parents. `None` if there are none, or one's is not known.
-fn state_after_parents(
-    room: &mut Room,
+/// The states after an event's parents, each once. `None` if there are none, or one's is not known.
+fn states_after_parents(
     pdu: &Pdu,
-    after: &BTreeMap<EventId, Option<Arc<State>>>,
+    after: &BTreeMap<EventId, Option<After>>,
     around: &Surroundings,
-    new_states: &mut Vec<Arc<State>>,
-) -> Result<Option<Arc<State>>, TooCostly> {
-    let mut states: Vec<Arc<State>> = Vec::new();
+    unknown_since: Option<i64>,
+) -> Option<Vec<After>> {
+    let mut states: Vec<After> = Vec::new();
     for id in pdu.prev_events() {
         let state = match (after.get(id), around.parents.get(id)) {
-            (Some(Some(state)), _) => state,
-            (None, Some(parent)) => &parent.after,
-            (Some(None), _) | (None, None) => return Ok(None),
+            (Some(Some(state)), _) => state.clone(),
+            (None, Some(parent)) => {
+                let is_whole = unknown_since.is_none_or(|since| parent.topological < since);
+                After { state: Arc::clone(&parent.after), is_whole }
+            }
+            (Some(None), _) | (None, None) => return None,
         };
-        if !states.iter().any(|other| Arc::ptr_eq(other, state)) {
-            states.push(Arc::clone(state));
+        if !states.iter().any(|other| Arc::ptr_eq(&other.state, &state.state)) {
+            states.push(state);
         }
     }
-    let [first, others @ ..] = states.as_slice() else { return Ok(None) };
-    if others.is_empty() {
-        return Ok(Some(Arc::clone(first)));
+    Some(states).filter(|states| !states.is_empty())
+}
+
+/// The state that follows from those after an event's parents.
+fn state_before(room: &mut Room, parents: Vec<After>, new_states: &mut Vec<Arc<State>>) -> Result<After, TooCostly> {
+    let is_whole = parents.iter().all(|parent| parent.is_whole);
+    let maps: Vec<&StateMap> = parents.iter().map(|parent| &parent.state.map).collect();
+    let first = Arc::clone(&parents[0].state);
+    if maps.len() == 1 {
+        return Ok(After { state: first, is_whole });
     }
-    let maps: Vec<&StateMap> = states.iter().map(|state| &state.map).collect();
-    let resolution = room.resolve(&maps)?;
-    let resolved = room.derive(resolution.state, Some(Arc::clone(first)));
-    new_states.push(Arc::clone(&resolved));
-    Ok(Some(resolved))
+    let resolution = if is_whole { room.resolve_whole(&maps)? } else { room.resolve(&maps)? };
+    let state = room.derive(resolution.state, Some(first));
+    new_states.push(Arc::clone(&state));
+    Ok(After { state, is_whole })
 }
 
 /// The state after an event, and the event's place in the auth graph.

@@ -224,7 +224,12 @@ impl Room {
     pub(crate) fn resolve(&mut self, states: &[&StateMap]) -> Result<Resolution, TooCostly> {
         let completed = with_what_others_name(self, states);
         let completed: Option<Vec<&StateMap>> = completed.as_ref().map(|completed| completed.iter().collect());
-        let mut states = completed.as_deref().unwrap_or(states);
+        self.resolve_whole(completed.as_deref().unwrap_or(states))
+    }
+
+    /// Resolves states of which all is known, also where not all of the room is.
+    pub(crate) fn resolve_whole(&mut self, states: &[&StateMap]) -> Result<Resolution, TooCostly> {
+        let mut states = states;
         if defects::is_on(Defect::FirstStateWins) {
             states = states.get(..1).unwrap_or_default();
         }

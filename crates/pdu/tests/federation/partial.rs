@@ -451,3 +451,33 @@ async fn a_joining_server_that_can_do_without_is_not_told_the_members() {
     assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len(), "each once");
     assert!(members(&none, "auth_chain") > 0, "who made the room");
 }
+
+/// What others tell of the past is whole. Who is in one fork only was not let in by the rules of the other.
+#[tokio::test(start_paused = true)]
+async fn history_of_a_partial_room_is_resolved_as_if_all_were_known() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let mut room = evil.make_room(EVE, V);
+    let forked_at = vec![room.line.last().unwrap().event_id().clone()];
+    let depth = room.line.last().unwrap().depth();
+    let late = member(MALLORY, MALLORY, "join");
+    let late = evil.sign(&room.id, V, &late, forked_at.clone(), room.auth_events(&late), depth + 1);
+    // Of two rules the later holds.
+    world.handles.clock.sleep(Duration::from_secs(1)).await;
+    let closed = state(EVE, "m.room.join_rules", json!({ "join_rule": "invite" }));
+    let closed = evil.sign(&room.id, V, &closed, forked_at, room.auth_events(&closed), depth + 1);
+    let merge = message(EVE, "merged");
+    let both = vec![late.event_id().clone(), closed.event_id().clone()];
+    let merge = evil.sign(&room.id, V, &merge, both, room.auth_events(&merge), depth + 2);
+    room.line.extend([late.clone(), closed, merge.clone()]);
+    evil.add(&mut room, member(EVE, ALICE, "invite"));
+    evil.host(&room);
+    omits_members(&evil, &room);
+    refuses(&evil, "/v1/state");
+    join(&a, &evil, &mut room).await;
+    evil.host(&room);
+    assert!(a.graph.backfill(&room.id, i64::MAX).await.unwrap() > 5);
+    assert!(is_partial(&a, &room.id).await);
+    let before = a.state_before(&room.id, merge.event_id()).await.unwrap();
+    assert!(!before.contains(late.event_id()));
+}
