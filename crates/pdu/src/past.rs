@@ -275,7 +275,7 @@ fn judge_past(
             }
         };
         let parents = states_after_parents(pdu, &after, around, unknown_since);
-        let follows = parents.map(|parents| state_before(room, parents, &mut history.new_states)).transpose()?;
+        let follows = parents.map(|parents| state_before(room, &parents, &mut history.new_states)).transpose()?;
         let given = if follows.is_some() { None } else { given.get(pdu.event_id()) };
         history.new_states.extend(given.map(|given| Arc::clone(&given.state)));
         let told = given.map(|given| After { state: Arc::clone(&given.state), is_whole: true });
@@ -343,15 +343,14 @@ fn states_after_parents(
 }
 
 /// The state that follows from those after an event's parents.
-fn state_before(room: &mut Room, parents: Vec<After>, new_states: &mut Vec<Arc<State>>) -> Result<After, TooCostly> {
+fn state_before(room: &mut Room, parents: &[After], new_states: &mut Vec<Arc<State>>) -> Result<After, TooCostly> {
+    if let [only] = parents {
+        return Ok(only.clone());
+    }
     let is_whole = parents.iter().all(|parent| parent.is_whole);
     let maps: Vec<&StateMap> = parents.iter().map(|parent| &parent.state.map).collect();
-    let first = Arc::clone(&parents[0].state);
-    if maps.len() == 1 {
-        return Ok(After { state: first, is_whole });
-    }
     let resolution = if is_whole { room.resolve_whole(&maps)? } else { room.resolve(&maps)? };
-    let state = room.derive(resolution.state, Some(first));
+    let state = room.derive(resolution.state, parents.first().map(|first| Arc::clone(&first.state)));
     new_states.push(Arc::clone(&state));
     Ok(After { state, is_whole })
 }
