@@ -51,10 +51,11 @@ impl World<'_> {
             self.pause(pause).await;
             pause = (pause * 2).min(LOOKS.1);
             let (views, disagreements) = match self.look(room).await {
-                Ok(views) => {
+                Ok((views, unknowing)) => {
                     let joins = self.joins.get().cloned().unwrap_or_default();
                     let residents = self.plan.residents;
                     let mut disagreements = agreement::between(&views, residents, &joins, &last, &self.restored());
+                    disagreements.extend(unknowing);
                     disagreements.extend(self.problems_of_followers(room, &views).await);
                     (views, disagreements)
                 }
@@ -113,7 +114,7 @@ impl World<'_> {
             self.pause(pause).await;
             pause = (pause * 2).min(QUIET_PAUSE_MAX);
             let views = self.look(room).await;
-            if views.is_ok_and(|views| views.iter().all(View::is_quiet)) {
+            if views.is_ok_and(|(views, _)| views.iter().all(View::is_quiet)) {
                 return;
             }
         }
@@ -142,7 +143,7 @@ impl World<'_> {
 
     /// One user of each guest server that is in the room.
     async fn guests_in(&self, room: &RoomId) -> Result<Vec<User>, String> {
-        let views = self.look(room).await?;
+        let (views, _) = self.look(room).await?;
         let guests = (self.plan.residents..self.plan.servers)
             .flat_map(|server| (0..USERS).map(move |number| User { server, number }));
         let mut first_of_each: Vec<User> = Vec::new();
@@ -185,8 +186,11 @@ impl World<'_> {
     ///
     /// A guest that goes on with a backup from before it was let in does not know that it is in the room. Nobody can tell it, until one
     /// of its users asks again.
-    async fn look(&self, room: &RoomId) -> Result<Vec<View>, String> {
+    ///
+    /// Also says who should know that they are, when all has been said: the first server may have lost that they have left.
+    async fn look(&self, room: &RoomId) -> Result<(Vec<View>, Vec<String>), String> {
         let mut views: Vec<View> = Vec::new();
+        let mut unknowing = Vec::new();
         for (server, host) in self.hosts.iter().enumerate() {
             let name = host.name();
             let database = host.database().ok_or_else(|| format!("{name} is off"))?;
@@ -194,10 +198,12 @@ impl World<'_> {
             if server < self.plan.residents {
                 views.push(view.map_err(|error| format!("{name} cannot be looked into: {error}"))?);
             } else if views[0].has_joined(name) && host.restored() == 0 {
-                let view = view.ok().filter(|view| view.has_joined(name));
-                views.push(view.ok_or_else(|| format!("{name} does not know that it is in the room"))?);
+                match view.ok().filter(|view| view.has_joined(name)) {
+                    Some(view) => views.push(view),
+                    None => unknowing.push(format!("{name} does not know that it is in the room")),
+                }
             }
         }
-        Ok(views)
+        Ok((views, unknowing))
     }
 }
