@@ -32,8 +32,8 @@ use crate::graph::Graph;
 use crate::limits::{ATTEMPTS_BEFORE_TELLING, WHOLE_WAIT_MAX};
 use crate::room::Room;
 
-pub(crate) use complete::end_undecided;
 pub use complete::{JoinProgress, joins_under_way};
+pub(crate) use complete::{doubled, end_undecided};
 pub(crate) use keys::{LackingKeys, keys_pause};
 
 /// What is known of a partial room beside its states.

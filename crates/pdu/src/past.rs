@@ -289,7 +289,7 @@ fn judge_past(
             decided_at: around.now,
             resolved_from: Vec::new(),
             state_told_by: given.map(|given| given.tellers.clone()),
-            provisional: room.partial.is_some(),
+            provisional: room.partial.is_some() && !is_whole,
         };
         let state_after = state_with(room, event, &verdict, before.clone(), &mut history.new_states);
         let known_after = state_after.clone().map(|state| After { state, is_whole });

@@ -23,6 +23,7 @@ use crate::join::JoinError;
 use crate::limits::{
     JOIN_TIME_MAX, STAGED_RETRY_FIRST, UNANSWERED_JOIN_HORIZON, UNANSWERED_JOIN_RETRY_FIRST, UNANSWERED_JOIN_RETRY_MAX,
 };
+use crate::partial::doubled;
 use crate::template::Taken;
 
 /// Wakes the task that looks what became of joins.
@@ -298,8 +299,7 @@ fn says_no(status: u16) -> bool {
 
 /// The pause before the next look, in milliseconds.
 fn pause(attempts: i64) -> i64 {
-    let doublings = u32::try_from(attempts.clamp(0, 16)).unwrap_or(0);
-    milliseconds(UNANSWERED_JOIN_RETRY_FIRST.saturating_mul(1 << doublings).min(UNANSWERED_JOIN_RETRY_MAX))
+    doubled(UNANSWERED_JOIN_RETRY_FIRST, UNANSWERED_JOIN_RETRY_MAX, attempts)
 }
 
 fn milliseconds(time: Duration) -> i64 {

@@ -344,7 +344,8 @@ fn pause(attempts: i64) -> i64 {
     doubled(PARTIAL_RETRY_FIRST, PARTIAL_RETRY_MAX, attempts)
 }
 
-pub(super) fn doubled(first: Duration, max: Duration, times: i64) -> i64 {
+/// A pause in milliseconds that was doubled so many times, up to `max`.
+pub(crate) fn doubled(first: Duration, max: Duration, times: i64) -> i64 {
     let doublings = u32::try_from(times.clamp(0, 16)).unwrap_or(0);
     let pause = first.saturating_mul(1 << doublings).min(max);
     i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)

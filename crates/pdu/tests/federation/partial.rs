@@ -474,10 +474,15 @@ async fn history_of_a_partial_room_is_resolved_as_if_all_were_known() {
     evil.host(&room);
     omits_members(&evil, &room);
     refuses(&evil, "/v1/state");
+    let before_join = room.clone();
     join(&a, &evil, &mut room).await;
     evil.host(&room);
     assert!(a.graph.backfill(&room.id, i64::MAX).await.unwrap() > 5);
     assert!(is_partial(&a, &room.id).await);
     let before = a.state_before(&room.id, merge.event_id()).await.unwrap();
     assert!(!before.contains(late.event_id()));
+    // So it is told to others, too, once we tell anything.
+    tells_state(&evil, &before_join);
+    until_whole(&world, &a, &room.id).await;
+    evil.get(&a, &format!("v1/state_ids/{}?event_id={}", room.id, merge.event_id())).await.unwrap();
 }
