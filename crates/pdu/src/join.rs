@@ -202,8 +202,7 @@ impl Graph {
     /// Stores the room as the resident gave it and enters it with our join.
     async fn enter(&self, room_id: &RoomId, given: GivenRoom, server: &ServerName) -> Result<Joined, JoinError> {
         let GivenRoom { version, join, state, partial, outliers } = given;
-        let id = room_id.clone();
-        let claimed = self.database().write(move |tx| claim_room(tx, &id, version)).await?;
+        let claimed = self.claim_to_enter(room_id, version).await?;
         let number =
             claimed.ok_or_else(|| failed(server, "it gives the room another version than we know".to_owned()))?;
         let mut turn = self.turn_of(number).await?;
@@ -245,11 +244,33 @@ impl Graph {
             CommitError::Overtaken => failed(server, "the room advanced meanwhile".to_owned()),
             CommitError::Store(error) => error.into(),
         })?;
-        if room.partial.is_some() || room.lacks_keys {
+        if room.lacks_something() {
             self.wake_joins();
         }
         turn.put_back(room);
         Ok(Joined { room_id: room_id.clone(), event_id: join.event_id().clone() })
+    }
+
+    /// The room's number, as [`claim_room`]. What we did not get to know in an earlier stay is ended.
+    async fn claim_to_enter(&self, room_id: &RoomId, version: RoomVersion) -> Result<Option<RoomNumber>, StoreError> {
+        let (id, us) = (room_id.clone(), self.server_name().clone());
+        let claimed = self
+            .database()
+            .write(move |tx| {
+                let Some(number) = claim_room(tx, &id, version)? else { return Ok(None) };
+                let is_undecided =
+                    !room_rows::is_server_joined(tx, number, &us)? && partial_rows::pending(tx, number)?.is_some();
+                if is_undecided {
+                    end_undecided(tx, number)?;
+                }
+                Ok::<_, StoreError>(Some((number, is_undecided)))
+            })
+            .await?;
+        if let Some((number, true)) = claimed {
+            // What is in memory is of that stay.
+            self.turn_of(number).await?.take();
+        }
+        Ok(claimed.map(|(number, _)| number))
     }
 
     /// Writes a state before the commit that makes it visible: that of a large room takes a while, and nobody who writes is to
@@ -326,7 +347,6 @@ fn remember_entry(
         unanswered_joins::remove_all(tx, &user, &room_id)?;
         let [join, ..] = ids else { return Ok(()) };
         let join = event_rows::intern(tx, room, join)?;
-        end_undecided(tx, room)?;
         for head in &earlier {
             if Verdict::read(tx, *head)?.is_some_and(|verdict| verdict.provisional) {
                 graph_rows::forget_state_after(tx, *head)?;

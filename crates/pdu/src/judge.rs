@@ -226,7 +226,7 @@ impl<'a> Bench<'a> {
             Ok(()) => (Step::Passed, None),
             Err((step, rejection)) => (step, Some(rejection)),
         };
-        let provisional = self.room.partial.is_some();
+        let provisional = self.room.lacks_something();
         let decided_at = self.around.now;
         Ok(Verdict { step, rejection, origin, decided_at, resolved_from, state_told_by: None, provisional })
     }

@@ -14,6 +14,7 @@ mod arrivals;
 mod complete;
 mod keys;
 mod replay;
+mod undecided;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,9 +33,10 @@ use crate::graph::Graph;
 use crate::limits::{ATTEMPTS_BEFORE_TELLING, WHOLE_WAIT_MAX};
 use crate::room::Room;
 
+pub(crate) use complete::doubled;
 pub use complete::{JoinProgress, joins_under_way};
-pub(crate) use complete::{doubled, end_undecided};
 pub(crate) use keys::{LackingKeys, keys_pause};
+pub(crate) use undecided::end_undecided;
 
 /// What is known of a partial room beside its states.
 #[derive(Debug)]
@@ -117,7 +119,7 @@ pub(crate) fn with_cited_members(room: &Room, event: &AuthEvent, map: &StateMap)
 /// entry in one that lacks keys. Were that taken for gone, members would have to join anew by the rules of today, and we might be lost
 /// among them. `None` if that are the states themselves: always, in a room of which all is known.
 pub(crate) fn with_what_others_name(room: &Room, states: &[&StateMap]) -> Option<Vec<StateMap>> {
-    if room.partial.is_none() && !room.lacks_keys {
+    if !room.lacks_something() {
         return None;
     }
     let [first, others @ ..] = states else { return None };

@@ -152,7 +152,7 @@ impl Graph {
 
     /// Where in the topological order the states of a room begin to lack what we do not know. `None`: we know all of it.
     async fn unknown_since(&self, room: &Room) -> Result<Option<i64>, StoreError> {
-        if room.partial.is_none() && !room.lacks_keys {
+        if !room.lacks_something() {
             return Ok(None);
         }
         let number = room.number;
@@ -289,7 +289,7 @@ fn judge_past(
             decided_at: around.now,
             resolved_from: Vec::new(),
             state_told_by: given.map(|given| given.tellers.clone()),
-            provisional: room.partial.is_some() && !is_whole,
+            provisional: room.lacks_something() && !is_whole,
         };
         let state_after = state_with(room, event, &verdict, before.clone(), &mut history.new_states);
         let known_after = state_after.clone().map(|state| After { state, is_whole });

@@ -126,6 +126,11 @@ impl Room {
         }
     }
 
+    /// Whether its states may lack what we do not know: members, or what is signed with keys that could not be had.
+    pub(crate) fn lacks_something(&self) -> bool {
+        self.partial.is_some() || self.lacks_keys
+    }
+
     /// Loads a room as it stands. Takes as long as its current state, what that cites, and what differs at its extremities.
     pub(crate) fn load(tx: &ReadTx<'_>, row: &RoomRow) -> Result<Self, StoreError> {
         let mut room = Self::empty(row.number, row.room_id.clone(), row.version, row.turn);

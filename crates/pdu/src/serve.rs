@@ -103,10 +103,10 @@ impl EventQuestions for Graph {
     }
 
     fn state<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> StreamedAnswer<'a> {
-        let event_id = event_id.clone();
+        let (us, event_id) = (self.server_name().clone(), event_id.clone());
         Box::pin(async move {
             self.until_told_all(origin, room_id).await?;
-            let answer = self.ask(origin, room_id, move |tx, room, _| state_answer(tx, room, &event_id)).await?;
+            let answer = self.ask(origin, room_id, move |tx, room, _| state_answer(tx, room, &us, &event_id)).await?;
             let StateAnswer { version, state, auth_chain } = answer;
             let lists = vec![
                 EventList { key: "auth_chain", events: auth_chain.into_iter().collect() },
@@ -117,12 +117,12 @@ impl EventQuestions for Graph {
     }
 
     fn state_ids<'a>(&'a self, origin: &'a ServerName, room_id: &'a RoomId, event_id: &'a EventId) -> Answer<'a> {
-        let event_id = event_id.clone();
+        let (us, event_id) = (self.server_name().clone(), event_id.clone());
         Box::pin(async move {
             self.until_told_all(origin, room_id).await?;
             let ids = self
                 .ask(origin, room_id, move |tx, room, _| {
-                    let state = state_before(tx, room, &event_id)?;
+                    let state = state_before(tx, room, &us, &event_id)?;
                     let chain = auth_chain(tx, &state)?;
                     let id = |event| event_rows::id(tx, event);
                     let state: Vec<EventId> = state.into_iter().map(id).collect::<Result<_, StoreError>>()?;
@@ -200,9 +200,15 @@ fn known_event(tx: &ReadTx<'_>, room: &RoomRow, event_id: &EventId) -> Result<Ev
 }
 
 /// The state before an event. One that was never whole, in a room that we left before we knew all of it, is told to nobody.
-fn state_before(tx: &ReadTx<'_>, room: &RoomRow, event_id: &EventId) -> Result<Vec<EventNumber>, ApiError> {
+fn state_before(
+    tx: &ReadTx<'_>,
+    room: &RoomRow,
+    us: &ServerName,
+    event_id: &EventId,
+) -> Result<Vec<EventNumber>, ApiError> {
     let event = known_event(tx, room, event_id)?;
-    let was_given_up = Verdict::read(tx, event)?.is_some_and(|verdict| verdict.provisional);
+    let is_provisional = Verdict::read(tx, event)?.is_some_and(|verdict| verdict.provisional);
+    let was_given_up = is_provisional && !room_rows::is_server_joined(tx, room.number, us)?;
     let place = graph_rows::place(tx, event)?.filter(|place| place.state_after.is_some() && !was_given_up);
     let snapshot = place.and_then(|place| place.state_before);
     let is_create = room_rows::current(tx, room.number, "m.room.create", "")? == Some(event);
@@ -214,8 +220,8 @@ fn state_before(tx: &ReadTx<'_>, room: &RoomRow, event_id: &EventId) -> Result<V
 }
 
 /// The state before an event, with the auth chain of all of it.
-fn state_answer(tx: &ReadTx<'_>, room: &RoomRow, event_id: &EventId) -> Result<StateAnswer, ApiError> {
-    let state = state_before(tx, room, event_id)?;
+fn state_answer(tx: &ReadTx<'_>, room: &RoomRow, us: &ServerName, event_id: &EventId) -> Result<StateAnswer, ApiError> {
+    let state = state_before(tx, room, us, event_id)?;
     let auth_chain = auth_chain(tx, &state)?;
     Ok(StateAnswer { version: room.version, state, auth_chain })
 }

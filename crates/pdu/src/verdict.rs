@@ -37,7 +37,7 @@ pub struct Verdict {
     /// Who told the state before, if it does not follow from the parents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_told_by: Option<Tellers>,
-    /// The members of the room were not all known: it is decided again when they are.
+    /// Not all of the room's state was known, for lack of members or of keys: it is decided again when it is, if we stay so long.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub provisional: bool,
 }

@@ -143,9 +143,8 @@ fn verdict(verdict: &StoredVerdict, explanation: &Explanation) -> Vec<String> {
         vec![format!("Verdict: {}, at {}; {from}", verdict.outcome.replace('_', " "), time(verdict.decided_at))];
     lines.extend(verdict.reason.iter().map(|reason| format!("  refused {}: {reason}", step(verdict.step))));
     if verdict.provisional {
-        lines.push(
-            "  provisional: not all members of the room were known; when they are, it is decided again".to_owned(),
-        );
+        lines
+            .push("  provisional: not all of the room's state was known; when it is, this is decided again".to_owned());
     }
     if !verdict.resolved_from.is_empty() {
         lines.push("  the states after these were resolved for it:".to_owned());

@@ -8,12 +8,13 @@ use events::{EventId, RoomId, ServerName};
 use persistence::transactions::partial::{self as rows, PartialRoom};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::{events as event_rows, graph as graph_rows};
-use persistence::{Database, EventNumber, ReadTx, RoomNumber, StoreError, WriteTx};
+use persistence::{Database, EventNumber, ReadTx, StoreError};
 use serde::Serialize;
 use transaction::requests::RoomStateIds;
 
 use super::keys::{LackingKeys, keys_pause};
 use super::replay::ReplayError;
+use super::undecided::end_undecided;
 use crate::graph::Graph;
 use crate::limits::{
     JOIN_EVENTS_MAX, JOINS_AT_ONCE, LOOKED_UP_AT_ONCE, PARTIAL_HORIZON, PARTIAL_RETRY_FIRST, PARTIAL_RETRY_MAX,
@@ -329,14 +330,6 @@ impl Wanted {
         servers.insert(0, self.partial.given_by.clone());
         servers
     }
-}
-
-/// Ends what is still tried for a room, which will not be decided again: we are not in it any more, or have come anew. What we were
-/// told then may be lacking, and is not what others are judged by.
-pub(crate) fn end_undecided(tx: &mut WriteTx<'_>, room: RoomNumber) -> Result<(), StoreError> {
-    let Some(pending) = rows::pending(tx, room)? else { return Ok(()) };
-    graph_rows::forget_states_since(tx, room, pending.event)?;
-    rows::end(tx, room)
 }
 
 /// The pause after a failed attempt, in milliseconds.

@@ -1,5 +1,7 @@
 //! Rooms that were left before their members were known, and are joined again.
 
+use std::sync::Arc;
+
 use persistence::transactions::graph::Outcome;
 use persistence::transactions::rooms as room_rows;
 use serde_json::json;
@@ -7,10 +9,12 @@ use serde_json::json;
 use crate::partial::{
     ALICE, EVE, has_whole_state, join, member, omits_members, refuses, room_of_many, tells_state, until_whole,
 };
-use crate::peer::{object, objects};
+use crate::peer::{Peer, PeerRoom, object, objects};
 use crate::reading::refusal;
 use crate::receiving::until_outcome;
-use crate::world::{World, message, name, state};
+use crate::world::{Server, TakenDown, World, message, name, state};
+
+const GHOST: &str = "@ghost:gone.test";
 
 #[tokio::test(start_paused = true)]
 async fn who_leaves_before_the_members_are_here_is_told_anew_when_they_come_back() {
@@ -88,4 +92,57 @@ async fn what_builds_on_an_earlier_stay_is_not_judged_by_what_was_unknown_then()
         let member = beside.state()[&("m.room.member".to_owned(), "@u1:evil.test".to_owned())].event_id().clone();
         assert!(state.contains(&member), "at the leave: {at_leave}");
     }
+}
+
+/// A room that we were in, and in which we did not get the keys of `gone.test`: its user there had the power to ban others.
+async fn room_that_lacked_keys(world: &World) -> (Server, Arc<Peer>, Arc<Peer>, PeerRoom, TakenDown) {
+    let (a, evil, mut room) = room_of_many(world, 3).await;
+    let gone = world.peer("gone.test").await;
+    let power = json!({ "users": { EVE: 100, GHOST: 50 } });
+    evil.add(&mut room, state(EVE, "m.room.power_levels", power));
+    room.line.push(gone.next(&room, member(GHOST, GHOST, "join")));
+    evil.host(&room);
+    omits_members(&evil, &room);
+    tells_state(&evil, &room);
+    let down = world.take_down("gone.test");
+    join(&a, &evil, &mut room).await;
+    until_whole(world, &a, &room.id).await;
+    (a, evil, gone, room, down)
+}
+
+/// As above, where keys lacked and not members. After a while others are told the state without what those keys signed: that of
+/// this stay, of which what was not known is asked for again.
+#[tokio::test(start_paused = true)]
+async fn a_state_that_lacked_keys_is_told_to_nobody_after_that_stay() {
+    let world = World::new();
+    let (a, evil, _gone, mut room, _down) = room_that_lacked_keys(&world).await;
+    let leave = a.send(&room.id, member(ALICE, ALICE, "leave")).await.unwrap();
+    room.line.push(a.visible(&room.id, &leave).await.unwrap());
+    omits_members(&evil, &room);
+    let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
+    let ids_before = |event| format!("v1/state_ids/{}?event_id={event}", room.id);
+    let is_told = || async { evil.get(&a, &ids_before(&joined.event_id)).await.is_ok() };
+    world.until("the keys to be given up for now", is_told).await;
+    assert_eq!(refusal(evil.get(&a, &ids_before(&leave)).await).0, 404);
+}
+
+/// What they said was rejected then, as of somebody who is not in the room.
+#[tokio::test(start_paused = true)]
+async fn what_was_rejected_for_lack_of_keys_counts_in_a_later_stay() {
+    let world = World::new();
+    let (a, evil, gone, mut room, down) = room_that_lacked_keys(&world).await;
+    world.bring_back("gone.test", down);
+    let ban = gone.next(&room, member(GHOST, "@u1:evil.test", "ban"));
+    room.line.push(ban.clone());
+    evil.host(&room);
+    evil.send(&a, &[object(&ban)]).await;
+    until_outcome(&world, &a, &room.id, &ban, Outcome::Rejected).await;
+    let leave = a.send(&room.id, member(ALICE, ALICE, "leave")).await.unwrap();
+    room.line.push(a.visible(&room.id, &leave).await.unwrap());
+    tells_state(&evil, &room);
+    omits_members(&evil, &room);
+    let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
+    room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
+    until_whole(&world, &a, &room.id).await;
+    assert!(has_whole_state(&a, &room).await);
 }

@@ -9,7 +9,7 @@ CREATE TABLE events (
     UNIQUE (event_id, room)
 );
 
--- The checked content of an event. `rejected` is final once the event is in the graph.
+-- The checked content of an event. `rejected`: it gives no permission and is in no state.
 -- `redacted_by` is the redaction that applies to it.
 CREATE TABLE bodies (
     event INTEGER PRIMARY KEY,

@@ -124,6 +124,12 @@ pub fn set_rejected(tx: &mut WriteTx<'_>, event: EventNumber, rejected: bool) ->
     Ok(())
 }
 
+/// Whether an event was rejected; not if only its id is known.
+pub fn is_rejected(tx: &ReadTx<'_>, event: EventNumber) -> Result<bool, StoreError> {
+    let rejected = tx.query_optional("SELECT rejected FROM bodies WHERE event = ?1", &[&event], |row| row.get(0))?;
+    Ok(rejected.unwrap_or(false))
+}
+
 /// Returns an event's content, or `None` if only its id is known.
 pub fn load(tx: &ReadTx<'_>, version: RoomVersion, event: EventNumber) -> Result<Option<StoredEvent>, StoreError> {
     let row = tx.query_optional(

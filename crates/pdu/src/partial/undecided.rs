@@ -1,0 +1,47 @@
+//! Stays in a room that ended before all of it was known. What was decided then is never decided again: nothing may rest on it.
+
+use events::auth::Rejection;
+use persistence::transactions::graph::{self as graph_rows, Outcome};
+use persistence::transactions::{events as event_rows, partial as rows};
+use persistence::{EventNumber, ReadTx, RoomNumber, StoreError, WriteTx};
+
+use crate::verdict::{Step, Verdict};
+
+/// Ends what is still tried for a room that we are not in any more, or have come to anew. What we were told then may be lacking, and
+/// is not what others are judged by.
+pub(crate) fn end_undecided(tx: &mut WriteTx<'_>, room: RoomNumber) -> Result<(), StoreError> {
+    let Some(pending) = rows::pending(tx, room)? else { return Ok(()) };
+    forgive_rejections(tx, room, pending.event)?;
+    graph_rows::forget_states_since(tx, room, pending.event)?;
+    rows::end(tx, room)
+}
+
+/// That a state which lacked something did not allow an event says nothing of the event. If the state names it with which we come
+/// again, it counts there, as one does that we had not known.
+fn forgive_rejections(tx: &mut WriteTx<'_>, room: RoomNumber, join: EventNumber) -> Result<(), StoreError> {
+    let Some(start) = graph_rows::place(tx, join)? else { return Ok(()) };
+    let mut places = graph_rows::placed_after(tx, room, &start)?;
+    places.retain(|place| place.outcome == Outcome::Rejected);
+    places.sort_by_key(|place| place.topological);
+    for place in places {
+        let verdict = Verdict::read(tx, place.event)?.filter(|verdict| verdict.provisional);
+        let is_forgiven = match verdict.map(|verdict| (verdict.step, verdict.rejection)) {
+            Some((Step::AuthEvents, Some(Rejection::AuthEventRejected { .. }))) => !cites_rejected(tx, place.event)?,
+            Some((step, _)) => step == Step::StateBefore,
+            None => false,
+        };
+        if is_forgiven {
+            event_rows::set_rejected(tx, place.event, false)?;
+        }
+    }
+    Ok(())
+}
+
+fn cites_rejected(tx: &ReadTx<'_>, event: EventNumber) -> Result<bool, StoreError> {
+    for cited in event_rows::auth_events(tx, event)? {
+        if event_rows::is_rejected(tx, cited)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
