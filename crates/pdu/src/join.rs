@@ -17,7 +17,7 @@ use crate::intake::References;
 use crate::judge::{Candidate, Refusal, Surroundings, judge_entering};
 use crate::limits::{HANDSHAKE_SERVERS_MAX, JOIN_EVENTS_MAX, JOIN_TIME_MAX, TOPOLOGICAL_GAP, TOPOLOGICAL_START};
 use crate::outliers::state_of;
-use crate::partial::{LackingKeys, Partial, end_undecided, keys_pause};
+use crate::partial::{LackingKeys, Partial, keys_pause};
 use crate::room::{Parent, Room, State};
 use crate::send::Beside;
 use crate::template::Taken;
@@ -202,9 +202,11 @@ impl Graph {
     /// Stores the room as the resident gave it and enters it with our join.
     async fn enter(&self, room_id: &RoomId, given: GivenRoom, server: &ServerName) -> Result<Joined, JoinError> {
         let GivenRoom { version, join, state, partial, outliers } = given;
-        let claimed = self.claim_to_enter(room_id, version).await?;
+        let id = room_id.clone();
+        let claimed = self.database().write(move |tx| claim_room(tx, &id, version)).await?;
         let number =
             claimed.ok_or_else(|| failed(server, "it gives the room another version than we know".to_owned()))?;
+        self.end_undecided_stay(number).await?;
         let mut turn = self.turn_of(number).await?;
         let Some(mut room) = turn.take() else { return Err(failed(server, "the room is not loaded".to_owned())) };
         let lacking = outliers.lacking_keys();
@@ -249,28 +251,6 @@ impl Graph {
         }
         turn.put_back(room);
         Ok(Joined { room_id: room_id.clone(), event_id: join.event_id().clone() })
-    }
-
-    /// The room's number, as [`claim_room`]. What we did not get to know in an earlier stay is ended.
-    async fn claim_to_enter(&self, room_id: &RoomId, version: RoomVersion) -> Result<Option<RoomNumber>, StoreError> {
-        let (id, us) = (room_id.clone(), self.server_name().clone());
-        let claimed = self
-            .database()
-            .write(move |tx| {
-                let Some(number) = claim_room(tx, &id, version)? else { return Ok(None) };
-                let is_undecided =
-                    !room_rows::is_server_joined(tx, number, &us)? && partial_rows::pending(tx, number)?.is_some();
-                if is_undecided {
-                    end_undecided(tx, number)?;
-                }
-                Ok::<_, StoreError>(Some((number, is_undecided)))
-            })
-            .await?;
-        if let Some((number, true)) = claimed {
-            // What is in memory is of that stay.
-            self.turn_of(number).await?.take();
-        }
-        Ok(claimed.map(|(number, _)| number))
     }
 
     /// Writes a state before the commit that makes it visible: that of a large room takes a while, and nobody who writes is to

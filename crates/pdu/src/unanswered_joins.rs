@@ -1,9 +1,9 @@
 //! Joins that were sent, and of which we do not know whether we were let in: the answer was lost, or this server ended while it waited.
 //!
 //! The others may take our user for a member, and we would ignore what they say. So a join is remembered before it is sent. If no
-//! answer comes, the server, and others that may know, are asked for a template: where it cites our join, we are in the room, and the
-//! same join is sent again for the answer; if we have been in the room in another stay, the user joins anew. Where it does not, the
-//! join never counted, or they were removed since, and are not brought back unasked.
+//! answer comes, the server, and others that may know, are asked how the user would leave, which any member may: where that template
+//! cites our join, we are in the room, and the same join is sent again for the answer; if we have been in the room in another stay, the
+//! user joins anew. Where it does not, the join never counted, or they were removed since, and are not brought back unasked.
 
 use std::time::Duration;
 
@@ -13,7 +13,6 @@ use persistence::transactions::graph as graph_rows;
 use persistence::transactions::rooms as room_rows;
 use persistence::transactions::unanswered_joins::{self as rows, UnansweredJoin};
 use tokio::sync::Notify;
-use transaction::RequestError;
 use transport::questions::Handshake;
 
 use crate::fetch::Effort;
@@ -196,17 +195,13 @@ impl Graph {
         attempt: Attempt<'_>,
     ) -> Result<Told, JoinError> {
         let (room_id, user) = (ours.room_id(), ours.sender());
-        let latest = match self.take_template(Handshake::Join, room_id, user, &Object::new(), server).await {
-            Ok(taken) if !cites(&taken, ours.event_id()) => return Ok(Told::DidNotCount),
-            Ok(taken) => taken.event.prev_events.into_iter().map(|parent| parent.event_id).collect(),
-            Err(error) if !is_final(&error) => return Ok(Told::NotYet),
-            // Where nobody may join any more, the members are members all the same. Who may read the room is one.
-            Err(_) => match self.requests().state_ids(server, room_id, ours.event_id()).await {
-                Ok(_) => Vec::new(),
-                Err(RequestError::Refused { status, .. }) if says_no(status) => return Ok(Told::Nothing),
-                Err(_) => return Ok(Told::NotYet),
-            },
+        let taken = match self.take_template(Handshake::Leave, room_id, user, &Object::new(), server).await {
+            Ok(taken) if cites(&taken, ours.event_id()) => taken,
+            Ok(_) | Err(JoinError::Refused { status: 403, .. }) => return Ok(Told::DidNotCount),
+            Err(error) if is_final(&error) => return Ok(Told::Nothing),
+            Err(_) => return Ok(Told::NotYet),
         };
+        let latest = taken.event.prev_events.into_iter().map(|parent| parent.event_id).collect();
         tracing::info!(room.id = %room_id, server.name = %server, "{server} says that {user} was let into {room_id}");
         let entered = if self.has_been_in(room_id).await? {
             // We know what happened since: a state from before would take the room back. A new join stands on what is now.

@@ -14,7 +14,6 @@ use transaction::requests::RoomStateIds;
 
 use super::keys::{LackingKeys, keys_pause};
 use super::replay::ReplayError;
-use super::undecided::end_undecided;
 use crate::graph::Graph;
 use crate::limits::{
     JOIN_EVENTS_MAX, JOINS_AT_ONCE, LOOKED_UP_AT_ONCE, PARTIAL_HORIZON, PARTIAL_RETRY_FIRST, PARTIAL_RETRY_MAX,
@@ -185,7 +184,7 @@ impl Graph {
             .await?;
         if !is_ours {
             // Nobody here is in the room any more: nobody tells us, and whoever joins again is told anew.
-            return self.database().write(move |tx| end_undecided(tx, number)).await;
+            return self.end_undecided_stay(number).await;
         }
         let wanted = Wanted { partial, row, join };
         if wanted.partial.whole && !self.have_keys_come(&wanted).await {

@@ -2,14 +2,31 @@
 
 use events::auth::Rejection;
 use persistence::transactions::graph::{self as graph_rows, Outcome};
-use persistence::transactions::{events as event_rows, partial as rows};
+use persistence::transactions::{events as event_rows, partial as rows, rooms as room_rows};
 use persistence::{EventNumber, ReadTx, RoomNumber, StoreError, WriteTx};
 
+use crate::graph::Graph;
 use crate::verdict::{Step, Verdict};
 
-/// Ends what is still tried for a room that we are not in any more, or have come to anew. What we were told then may be lacking, and
-/// is not what others are judged by.
-pub(crate) fn end_undecided(tx: &mut WriteTx<'_>, room: RoomNumber) -> Result<(), StoreError> {
+impl Graph {
+    /// Ends what is still tried for a room, if we are not in it any more. What we were told then may be lacking, and is not what others
+    /// are judged by.
+    pub(crate) async fn end_undecided_stay(&self, room: RoomNumber) -> Result<(), StoreError> {
+        let us = self.server_name().clone();
+        let is_over = move |tx: &ReadTx<'_>| {
+            Ok::<_, StoreError>(rows::pending(tx, room)?.is_some() && !room_rows::is_server_joined(tx, room, &us)?)
+        };
+        if !self.database().read(is_over).await? {
+            return Ok(());
+        }
+        let mut turn = self.turn_of(room).await?;
+        // What is in memory is of that stay.
+        turn.take();
+        self.database().write(move |tx| end_undecided(tx, room)).await
+    }
+}
+
+fn end_undecided(tx: &mut WriteTx<'_>, room: RoomNumber) -> Result<(), StoreError> {
     let Some(pending) = rows::pending(tx, room)? else { return Ok(()) };
     forgive_rejections(tx, room, pending.event)?;
     graph_rows::forget_states_since(tx, room, pending.event)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use persistence::transactions::graph::Outcome;
-use persistence::transactions::rooms as room_rows;
+use persistence::transactions::{partial, rooms as room_rows};
 use serde_json::json;
 
 use crate::partial::{
@@ -129,20 +129,31 @@ async fn a_state_that_lacked_keys_is_told_to_nobody_after_that_stay() {
 /// What they said was rejected then, as of somebody who is not in the room.
 #[tokio::test(start_paused = true)]
 async fn what_was_rejected_for_lack_of_keys_counts_in_a_later_stay() {
-    let world = World::new();
-    let (a, evil, gone, mut room, down) = room_that_lacked_keys(&world).await;
-    world.bring_back("gone.test", down);
-    let ban = gone.next(&room, member(GHOST, "@u1:evil.test", "ban"));
-    room.line.push(ban.clone());
-    evil.host(&room);
-    evil.send(&a, &[object(&ban)]).await;
-    until_outcome(&world, &a, &room.id, &ban, Outcome::Rejected).await;
-    let leave = a.send(&room.id, member(ALICE, ALICE, "leave")).await.unwrap();
-    room.line.push(a.visible(&room.id, &leave).await.unwrap());
-    tells_state(&evil, &room);
-    omits_members(&evil, &room);
-    let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
-    room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
-    until_whole(&world, &a, &room.id).await;
-    assert!(has_whole_state(&a, &room).await);
+    for waits in [false, true] {
+        let world = World::new();
+        let (a, evil, gone, mut room, down) = room_that_lacked_keys(&world).await;
+        world.bring_back("gone.test", down);
+        let ban = gone.next(&room, member(GHOST, "@u1:evil.test", "ban"));
+        room.line.push(ban.clone());
+        evil.host(&room);
+        evil.send(&a, &[object(&ban)]).await;
+        until_outcome(&world, &a, &room.id, &ban, Outcome::Rejected).await;
+        let leave = a.send(&room.id, member(ALICE, ALICE, "leave")).await.unwrap();
+        room.line.push(a.visible(&room.id, &leave).await.unwrap());
+        if waits {
+            until_ended(&world, &a, &room).await;
+        }
+        tells_state(&evil, &room);
+        omits_members(&evil, &room);
+        let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
+        room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
+        until_whole(&world, &a, &room.id).await;
+        assert!(has_whole_state(&a, &room).await);
+    }
+}
+
+/// That a room is not ours any more is seen when its keys are to be asked for again.
+async fn until_ended(world: &World, a: &Server, room: &PeerRoom) {
+    let is_ended = || async { a.read(&room.id, |tx, room, _| partial::pending(tx, room)).await.is_none() };
+    world.until("the stay to be over", is_ended).await;
 }

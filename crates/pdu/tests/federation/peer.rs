@@ -161,6 +161,13 @@ impl Peer {
                 }
                 None => not_found,
             },
+            ["federation", "v1", "make_leave", id, user] => match room(id) {
+                Some(room) if room.has_member(user) => {
+                    (200, room.template(&draft(user, "m.room.member", Some(user), json!({ "membership": "leave" }))))
+                }
+                Some(_) => (403, json!({ "errcode": "M_FORBIDDEN", "error": "they are not in the room" })),
+                None => not_found,
+            },
             ["federation", "v2", "send_join", id, _] => match room(id) {
                 Some(room) => {
                     let state = room.state();

@@ -33,6 +33,11 @@ impl PeerRoom {
         self.state_of(self.line.len())
     }
 
+    pub(crate) fn has_member(&self, user: &str) -> bool {
+        let member = self.state().remove(&("m.room.member".to_owned(), user.to_owned()));
+        member.is_some_and(|member| member.content()["membership"] == "join")
+    }
+
     pub(crate) fn state_of(&self, events: usize) -> BTreeMap<(String, String), Pdu> {
         let mut state = BTreeMap::new();
         for pdu in self.base.iter().chain(&self.line[..events]) {
