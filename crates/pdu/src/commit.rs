@@ -351,6 +351,7 @@ impl EventRecord {
 fn destinations(room: &Room, judged: &Judged, us: &ServerName) -> BTreeSet<ServerName> {
     let mut servers = judged.before.as_ref().map(|before| before.servers.names(&room.servers)).unwrap_or_default();
     servers.extend(room.partial.iter().flat_map(|partial| partial.servers.iter().cloned()));
+    servers.extend(room.lacks_keys_of.iter().flatten().cloned());
     if judged.pdu.membership().is_some()
         && let Some(target) = judged.pdu.state_key().and_then(|user| UserId::parse(user).ok())
     {

@@ -224,7 +224,8 @@ impl Graph {
         }
         let map = state_of(&room, known).ok_or_else(|| failed(server, "the state that it gave is none".to_owned()))?;
         room.partial = partial.map(Arc::new);
-        room.lacks_keys = room.partial.is_none() && !lacking.is_empty();
+        let lacks_keys = room.partial.is_none() && !lacking.is_empty();
+        room.lacks_keys_of = lacks_keys.then(|| without_keys.iter().cloned().collect());
         let before = room.derive(map, None);
         let around = self.around_join(&mut room, &join, before);
         let candidate = Candidate { pdu: join.clone(), origin: Some(server.clone()) };

@@ -143,7 +143,7 @@ fn add_unknown(room: &Room, state: &mut StateMap, other: &StateMap) {
     for (key, event) in state.diff(other).iter() {
         if let Some(event) = event
             && state.get(key).is_none()
-            && (room.lacks_keys || room.graph.state_key(key).0 == "m.room.member")
+            && (room.lacks_keys_of.is_some() || room.graph.state_key(key).0 == "m.room.member")
         {
             state.insert(key, event);
         }

@@ -1,6 +1,6 @@
 //! A room in memory: its state events, its forward extremities, its current state. Derived from the database at a turn.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use defects::Defect;
@@ -8,7 +8,7 @@ use events::auth::{AuthEvent, StateView};
 use events::auth_graph::{AuthGraph, EventIndex, Standing, StateMap};
 use events::room_version::RoomIdFormat;
 use events::state_resolution::{Base, Resolution, TooCostly, resolve_on};
-use events::{EventId, Reference, RoomId, RoomVersion};
+use events::{EventId, Reference, RoomId, RoomVersion, ServerName};
 use persistence::transactions::events as event_rows;
 use persistence::transactions::graph as graph_rows;
 use persistence::transactions::partial as partial_rows;
@@ -67,8 +67,9 @@ pub(crate) struct Room {
     pub(crate) servers: ServerNumbers,
     /// While not all members are known.
     pub(crate) partial: Option<Arc<Partial>>,
-    /// Its states may lack entries of which the keys could not be had when we joined it.
-    pub(crate) lacks_keys: bool,
+    /// Its states may lack entries of which the keys could not be had when we joined it: the servers in it, as we were told, whose keys
+    /// they were.
+    pub(crate) lacks_keys_of: Option<BTreeSet<ServerName>>,
     /// When extremities were last joined by an event of ours, in milliseconds since 1970.
     pub(crate) joined_heads_at: Option<i64>,
     /// Made when forks are first resolved, then moved along with the current state.
@@ -118,7 +119,7 @@ impl Room {
             stale_heads: Vec::new(),
             servers: ServerNumbers::default(),
             partial: None,
-            lacks_keys: false,
+            lacks_keys_of: None,
             joined_heads_at: None,
             base: None,
             indices: HashMap::new(),
@@ -128,14 +129,16 @@ impl Room {
 
     /// Whether its states may lack what we do not know: members, or what is signed with keys that could not be had.
     pub(crate) fn lacks_something(&self) -> bool {
-        self.partial.is_some() || self.lacks_keys
+        self.partial.is_some() || self.lacks_keys_of.is_some()
     }
 
     /// Loads a room as it stands. Takes as long as its current state, what that cites, and what differs at its extremities.
     pub(crate) fn load(tx: &ReadTx<'_>, row: &RoomRow) -> Result<Self, StoreError> {
         let mut room = Self::empty(row.number, row.room_id.clone(), row.version, row.turn);
         room.partial = Partial::load(tx, row.number)?;
-        room.lacks_keys = partial_rows::pending(tx, row.number)?.is_some_and(|pending| pending.whole);
+        if partial_rows::pending(tx, row.number)?.is_some_and(|pending| pending.whole) {
+            room.lacks_keys_of = Some(partial_rows::servers(tx, row.number)?.into_iter().collect());
+        }
         if let Some(snapshot) = row.state {
             room.current = Some(room.load_state(tx, snapshot)?);
         }

@@ -109,7 +109,8 @@ impl Graph {
         let attempts = wanted.partial.attempts + 1;
         let (keys, retry_at) = (lacking.to_json(), self.handles().clock.now() + keys_pause(attempts));
         let (servers, is_over) = (lacking.servers(), !is_known || lacking.is_empty());
-        room.lacks_keys = !is_over;
+        room.lacks_keys_of = room.lacks_keys_of.take().filter(|_| !is_over);
+        room.lacks_keys_of.iter_mut().for_each(|lacking| lacking.retain(|server| servers.contains(server)));
         self.database()
             .write(move |tx| {
                 if is_over {

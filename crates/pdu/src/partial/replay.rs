@@ -74,14 +74,14 @@ impl Graph {
             stood.iter().map(|s| (s.place.event, s.place.outcome, s.place.arrival.is_some())).collect();
         let events: Vec<Again> = stood.into_iter().map(|stood| stood.again(&mut given)).collect();
         let mut taken = room.take();
-        let lacks_keys = !lacking.is_empty();
+        let lacks_keys_of = (!lacking.is_empty()).then(|| lacking.servers().into_iter().collect());
         let (taken, advance) = self
             .handles()
             .compute
             .run(move || {
                 // From here on states are whole.
                 taken.partial = None;
-                taken.lacks_keys = lacks_keys;
+                taken.lacks_keys_of = lacks_keys_of;
                 let advance = judge_again(&mut taken, events, &around);
                 (taken, advance)
             })

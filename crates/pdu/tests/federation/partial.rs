@@ -54,7 +54,7 @@ pub(crate) fn omits_members(evil: &Peer, room: &PeerRoom) {
         let chain = room.auth_chain(state.clone());
         let answer = json!({
             "event": event, "state": objects(state.iter()), "auth_chain": objects(chain.iter()),
-            "members_omitted": true, "servers_in_room": [us, "good.test"],
+            "members_omitted": true, "servers_in_room": [us, "good.test", "gone.test"],
         });
         (200, answer)
     });

@@ -58,6 +58,33 @@ async fn state_of_which_the_keys_cannot_be_had_when_all_is_told_at_once_comes_wh
     until_the_ghost_is_here(world, a, room, down).await;
 }
 
+/// Whoever let us in said that it is in the room, though no state that we could check says so.
+#[tokio::test(start_paused = true)]
+async fn a_server_whose_keys_cannot_be_had_is_sent_what_is_said_meanwhile() {
+    for (at_once, restarts) in [(true, false), (true, true), (false, false), (false, true)] {
+        let world = World::new();
+        let (mut a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+        let gone = world.peer("gone.test").await;
+        let mut room = evil.make_room("@eve:evil.test", RoomVersion::V11);
+        room.line.push(gone.next(&room, member("@ghost:gone.test", "@ghost:gone.test", "join")));
+        evil.host(&room);
+        if !at_once {
+            omits_members(&evil, &room);
+        }
+        tells_state(&evil, &room);
+        let down = world.take_down("gone.test");
+        a.join(&room.id, "@alice:a.test", &[&evil.name]).await.unwrap();
+        until_whole(&world, &a, &room.id).await;
+        if restarts {
+            a = a.restarted(&world).await;
+        }
+        a.say(&room.id, "@alice:a.test", "are you there?").await;
+        world.bring_back("gone.test", down);
+        let is_sent = || async { gone.received().iter().any(|event| event["content"]["body"] == "are you there?") };
+        world.until("it to be sent", is_sent).await;
+    }
+}
+
 /// A server of which the keys could not be had is there again. Restarts change nothing.
 async fn until_the_ghost_is_here(world: World, a: Server, room: PeerRoom, down: TakenDown) {
     let pending = a.read(&room.id, |tx, room, _| partial::pending(tx, room)).await.unwrap();
