@@ -5,7 +5,7 @@ use persistence::transactions::events::StoredEvent;
 use persistence::transactions::graph::{self as graph_rows, Place, TopologicalPoint};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::{events as event_rows, history, state as state_rows};
-use persistence::{ReadTx, SnapshotNumber, StoreError};
+use persistence::{EventNumber, ReadTx, SnapshotNumber, StoreError};
 
 /// How much of an event may be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,42 @@ pub(crate) enum Sight {
 /// that on every endpoint.
 pub(crate) fn may_read_room(tx: &ReadTx<'_>, room: &RoomRow, server: &ServerName) -> Result<bool, StoreError> {
     room_rows::is_server_joined(tx, room.number, server)
+}
+
+/// Says whether `server` may be in the room: by the current state, or by that after one of several forward extremities. What others
+/// make of the forks may be another thing, since they know more of them: who does not listen any more never gets to know that.
+pub(crate) fn may_be_in_room(tx: &ReadTx<'_>, room: &RoomRow, server: &ServerName) -> Result<bool, StoreError> {
+    if room_rows::is_server_joined(tx, room.number, server)? {
+        return Ok(true);
+    }
+    let Some(current) = room.state else { return Ok(false) };
+    let heads = graph_rows::extremities(tx, room.number)?;
+    if heads.len() < 2 {
+        return Ok(false);
+    }
+    for head in heads {
+        let Some(after) = graph_rows::place(tx, head)?.and_then(|place| place.state_after) else { continue };
+        for (key, event, _) in state_rows::difference(tx, after, current)? {
+            if let Some(event) = event
+                && is_join_of(tx, state_rows::key_text(tx, key)?, event, server)?
+            {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Whether an entry of a state lets a user of `server` be in the room.
+fn is_join_of(
+    tx: &ReadTx<'_>,
+    (event_type, state_key): (String, String),
+    event: EventNumber,
+    server: &ServerName,
+) -> Result<bool, StoreError> {
+    let is_theirs =
+        event_type == "m.room.member" && UserId::parse(&state_key).is_ok_and(|user| user.server() == *server);
+    Ok(is_theirs && event_rows::membership(tx, event)?.as_deref() == Some("join"))
 }
 
 /// Says how much of an event `server` may see. C-S API, "History visibility", seen from a server: what any of its users may see.

@@ -18,6 +18,7 @@ use transport::Keys;
 use transport::exchange::BoxFuture;
 
 use crate::acl::ServerAcl;
+use crate::gates::may_be_in_room;
 use crate::graph::Graph;
 use crate::limits::{CHECKED_EVENTS_CHUNK, STAGED_PER_ORIGIN_MAX, UNVERIFIED_MAX, UNVERIFIED_PER_ORIGIN_MAX};
 use crate::outside::Withdrawal;
@@ -29,7 +30,8 @@ pub(crate) struct KnownRoom {
     pub(crate) number: RoomNumber,
     pub(crate) version: RoomVersion,
     acl: Option<Arc<ServerAcl>>,
-    joined: bool,
+    /// We may be in it.
+    is_ours: bool,
 }
 
 /// Why an event is not taken.
@@ -186,7 +188,7 @@ impl Graph {
                             number: row.number,
                             version: row.version,
                             acl: graph.server_acl(tx, row.number, row.version)?,
-                            joined: room_rows::is_server_joined(tx, row.number, &us)?,
+                            is_ours: may_be_in_room(tx, &row, &us)?,
                         };
                         known.insert(room_id, room);
                     }
@@ -227,9 +229,9 @@ impl Graph {
             for (id, checked) in ids.into_iter().zip(checked) {
                 let may_be_good = matches!(checked, Ok(_) | Err(Refusal::NoKeys { .. }));
                 let withdrawal = checked.as_ref().ok().and_then(|pdu| Withdrawal::of(pdu, self.server_name()));
-                if let Some(withdrawal) = withdrawal.filter(|_| !room.joined) {
+                if let Some(withdrawal) = withdrawal.filter(|_| !room.is_ours) {
                     staging.withdrawals.push((room.number, withdrawal));
-                } else if may_be_good && !room.joined {
+                } else if may_be_good && !room.is_ours {
                     tracing::info!(server.name = %origin, room.id = %room_id, "Ignored {id}: nobody here is in the room");
                 } else if let Err(refusal) = staging.take(room.number, checked, &space) {
                     tracing::info!(server.name = %origin, room.id = %room_id, event.id = %id, "Refused {id} from {origin}: {refusal}");

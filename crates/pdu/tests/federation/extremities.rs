@@ -1,13 +1,16 @@
-//! Keeping forward extremities few.
+//! Forward extremities: keeping them few, and what they make of each other.
+
+use std::time::Duration;
 
 use events::limits::OWN_PREV_EVENTS_MAX;
-use events::{Pdu, RoomId};
-use pdu::DUMMY_EVENT_TYPE;
+use events::{Pdu, RoomId, RoomVersion};
 use pdu::limits::EXTREMITIES_MAX;
+use pdu::{DUMMY_EVENT_TYPE, Draft};
 use persistence::transactions::graph::Outcome;
 use serde_json::json;
 
-use crate::peer::{Peer, object};
+use crate::partial::{ALICE, EVE};
+use crate::peer::{Peer, PeerRoom, object};
 use crate::receiving::{shared, until_outcome};
 use crate::world::{Server, World, message, state};
 
@@ -86,4 +89,34 @@ async fn hundreds_of_states_at_once_are_resolved_in_bounds() {
     a.say(&room, "@alice:a.test", "hello").await;
     let a = a.restarted(&world).await;
     assert_eq!(a.current(&room, "m.room.topic", "").await, Some(current));
+}
+
+/// What we make of two forks puts our user out of the room; others, who saw them merged in another way, did not.
+#[tokio::test(start_paused = true)]
+async fn who_was_put_out_by_a_merge_of_forks_still_listens() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let mut room = evil.make_room(EVE, RoomVersion::V11);
+    evil.host(&room);
+    let forked_at = room.line.last().unwrap().clone();
+    let beside = |content: Draft, parents: &[&Pdu], of: &PeerRoom| {
+        let depth = parents.iter().map(|parent| parent.depth()).max().unwrap() + 1;
+        let ids = parents.iter().map(|parent| parent.event_id().clone()).collect();
+        evil.sign(&of.id, of.version, &content, ids, of.auth_events(&content), depth)
+    };
+    let before = room.clone();
+    let join = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap().event_id;
+    let joined = a.visible(&room.id, &join).await.unwrap();
+    room.line.push(joined.clone());
+    world.handles.clock.sleep(Duration::from_secs(1)).await;
+    let closed = beside(state(EVE, "m.room.join_rules", json!({ "join_rule": "invite" })), &[&joined], &room);
+    let topic = beside(state(EVE, "m.room.topic", json!({ "topic": "a fork" })), &[&forked_at], &before);
+    let is_in = || async { a.current(&room.id, "m.room.member", ALICE).await == Some(join.clone()) };
+    evil.send(&a, &[object(&closed), object(&topic)]).await;
+    until_outcome(&world, &a, &room.id, &topic, Outcome::Accepted).await;
+    assert!(!is_in().await, "her join is not allowed by the rule that came later");
+    let merged = beside(message(EVE, "open to all"), &[&joined, &topic], &room);
+    evil.send(&a, &[object(&merged)]).await;
+    until_outcome(&world, &a, &room.id, &merged, Outcome::Accepted).await;
+    assert!(is_in().await, "she was in both of what is merged now");
 }
