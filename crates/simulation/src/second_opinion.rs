@@ -52,10 +52,14 @@ pub(crate) fn differences(tx: &ReadTx<'_>, room: &RoomRow, places: &[Place]) -> 
     Ok(differences)
 }
 
+/// What was decided about an event. One that cannot be read is none.
+pub(crate) fn verdict(tx: &ReadTx<'_>, place: &Place) -> Result<Option<Verdict>, StoreError> {
+    Ok(event_rows::verdict(tx, place.event)?.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
 /// The distinct states after an event's parents, if they are several and all that the state before it was made of.
 fn merge(tx: &ReadTx<'_>, place: &Place) -> Result<Option<(Place, BTreeSet<SnapshotNumber>)>, StoreError> {
-    let verdict = event_rows::verdict(tx, place.event)?.and_then(|text| serde_json::from_str::<Verdict>(&text).ok());
-    if verdict.is_none_or(|verdict| verdict.state_told_by.is_some() || verdict.provisional) {
+    if verdict(tx, place)?.is_none_or(|verdict| verdict.state_told_by.is_some() || verdict.provisional) {
         return Ok(None);
     }
     let mut states = BTreeSet::new();
