@@ -15,14 +15,15 @@ use futures_util::StreamExt;
 use handles::{Clock, Handles};
 use persistence::transactions::pulls;
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
+use persistence::transactions::staging::{self, Staged};
 use persistence::{RoomNumber, StoreError};
 
 use crate::graph::Graph;
 use crate::intake::References;
 use crate::limits::{
-    ADOPTED_PARENTS_MAX, AUTH_CHAIN_EVENTS_MAX, CHECKED_EVENTS_CHUNK, FETCH_SERVERS_MAX, FETCH_TIME_MAX,
-    LACKING_STATE_MAX, PULL_PATIENCE, PULL_WAIT_MAX, SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX, STATE_EVENTS_MAX,
-    TOLD_STATES_MAX,
+    ADOPTED_PARENTS_MAX, AUTH_CHAIN_EVENTS_MAX, BATCH_EVENTS_MAX, CHECKED_EVENTS_CHUNK, FETCH_SERVERS_MAX,
+    FETCH_TIME_MAX, LACKING_STATE_MAX, PULL_PATIENCE, PULL_WAIT_MAX, SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX,
+    STATE_EVENTS_MAX, TOLD_STATES_MAX,
 };
 
 /// What an attempt may still cost.
@@ -115,8 +116,9 @@ impl Graph {
         let mut outliers = Outliers::default();
         let mut adopted = Vec::new();
         // What comes in order is better than what can be had now: a sender's older words would come after the newer ones.
-        let will_tell = !missing.is_empty() && self.will_tell_what_we_lost(origin).await?;
-        let adoptable = if will_tell { 0 } else { ADOPTED_PARENTS_MAX };
+        let is_better_off = !missing.is_empty()
+            && (self.will_tell_what_we_lost(origin).await? || self.has_told_older_words(room, origin, &batch).await?);
+        let adoptable = if is_better_off { 0 } else { ADOPTED_PARENTS_MAX };
         for id in missing.into_iter().take(adoptable) {
             adopted.extend(self.fetch_with_state(room, &servers, &id, &mut outliers, &effort).await?);
         }
@@ -142,6 +144,24 @@ impl Graph {
             }
             clock.sleep(PULL_WAIT_MAX / 50).await;
         }
+    }
+
+    /// Whether older events of `origin` than those of the batch have come since it was taken up. Each is tried once before.
+    async fn has_told_older_words(
+        &self,
+        room: &RoomRow,
+        origin: &ServerName,
+        batch: &[Pdu],
+    ) -> Result<bool, StoreError> {
+        let (number, version, origin, now) = (room.number, room.version, origin.clone(), self.handles().clock.now());
+        let deepest = batch.iter().map(Pdu::depth).max();
+        let ids: BTreeSet<EventId> = batch.iter().map(|pdu| pdu.event_id().clone()).collect();
+        let limit = u32::try_from(2 * BATCH_EVENTS_MAX).unwrap_or(u32::MAX);
+        let staged = self.database().read(move |tx| staging::due(tx, number, version, &origin, now, limit)).await?;
+        let is_older = |event: &Staged| {
+            event.attempts == 0 && Some(event.pdu.depth()) < deepest && !ids.contains(event.pdu.event_id())
+        };
+        Ok(staged.iter().any(is_older))
     }
 
     /// Gets what `citing` and the outliers cite and we lack. Outliers themselves cite: so it goes on until nothing is lacking.

@@ -1,5 +1,7 @@
 //! Parents that cannot be had with all that lies before them, and the states that peers give for them.
 
+use std::time::Duration;
+
 use events::{EventId, Pdu, RoomId, RoomVersion};
 use pdu::explain::{Detail, explain};
 use pdu::limits::PULL_PATIENCE;
@@ -64,6 +66,23 @@ async fn no_state_is_taken_while_a_sender_is_asked_for_what_we_may_have_lost() {
         let waited = world.handles.clock.now() - now >= i64::try_from(PULL_PATIENCE.as_millis()).unwrap();
         assert_eq!(waited, is_asked, "if it never tells, the room goes on all the same");
     }
+}
+
+/// As above: it has been told while we asked for what lies before the newer ones.
+#[tokio::test(start_paused = true)]
+async fn no_state_is_taken_before_older_words_that_have_come_meanwhile() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let older = evil.add(&mut of_peer, message("@eve:evil.test", "older"));
+    let (_, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
+    evil.is_slow("get_missing_events", Duration::from_secs(10));
+    evil.send(&a, &[object(&last)]).await;
+    world.until("it to be looked for", || async { evil.asked("get_missing_events") > 0 }).await;
+    evil.send(&a, &[object(&older)]).await;
+    until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
+    let (older, last) =
+        (a.place(&room, older.event_id()).await.unwrap(), a.place(&room, last.event_id()).await.unwrap());
+    assert!(older.arrival.is_some_and(|arrival| last.arrival.is_some_and(|last| arrival < last)));
 }
 
 #[tokio::test(start_paused = true)]
