@@ -205,8 +205,10 @@ pub(crate) fn between(
     let of_residents = acknowledged.iter().filter(|acknowledged| acknowledged.user.server < residents);
     for Acknowledged { user, event, restored: then } in of_residents {
         let lacking: Vec<&str> = lacking(&views[..residents], event).collect();
-        // A server that went on with a backup may have lost what only it held.
-        let may_be_lost = lacking.len() == residents && *then < restored[user.server];
+        // A server that went on with a backup may have lost what only it held, or only it took for good: nobody builds on an event that
+        // soft-failed ("should not be added to the server's list of forward extremities", S2S API, "Soft failure"), so that no gap leads to it.
+        let is_heard = |view: &View| view.events.get(event).is_some_and(|seen| seen.outcome != Outcome::SoftFailed);
+        let may_be_lost = *then < restored[user.server] && !views[..residents].iter().any(is_heard);
         if !lacking.is_empty() && !may_be_lost {
             problems.push(format!("{event} was acknowledged to {user}, and is not known to {}", lacking.join(", ")));
         }
