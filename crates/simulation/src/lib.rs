@@ -23,7 +23,7 @@ mod transactions;
 
 pub use disk::Sound;
 pub use minimise::{Minimised, minimised};
-pub use network::{Network, Weather};
+pub use network::{Network, Tamper, Weather};
 pub use plan::{Deed, Event, Fault, Plan, Step, USERS, User};
 pub use run::{Detail, Outcome, run};
 pub use server::{FILE_BYTES_MAX, Machine, SimulatedServer, StartError};

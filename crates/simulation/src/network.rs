@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
+use bytes::Bytes;
 use events::ServerName;
 use futures_util::StreamExt;
 use handles::{Handles, Tasks};
@@ -32,12 +33,17 @@ struct Shared {
     state: Mutex<State>,
 }
 
+/// Makes another answer of one, knowing what was asked.
+pub type Tamper = Arc<dyn Fn(&str, Bytes) -> Bytes + Send + Sync>;
+
 #[derive(Default)]
 struct State {
     nodes: BTreeMap<ServerName, Node>,
     /// Who cannot reach whom.
     cut: BTreeSet<(ServerName, ServerName)>,
     weather: Weather,
+    /// Who answers something else than they would.
+    tampered: BTreeMap<ServerName, Tamper>,
     trace: Vec<String>,
     transactions: TransactionWatch,
 }
@@ -100,6 +106,11 @@ impl Network {
     /// Mends all links.
     pub fn heal(&self) {
         self.lock().cut.clear();
+    }
+
+    /// From now on a server answers what `tamper` makes of its answers.
+    pub fn tamper(&self, server: &ServerName, tamper: Tamper) {
+        self.lock().tampered.insert(server.clone(), tamper);
     }
 
     /// From now on requests fare so.
@@ -190,7 +201,7 @@ impl Network {
         if let Some(flight) = flight {
             self.lock().transactions.ends(&flight);
         }
-        let answer = answer?;
+        let answer = self.tampered(&request, answer?).await;
         clock.sleep(luck.back).await;
         match luck.mischief {
             Mischief::LostBack => {
@@ -203,6 +214,15 @@ impl Network {
             }
             Mischief::None | Mischief::LostThere | Mischief::Doubled => Ok(answer),
         }
+    }
+
+    /// What becomes of an answer on its way, if somebody tampers with it.
+    async fn tampered(&self, request: &Request, answer: axum::response::Response) -> axum::response::Response {
+        let tamper = self.lock().tampered.get(&request.destination).cloned();
+        let Some(tamper) = tamper else { return answer };
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        axum::response::Response::from_parts(head, Body::from(tamper(&request.path_and_query, body)))
     }
 
     /// Has the server answer, among its own tasks.

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use events::ServerName;
+use events::{ServerName, Value};
 
 /// The port of servers that name none.
 pub const DEFAULT_PORT: u16 = 8448;
@@ -21,6 +21,17 @@ pub struct Destination {
 
 /// A record that a look-up of SRV gave: host and port, best first.
 pub type SrvTargets = Vec<(String, u16)>;
+
+/// Reads the body of `/.well-known/matrix/server`.
+///
+/// # Errors
+///
+/// Why it delegates to nobody.
+pub fn delegate_in(body: &[u8]) -> Result<ServerName, String> {
+    let body: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let delegate = body.get("m.server").and_then(Value::as_str).ok_or("it has no `m.server`")?;
+    ServerName::parse(delegate).map_err(|error| error.to_string())
+}
 
 /// What to look up next.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! **Invariant:** what runs here runs the same on a fresh machine: it makes what it needs below `target/`, and nothing else.
 
 mod bench;
+mod fuzz;
 mod simulate;
 mod stage;
 mod test;
@@ -26,6 +27,8 @@ enum Command {
     Bench,
     /// Run many homeservers in one process, with faults, from seeds; the last line says "N seeds, F failures"
     Simulate(simulate::Arguments),
+    /// Feed mutated input to everything that parses what strangers send; keeps what is a defect
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(&root()),
         Command::Bench => bench::run(&root()),
         Command::Simulate(arguments) => simulate::run(&root(), &arguments),
+        Command::Fuzz(arguments) => fuzz::run(&root(), &arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,13 +7,13 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use events::{ServerName, Value};
+use events::ServerName;
 use http::Uri;
 use http::header::LOCATION;
 use http_body_util::{BodyExt, Full, Limited};
 
 use super::{Https, USER_AGENT};
-use crate::discovery::Destination;
+use crate::discovery::{Destination, delegate_in};
 use known::{Lifetime, lifetime};
 
 pub(super) use known::Known;
@@ -97,10 +97,7 @@ impl Https {
             let lifetime = lifetime(response.headers(), self.handles.clock.now());
             let body = Limited::new(response.into_body(), BYTES_MAX).collect().await;
             let body = body.map_err(|error| NoDelegation::Failed(error.to_string()))?;
-            let body: Value = serde_json::from_slice(&body.to_bytes()).map_err(|error| not_there(error.to_string()))?;
-            let delegate = body.get("m.server").and_then(Value::as_str);
-            let delegate = delegate.ok_or_else(|| not_there("it has no `m.server`".to_owned()))?;
-            return Ok((ServerName::parse(delegate).map_err(|error| not_there(error.to_string()))?, lifetime));
+            return Ok((delegate_in(&body.to_bytes()).map_err(not_there)?, lifetime));
         }
         Err(NoDelegation::NotThere(format!("more than {REDIRECTS_MAX} redirects")))
     }

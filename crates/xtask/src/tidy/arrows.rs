@@ -48,7 +48,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ),
 ];
 /// Not part of the server: uses what it likes.
-const TOOLS: [&str; 2] = ["load", "xtask"];
+const TOOLS: [&str; 3] = ["fuzz", "load", "xtask"];
 
 /// Returns a sentence for each arrow that points where it must not. Dev-dependencies are free: tests may look at everything.
 pub(super) fn complaints(manifests: &[Manifest]) -> Vec<String> {
