@@ -188,12 +188,10 @@ impl Kind for EventIdKind {
 impl Kind for KeyIdKind {
     const NAME: &'static str = "key id";
     fn accepts(text: &str) -> bool {
+        // It is written between quotes in headers.
         text.len() <= FIELD_BYTES_MAX
-            && text.split_once(':').is_some_and(|(algorithm, version)| {
-                !algorithm.is_empty()
-                    && !version.is_empty()
-                    && version.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
-            })
+            && text.split_once(':').is_some_and(|(algorithm, version)| !algorithm.is_empty() && !version.is_empty())
+            && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
     }
 }
 

@@ -4,11 +4,11 @@ use std::num::NonZeroU64;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
 use fuzz::{Target, all, corpus, feed, mutation};
-use handles::SeededRandom;
+use handles::{Clock, SeededRandom, SystemClock};
 
 /// Mutated input for everything that parses what strangers send
 #[derive(Debug, Parser)]
@@ -77,26 +77,27 @@ fn main() -> ExitCode {
 fn fuzz(target: &Target, seed: u64, time: Duration) -> std::io::Result<(String, u64)> {
     let examples = target.examples()?;
     let random = SeededRandom::new(seed);
-    let began = Instant::now();
+    let clock = SystemClock::default();
+    let began = clock.monotonic();
     let mut fed = 0_u64;
     let mut slowest = (Duration::ZERO, 0);
     let mut found = Vec::new();
-    while began.elapsed() < time && found.len() < DEFECTS_MAX {
+    while clock.monotonic() - began < time && found.len() < DEFECTS_MAX {
         let input = usize::try_from(fed).ok().and_then(|at| examples.get(at).cloned());
         let input = input.unwrap_or_else(|| mutation::mutated(&random, &examples));
-        let began = Instant::now();
+        let began = clock.monotonic();
         if let Err(defect) = feed(target, &input) {
             let path = corpus::keep(target.name, &format!("found-{seed}-{fed}"), &input)?;
             found.push(format!("\n  {}: {}", path.display(), defect.panic));
         }
-        slowest = slowest.max((began.elapsed(), input.len()));
+        slowest = slowest.max((clock.monotonic() - began, input.len()));
         fed += 1;
     }
     let (time, length) = slowest;
     let told = format!(
         "{}: {fed} inputs in {} s, the slowest {} ms for {length} bytes, {} defects{}",
         target.name,
-        began.elapsed().as_secs(),
+        (clock.monotonic() - began).as_secs(),
         time.as_millis(),
         found.len(),
         found.concat()
