@@ -17,7 +17,7 @@ use crate::intake::References;
 use crate::judge::{Candidate, Refusal, Surroundings, judge_entering};
 use crate::limits::{HANDSHAKE_SERVERS_MAX, JOIN_EVENTS_MAX, JOIN_TIME_MAX, TOPOLOGICAL_GAP, TOPOLOGICAL_START};
 use crate::outliers::state_of;
-use crate::partial::{LackingKeys, Partial, keys_pause};
+use crate::partial::{LackingKeys, Partial, end_undecided, keys_pause};
 use crate::room::{Parent, Room, State};
 use crate::send::Beside;
 use crate::template::Taken;
@@ -328,6 +328,7 @@ fn remember_entry(
         unanswered_joins::remove_all(tx, &user, &room_id)?;
         let [join, ..] = ids else { return Ok(()) };
         let join = event_rows::intern(tx, room, join)?;
+        end_undecided(tx, room)?;
         for head in &earlier {
             if Verdict::read(tx, *head)?.is_some_and(|verdict| verdict.provisional) {
                 graph_rows::forget_state_after(tx, *head)?;

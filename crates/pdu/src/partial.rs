@@ -36,6 +36,7 @@ use crate::room::Room;
 pub(crate) use complete::doubled;
 pub use complete::{JoinProgress, joins_under_way};
 pub(crate) use keys::{LackingKeys, keys_pause};
+pub(crate) use undecided::end_undecided;
 
 /// What is known of a partial room beside its states.
 #[derive(Debug)]

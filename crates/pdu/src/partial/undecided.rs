@@ -16,17 +16,19 @@ impl Graph {
         let is_over = move |tx: &ReadTx<'_>| {
             Ok::<_, StoreError>(rows::pending(tx, room)?.is_some() && !room_rows::is_server_joined(tx, room, &us)?)
         };
-        if !self.database().read(is_over).await? {
+        if !self.database().read(is_over.clone()).await? {
             return Ok(());
         }
         let mut turn = self.turn_of(room).await?;
         // What is in memory is of that stay.
         turn.take();
-        self.database().write(move |tx| end_undecided(tx, room)).await
+        // Somebody may have come again while we waited for the turn: then this is of the new stay.
+        self.database().write(move |tx| if is_over(tx)? { end_undecided(tx, room) } else { Ok(()) }).await
     }
 }
 
-fn end_undecided(tx: &mut WriteTx<'_>, room: RoomNumber) -> Result<(), StoreError> {
+/// Ends what is still tried for a room, whoever is in it.
+pub(crate) fn end_undecided(tx: &mut WriteTx<'_>, room: RoomNumber) -> Result<(), StoreError> {
     let Some(pending) = rows::pending(tx, room)? else { return Ok(()) };
     forgive_rejections(tx, room, pending.event)?;
     graph_rows::forget_states_since(tx, room, pending.event)?;
