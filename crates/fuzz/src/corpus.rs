@@ -20,7 +20,7 @@ pub fn read(target: &str) -> io::Result<Vec<Vec<u8>>> {
     paths.into_iter().map(std::fs::read).collect()
 }
 
-/// Keeps an input that was found, under a name that tells when.
+/// Keeps an input that was found, so that it is fed from now on.
 ///
 /// # Errors
 ///

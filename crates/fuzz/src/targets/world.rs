@@ -89,7 +89,7 @@ impl World {
     }
 }
 
-pub(super) fn public_room(creator: &UserId, version: RoomVersion) -> NewRoom {
+fn public_room(creator: &UserId, version: RoomVersion) -> NewRoom {
     NewRoom {
         creator: creator.clone(),
         version,
