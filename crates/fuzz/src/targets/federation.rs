@@ -26,7 +26,7 @@ pub(super) fn request(input: &[u8]) {
         let (head, body) = text.split_once('\n').unwrap_or((&text, ""));
         let Some((method, path)) = head.split_once(' ') else { return };
         let (Ok(method), Ok(uri)) = (method.parse::<Method>(), path.parse::<http::Uri>()) else { return };
-        let path = uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+        let Some(path) = uri.path_and_query().map(ToString::to_string) else { return };
         match (body, serde_json::from_str::<Value>(body)) {
             ("", _) => drop(world.client().await.call(world.victim.name(), method, path, None, LIMITS).await),
             (_, Ok(body)) => {

@@ -36,9 +36,14 @@ pub(super) fn in_runtime(work: impl AsyncFnOnce(World)) {
     let runtime = runtime.expect("a runtime without input and output can be had");
     runtime.block_on(async {
         let world = World::new().await;
-        let tasks = world.handles.tasks.clone();
+        let (network, tasks) = (world.network.clone(), world.handles.tasks.clone());
+        let names = [world.victim.name().clone(), world.peer.name().clone()];
         work(world).await;
         tasks.abort();
+        // Servers know the network, and it knows them: they would hold each other in memory for ever.
+        for name in &names {
+            network.detach(name);
+        }
     });
 }
 
