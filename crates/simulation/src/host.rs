@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use events::ServerName;
+use events::{ServerName, SigningKey};
 use handles::{Clock, Compute, Handles, Random, SeededRandom, Tasks, Timestamp};
 use messaging::Messaging;
 use persistence::transactions::restoring;
@@ -78,6 +78,11 @@ impl Host {
 
     pub(crate) fn name(&self) -> &ServerName {
         &self.0.name
+    }
+
+    /// What it signs with.
+    pub(crate) fn key(&self) -> Arc<SigningKey> {
+        Arc::clone(&self.state().machine.key)
     }
 
     pub(crate) fn trouble(&self) -> &Trouble {

@@ -19,6 +19,9 @@ struct Arguments {
     /// The first of them; drawn if not given
     #[arg(long)]
     seed: Option<u64>,
+    /// With a server in the room that attacks the others
+    #[arg(long)]
+    hostile: bool,
     /// Print what happened also where nothing is wrong
     #[arg(long)]
     trace: bool,
@@ -70,7 +73,7 @@ fn main() -> ExitCode {
 }
 
 fn one(seed: u64, arguments: &Arguments, tally: &Mutex<Tally>) {
-    let plan = Plan::drawn(seed);
+    let plan = if arguments.hostile { Plan::with_hostile_server(seed) } else { Plan::drawn(seed) };
     let outcome = run(&plan, if arguments.trace { Detail::Logs } else { Detail::Requests });
     let mut tally = tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     tally.done += 1;

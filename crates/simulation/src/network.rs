@@ -113,6 +113,11 @@ impl Network {
         self.lock().tampered.insert(server.clone(), tamper);
     }
 
+    /// From now on nobody wonders about the transactions of a server.
+    pub(crate) fn expect_anything_of(&self, server: &ServerName) {
+        self.lock().transactions.expect_anything_of(server);
+    }
+
     /// From now on requests fare so.
     pub fn set_weather(&self, weather: Weather) {
         self.lock().weather = weather;

@@ -21,6 +21,8 @@ const RESIDENTS: (u64, u64) = (2, 8);
 const GUESTS: (u64, u64) = (0, 3);
 /// What users do in one.
 const DEEDS: (u64, u64) = (30, 120);
+/// What a hostile server does.
+const ATTACKS: (u64, u64) = (5, 30);
 /// What goes wrong in one.
 const FAULTS: (u64, u64) = (2, 14);
 
@@ -35,6 +37,8 @@ pub struct Plan {
     pub servers: usize,
     /// The first of them are in the room from the beginning to the end; the others come and go.
     pub residents: usize,
+    /// After all these there is one more server, which attacks the others.
+    pub hostile: bool,
     /// How requests fare until all is well.
     pub weather: Weather,
     /// The longest that a disk takes.
@@ -63,6 +67,13 @@ pub enum Event {
     Deed(User, Deed),
     /// Something goes wrong.
     Fault(Fault),
+    /// The hostile server attacks.
+    Attack {
+        /// What it does.
+        attack: Attack,
+        /// To whom, as bits.
+        victims: u64,
+    },
 }
 
 /// A user: their server, and who they are there.
@@ -161,6 +172,83 @@ pub enum Fault {
     },
 }
 
+/// What a hostile server sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attack {
+    /// One event to some, another to others.
+    Equivocate,
+    /// Some events that build on the same old one, each to others.
+    Fork,
+    /// Power levels that give its user all power.
+    Usurp,
+    /// The same, and an event that builds on it.
+    BuildOnRejected,
+    /// An event of a user of another server.
+    Impersonate,
+    /// Somebody else's event with other content.
+    Mangle,
+    /// An event of such a depth.
+    Depth(i64),
+    /// An event whose parent does not exist.
+    Dangle,
+    /// An event that cites for its permission what does not exist.
+    CiteUnknown,
+    /// An event that cites for its permission what has nothing to do with it.
+    CiteAnything,
+    /// An event that leaves out what it should cite for its permission.
+    CiteTooLittle,
+    /// An event with ten thousand parents.
+    Crowd,
+    /// A transaction whose id was there before.
+    Replay,
+    /// An event of so many days from now.
+    OtherTime(i64),
+    /// A join of somebody else.
+    PutInto,
+    /// Bans of all members.
+    BanEverybody,
+    /// The room is created again.
+    SecondCreate,
+    /// Numbers that not all room versions have.
+    OddNumbers,
+    /// Lists in lists in lists.
+    Deep,
+    /// A redaction of any event.
+    Redact,
+}
+
+impl Attack {
+    /// Of each kind at least one.
+    pub const ALL: [Self; 26] = [
+        Self::Equivocate,
+        Self::Fork,
+        Self::Usurp,
+        Self::BuildOnRejected,
+        Self::Impersonate,
+        Self::Mangle,
+        Self::Depth(0),
+        Self::Depth(2),
+        Self::Depth(1_000),
+        Self::Depth((1 << 53) - 1),
+        Self::Dangle,
+        Self::CiteUnknown,
+        Self::CiteAnything,
+        Self::CiteTooLittle,
+        Self::Crowd,
+        Self::Replay,
+        Self::OtherTime(-10_000),
+        Self::OtherTime(-1),
+        Self::OtherTime(1),
+        Self::OtherTime(10_000),
+        Self::PutInto,
+        Self::BanEverybody,
+        Self::SecondCreate,
+        Self::OddNumbers,
+        Self::Deep,
+        Self::Redact,
+    ];
+}
+
 impl Plan {
     /// Draws the simulation of a seed.
     pub fn drawn(seed: u64) -> Self {
@@ -189,7 +277,34 @@ impl Plan {
         }
         steps.sort_by_key(|step| step.at);
         let (servers, residents) = (count(draw.servers), count(draw.residents));
-        Self { seed, version, servers, residents, weather, disk_delay_max, skews, steps, patience: AGREE_MAX }
+        Self {
+            seed,
+            version,
+            servers,
+            residents,
+            hostile: false,
+            weather,
+            disk_delay_max,
+            skews,
+            steps,
+            patience: AGREE_MAX,
+        }
+    }
+
+    /// The simulation of a seed, with a hostile server beside the others.
+    pub fn with_hostile_server(seed: u64) -> Self {
+        let mut plan = Self::drawn(seed);
+        let random: Arc<dyn Random> = Arc::new(SeededRandom::new(seed ^ 4));
+        let draw = Draw { random: &*random, residents: plan.residents as u64, servers: plan.servers as u64 };
+        plan.steps.extend(draw.hostile_steps());
+        plan.steps.sort_by_key(|step| step.at);
+        plan.hostile = true;
+        plan
+    }
+
+    /// The number of the hostile server.
+    pub fn hostile(&self) -> Option<usize> {
+        self.hostile.then_some(self.servers)
     }
 }
 
@@ -254,6 +369,32 @@ impl Draw<'_> {
             },
             _ => (self.user(), Deed::Power(self.user(), *self.one_of(&[0, 25, 50, 50, 100]))),
         }
+    }
+
+    /// What the hostile server does, and what its first user does and is done to.
+    fn hostile_steps(&self) -> Vec<Step> {
+        let it = User { server: usize::try_from(self.servers).unwrap_or(usize::MAX), number: 0 };
+        let mut steps = Vec::new();
+        for _ in 0..self.between(ATTACKS) {
+            let event = Event::Attack {
+                attack: *self.one_of(&Attack::ALL),
+                victims: 1 + self.random.below((1 << self.servers) - 1),
+            };
+            steps.push(Step { at: self.time(LASTS), event });
+        }
+        for _ in 0..self.between(DEEDS) / 10 {
+            let (user, deed) = match self.random.below(10) {
+                0..=3 => (it, Deed::Join(self.server())),
+                4 => (it, Deed::Say),
+                5 => (it, Deed::Topic),
+                6 => (it, Deed::Leave),
+                7 => (self.resident(), Deed::Power(it, *self.one_of(&[0, 50, 50, 100]))),
+                8 => (self.resident(), Deed::Invite(it)),
+                _ => (self.resident(), if self.random.below(2) == 0 { Deed::Kick(it) } else { Deed::Ban(it) }),
+            };
+            steps.push(Step { at: self.time(LASTS), event: Event::Deed(user, deed) });
+        }
+        steps
     }
 
     fn fault(&self) -> Fault {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use events::{EventId, Object, RoomId, Value};
+use events::{EventId, Object, RoomId, ServerName, Value};
 use handles::{Handles, Random, SeededRandom};
 use messaging::MessagingError;
 use messaging::membership::RoomRef;
@@ -17,8 +17,9 @@ use crate::agreement::View;
 use crate::clients::Client;
 use crate::deeds::{Actor, Ledger, server_name, user_id};
 use crate::host::Host;
+use crate::hostile::{self, Attacker};
 use crate::network::Weather;
-use crate::plan::{Event, Fault, Plan, Step, User};
+use crate::plan::{Attack, Event, Fault, Plan, Step, User};
 use crate::{Network, StartError, log, portrait};
 
 /// The longest that a user waits for anything.
@@ -87,15 +88,20 @@ impl<'a> World<'a> {
         let network = Network::new(handles.clone());
         let host = |number: usize| {
             let random: Arc<dyn Random> = Arc::new(SeededRandom::new(plan.seed ^ (2 + number as u64) << 32));
-            let skew = plan.skews[number];
+            let skew = plan.skews.get(number).copied().unwrap_or(0);
             Host::new(&server_name(number), &network, &handles.clock, skew, random, plan.disk_delay_max)
         };
-        let hosts: Vec<Host> = (0..plan.servers).map(host).collect::<Result<_, _>>()?;
+        let hosts: Vec<Host> = (0..=plan.hostile().unwrap_or(plan.servers - 1)).map(host).collect::<Result<_, _>>()?;
         let client = |server: usize| {
             let seed = plan.seed ^ (1_000 + server as u64) << 32;
             Client::new(&hosts[server], User { server, number: 0 }, &handles.clock, seed)
         };
         let clients = (0..plan.residents).map(client).collect();
+        if let Some(number) = plan.hostile() {
+            let random: Arc<dyn Random> = Arc::new(SeededRandom::new(plan.seed ^ 3));
+            network.expect_anything_of(&server_name(number));
+            network.tamper(&server_name(number), hostile::liar(random));
+        }
         Ok(Self {
             plan,
             handles,
@@ -180,6 +186,9 @@ impl<'a> World<'a> {
                 }
             }
         }
+        if let Some(server) = self.plan.hostile() {
+            self.come(User { server, number: 0 }, &room).await.map_err(|error| error.to_string())?;
+        }
         drop(self.joins.set(joins));
         self.network.note("world", &format!("the room is {room}, version {}", self.plan.version.as_str()));
         Ok(room)
@@ -249,11 +258,32 @@ impl<'a> World<'a> {
                 let server = log::span_of(self.hosts[user.server].name().as_str());
                 server.in_scope(|| tasks.spawn("simulated user", user_acts));
             }
+            Event::Attack { attack, victims } => self.attack(room, number, *attack, *victims),
             Event::Fault(fault) => {
                 self.network.note("world", &format!("#{number} {fault:?}"));
                 self.inflict(fault);
             }
         }
+    }
+
+    fn attack(&self, room: &RoomId, number: usize, attack: Attack, victims: u64) {
+        let Some(host) = self.plan.hostile().map(|hostile| &self.hosts[hostile]) else { return };
+        let Some(database) = host.database() else { return };
+        let attacker = Attacker {
+            name: host.name().clone(),
+            key: host.key(),
+            room: room.clone(),
+            database,
+            network: self.network.clone(),
+            handles: self.handles.clone(),
+        };
+        let victims = (0..self.plan.servers).filter(|victim| victims >> victim & 1 == 1).map(server_name).collect();
+        let network = self.network.clone();
+        self.handles.tasks.spawn("simulated attack", async move {
+            let victims: Vec<ServerName> = victims;
+            let got = attacker.attack(attack, number, &victims).await;
+            network.note(attacker.name.as_str(), &format!("#{number} {attack:?}: {got}"));
+        });
     }
 
     fn inflict(&self, fault: &Fault) {

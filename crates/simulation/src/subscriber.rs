@@ -23,11 +23,9 @@ struct State {
     restored: usize,
     acknowledged: Option<Position>,
     positions: BTreeMap<EventId, Position>,
-    /// The last event of each sender, with its depth.
-    last: BTreeMap<UserId, (i64, EventId)>,
+    /// What each sender has sent, as it came.
+    by_sender: BTreeMap<UserId, Vec<EventId>>,
     twice: Vec<String>,
-    /// Who sent something that came too late, and what.
-    disorder: Vec<(ServerName, String)>,
 }
 
 impl Heard {
@@ -54,8 +52,8 @@ impl Heard {
     fn begin(&self, restored: usize) {
         let mut state = self.state();
         if state.restored != restored {
-            let State { twice, disorder, .. } = std::mem::take(&mut *state);
-            *state = State { restored, twice, disorder, ..State::default() };
+            let twice = std::mem::take(&mut state.twice);
+            *state = State { restored, twice, ..State::default() };
         }
     }
 
@@ -71,23 +69,32 @@ impl Heard {
             Some(_) => state.twice.push(format!("{id} came at two positions")),
             None => {}
         }
-        if happened.pdu.membership() == Some("invite") {
-            // It is made before the server of the invited user signs it, and what is said meanwhile does not build on it.
-            return;
-        }
-        let (sender, depth) = (happened.pdu.sender().clone(), happened.pdu.depth());
-        let last = state.last.insert(sender.clone(), (depth, id.clone()));
-        if let Some((deeper, earlier)) = last.filter(|(before, _)| *before >= depth) {
-            let said = format!("{id} of {sender}, at depth {depth}, came after {earlier}, at depth {deeper}");
-            state.disorder.push((sender.server(), said));
+        // An invite is made before the server of the invited user signs it, and what is said meanwhile does not build on it.
+        if happened.pdu.membership() != Some("invite") {
+            state.by_sender.entry(happened.pdu.sender().clone()).or_default().push(id.clone());
         }
     }
 
-    /// What is wrong with what came. The order of what servers sent counts for those of which `keeps_order` says so.
-    pub(crate) fn problems(&self, keeps_order: impl Fn(&ServerName) -> bool) -> Vec<String> {
+    /// What came again.
+    pub(crate) fn twice(&self) -> Vec<String> {
+        self.state().twice.clone()
+    }
+
+    /// What users of `server` have sent came in another order than to `there`, a subscriber of that server.
+    pub(crate) fn disorder(&self, server: &ServerName, there: &Self) -> Vec<String> {
+        let sent = there.state().positions.clone();
         let state = self.state();
-        let disorder = state.disorder.iter().filter(|(server, _)| keeps_order(server)).map(|(_, said)| said);
-        state.twice.iter().chain(disorder).cloned().collect()
+        let mut disorder = Vec::new();
+        for (sender, came) in state.by_sender.iter().filter(|(sender, _)| sender.server() == *server) {
+            let came: Vec<(&EventId, &Position)> = came.iter().filter_map(|id| Some((id, sent.get(id)?))).collect();
+            for pair in came.windows(2) {
+                let ((earlier, before), (id, position)) = (pair[0], pair[1]);
+                if position < before {
+                    disorder.push(format!("{id} of {sender} came after {earlier}, which was sent later"));
+                }
+            }
+        }
+        disorder
     }
 
     /// Whether an event has come.

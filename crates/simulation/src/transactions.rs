@@ -1,6 +1,6 @@
 //! Watches the transactions that servers send: one in flight for each destination, and an id never with other content.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use events::ServerName;
@@ -19,6 +19,8 @@ pub(crate) struct TransactionWatch {
     bodies: BTreeMap<(Way, String), Bytes>,
     /// The transaction that is being processed.
     in_flight: BTreeMap<Way, String>,
+    /// Who is not watched.
+    hostile: BTreeSet<ServerName>,
     problems: Vec<String>,
 }
 
@@ -32,6 +34,9 @@ impl TransactionWatch {
     /// A request arrives. `None` if it is no transaction.
     pub(crate) fn begins(&mut self, from: &ServerName, request: &Request) -> Option<Flight> {
         let id = request.path_and_query.strip_prefix(PATH).filter(|_| request.method == Method::PUT)?.to_owned();
+        if self.hostile.contains(from) {
+            return None;
+        }
         let way = (from.clone(), request.destination.clone());
         let body = request.body.clone().unwrap_or_default();
         let before = self.bodies.entry((way.clone(), id.clone())).or_insert_with(|| body.clone());
@@ -44,6 +49,11 @@ impl TransactionWatch {
             self.problems.push(format!("{from} sent {id} to {} while {other} was on its way", way.1));
         }
         Some(Flight { way, id })
+    }
+
+    /// From now on a server may send what it wants.
+    pub(crate) fn expect_anything_of(&mut self, server: &ServerName) {
+        self.hostile.insert(server.clone());
     }
 
     /// Its answer leaves.

@@ -12,6 +12,8 @@ const FIXED: &str = "60";
 /// Seeds of every run of the checks that nobody has tried before. One that fails has found a defect, which may be older than the commit:
 /// few, as long as one in a thousand does.
 const FRESH: &str = "10";
+/// Seeds of every run of the checks with a hostile server, from 1 on.
+const HOSTILE: &str = "20";
 /// Seeds that are run if nobody says how many, nor which.
 const SEEDS: u64 = 100;
 const MEND: &str = "look at the timeline above; `cargo xtask simulate --seed S` runs that seed again";
@@ -25,6 +27,9 @@ pub(crate) struct Arguments {
     /// The first of them; drawn if not given
     #[arg(long)]
     seed: Option<u64>,
+    /// With a server in the room that attacks the others
+    #[arg(long)]
+    hostile: bool,
     /// Print what happened also where nothing is wrong
     #[arg(long)]
     trace: bool,
@@ -36,6 +41,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let seeds = arguments.seeds.map_or(unsaid, NonZeroU64::get).to_string();
     let mut simulate = cargo(&["run", "--quiet", "--locked", "--release", "-p", "simulation", "--", "--seeds", &seeds]);
     simulate.args(arguments.seed.map(|seed| format!("--seed={seed}")));
+    simulate.args(arguments.hostile.then_some("--hostile"));
     simulate.args(arguments.trace.then_some("--trace"));
     command(root, &mut simulate, MEND)
 }
@@ -44,5 +50,6 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<(), Failure> {
 pub(crate) fn smoke(root: &Path) -> Result<(), Failure> {
     let simulate = ["run", "--quiet", "--locked", "-p", "simulation", "--"];
     command(root, cargo(&simulate).args(["--seed", "1", "--seeds", FIXED]), MEND)?;
+    command(root, cargo(&simulate).args(["--hostile", "--seed", "1", "--seeds", HOSTILE]), MEND)?;
     command(root, cargo(&simulate).args(["--seeds", FRESH]), MEND)
 }

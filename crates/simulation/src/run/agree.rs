@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use events::{RoomId, ServerName};
+use events::RoomId;
 use messaging::MessagingError;
 use persistence::StoreError;
 use persistence::transactions::{graph as graph_rows, rooms as room_rows};
@@ -85,19 +85,22 @@ impl World<'_> {
         }
         let restored = self.restored();
         // A guest may come in again through another server, which does not know what they said last.
-        let stays = |server: &ServerName| {
-            self.hosts
-                .iter()
-                .zip(&restored)
-                .take(self.plan.residents)
-                .any(|(host, restored)| host.name() == server && *restored == 0)
-        };
-        // A guest may be sent what was said before it came: by servers who took it for a member, since it does not know that it was let
-        // in before.
-        for (number, (host, restored)) in self.hosts.iter().zip(&restored).enumerate() {
+        let stay: Vec<&Host> = self
+            .hosts
+            .iter()
+            .zip(&restored)
+            .take(self.plan.residents)
+            .filter(|(_, times)| **times == 0)
+            .map(|(host, _)| host)
+            .collect();
+        for (number, (host, restored)) in self.hosts.iter().zip(&restored).enumerate().take(self.plan.servers) {
             let name = host.name();
-            let is_resident = number < self.plan.residents;
-            let heard = host.heard().problems(|server| is_resident && stays(server));
+            let mut heard = host.heard().twice();
+            // A guest may be sent what was said before it came: by servers who took it for a member, since it does not know that it
+            // was let in before.
+            if number < self.plan.residents {
+                heard.extend(stay.iter().flat_map(|sender| host.heard().disorder(sender.name(), sender.heard())));
+            }
             problems.extend(heard.into_iter().map(|problem| format!("to a subscriber of {name}: {problem}")));
             let view = views.iter().find(|view| view.is_of(name)).filter(|_| *restored == 0);
             let unheard = view.into_iter().flat_map(View::arrived).filter(|event| !host.heard().has(event));
@@ -191,7 +194,7 @@ impl World<'_> {
     async fn look(&self, room: &RoomId) -> Result<(Vec<View>, Vec<String>), String> {
         let mut views: Vec<View> = Vec::new();
         let mut unknowing = Vec::new();
-        for (server, host) in self.hosts.iter().enumerate() {
+        for (server, host) in self.hosts.iter().enumerate().take(self.plan.servers) {
             let name = host.name();
             let database = host.database().ok_or_else(|| format!("{name} is off"))?;
             let view = View::read(name, &database, room).await;

@@ -1,0 +1,253 @@
+//! Events that no honest server makes.
+
+use std::collections::BTreeMap;
+
+use events::auth::auth_types;
+use events::hash::{content_hash, encode_base64};
+use events::redaction::redact;
+use events::signature::insert_signature;
+use events::{EventId, NewEvent, Object, Pdu, Reference, RoomId, RoomVersion, ServerName, SigningKey, UserId, Value};
+use handles::Handles;
+use serde_json::json;
+
+use crate::plan::Attack;
+
+/// Parents of an event that nobody could ever look up.
+const CROWD: usize = 10_000;
+/// Levels of lists within lists.
+const DEEP: usize = 300;
+/// Events of one attack that build on the same one.
+const FORKS: u64 = 20;
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+/// What a server knows of a room.
+pub(super) struct Known {
+    room: RoomId,
+    version: RoomVersion,
+    pub(super) extremities: Vec<Pdu>,
+    /// The current state.
+    pub(super) state: BTreeMap<(String, String), EventId>,
+    /// All events, parents first.
+    pub(super) events: Vec<Pdu>,
+}
+
+impl Known {
+    pub(super) fn new(room: RoomId, version: RoomVersion) -> Self {
+        Self { room, version, extremities: Vec::new(), state: BTreeMap::new(), events: Vec::new() }
+    }
+}
+
+/// Makes the events.
+pub(super) struct Forger<'a> {
+    pub(super) known: &'a Known,
+    pub(super) name: &'a ServerName,
+    pub(super) key: &'a SigningKey,
+    pub(super) handles: &'a Handles,
+}
+
+impl Forger<'_> {
+    /// The events of an attack: one list for all, or several among which the victims are shared out.
+    pub(super) fn forge(&self, attack: Attack, number: usize) -> Vec<Vec<Object>> {
+        let says = || self.says(&format!("attack {number}"));
+        match attack {
+            Attack::Equivocate => (0..2).map(|side| self.signed(self.says(&format!("{number} to {side}")))).collect(),
+            Attack::Fork => {
+                let Some(old) = self.any_event() else { return Vec::new() };
+                let forks = 1 + self.handles.random.below(FORKS);
+                let fork = |fork| self.on(self.says(&format!("{number} fork {fork}")), &[old]);
+                (0..forks).map(|number| self.signed(fork(number))).collect()
+            }
+            Attack::Usurp => vec![self.signed(self.usurps())],
+            Attack::BuildOnRejected => {
+                let Some(usurps) = self.sign(self.usurps()) else { return Vec::new() };
+                let id = events::hash::event_id(&usurps, self.known.version);
+                let Some(id) = id else { return Vec::new() };
+                let mut child = says();
+                child.prev_events.push(Reference::by_id(id));
+                child.depth += 1;
+                vec![std::iter::once(usurps).chain(self.sign(child)).collect()]
+            }
+            Attack::Impersonate => {
+                let mut event = says();
+                let Some(other) = self.somebody_else() else { return Vec::new() };
+                event.sender = other.clone();
+                let signed = event.sign(self.known.version, &other.server(), self.key);
+                vec![signed.map(Pdu::into_object).into_iter().collect()]
+            }
+            Attack::Mangle => {
+                let of_others = self.known.events.iter().filter(|event| event.sender().server() != *self.name);
+                let Some(target) = self.one_of(&of_others.collect::<Vec<_>>()).copied() else { return Vec::new() };
+                let mut mangled = target.object().clone();
+                mangled.insert("content".to_owned(), json!({ "body": "censored", "membership": "ban" }));
+                vec![vec![mangled]]
+            }
+            Attack::Depth(depth) => self.told(NewEvent { depth, ..says() }),
+            Attack::Dangle => {
+                let mut event = says();
+                event.prev_events = vec![Reference::by_id(self.unknown_id())];
+                self.told(event)
+            }
+            Attack::CiteUnknown => {
+                let mut event = says();
+                event.auth_events.push(Reference::by_id(self.unknown_id()));
+                self.told(event)
+            }
+            Attack::CiteAnything => {
+                let mut event = says();
+                event.auth_events.extend(self.any_event().map(|any| Reference::by_id(any.event_id().clone())));
+                self.told(event)
+            }
+            Attack::CiteTooLittle => {
+                let mut event = says();
+                event.auth_events.pop();
+                self.told(event)
+            }
+            Attack::Crowd => {
+                let mut event = says();
+                event.prev_events = (0..CROWD).map(|_| Reference::by_id(self.unknown_id())).collect();
+                self.told(event)
+            }
+            Attack::Replay => self.told(says()),
+            Attack::OtherTime(days) => {
+                self.told(NewEvent { origin_server_ts: self.handles.clock.now() + days * DAY_MS, ..says() })
+            }
+            Attack::PutInto => match self.somebody_else() {
+                Some(other) => self.told(self.member(other.as_str(), "join")),
+                None => Vec::new(),
+            },
+            Attack::BanEverybody => {
+                let members = self.known.state.keys().filter(|(event_type, _)| event_type == "m.room.member");
+                let bans = members.filter_map(|(_, user)| self.sign(self.member(user, "ban")));
+                vec![bans.collect()]
+            }
+            Attack::SecondCreate => {
+                let content = json!({ "room_version": self.known.version.as_str(), "creator": self.user() });
+                self.told(self.event("m.room.create", Some(""), &content))
+            }
+            Attack::OddNumbers => self.altered(says(), |content| {
+                content.insert("odd".to_owned(), json!([u64::MAX, i64::MIN, 1e300, -0.0]));
+            }),
+            Attack::Deep => self.altered(says(), |content| {
+                let deep = (0..DEEP).fold(json!(1), |inner, _| json!([inner]));
+                content.insert("deep".to_owned(), deep);
+            }),
+            Attack::Redact => {
+                let Some(target) = self.any_event() else { return Vec::new() };
+                let mut event = self.event("m.room.redaction", None, &json!({}));
+                event.redacts = Some(target.event_id().clone());
+                self.told(event)
+            }
+        }
+    }
+
+    fn told(&self, event: NewEvent) -> Vec<Vec<Object>> {
+        vec![self.signed(event)]
+    }
+
+    fn signed(&self, event: NewEvent) -> Vec<Object> {
+        self.sign(event).into_iter().collect()
+    }
+
+    fn sign(&self, event: NewEvent) -> Option<Object> {
+        event.sign(self.known.version, self.name, self.key).ok().map(Pdu::into_object)
+    }
+
+    /// What no honest server would sign: its content is another then.
+    fn altered(&self, event: NewEvent, alter: impl FnOnce(&mut Object)) -> Vec<Vec<Object>> {
+        let Some(mut event) = self.sign(event) else { return Vec::new() };
+        if let Some(content) = event.get_mut("content").and_then(Value::as_object_mut) {
+            alter(content);
+        }
+        event.remove("signatures");
+        event.insert("hashes".to_owned(), json!({ "sha256": encode_base64(content_hash(&event)) }));
+        let signature = self.key.signature_of(&redact(&event, self.known.version));
+        insert_signature(&mut event, self.name, self.key.id(), signature);
+        vec![vec![event]]
+    }
+
+    fn says(&self, text: &str) -> NewEvent {
+        self.event("m.room.message", None, &json!({ "msgtype": "m.text", "body": text }))
+    }
+
+    /// All power to its own user.
+    fn usurps(&self) -> NewEvent {
+        let levels = json!({ "users": { self.user().as_str(): 100 }, "events_default": 100, "state_default": 100 });
+        self.event("m.room.power_levels", Some(""), &levels)
+    }
+
+    fn member(&self, user: &str, membership: &str) -> NewEvent {
+        self.event("m.room.member", Some(user), &json!({ "membership": membership }))
+    }
+
+    /// An event with the right citations, of one of its own users.
+    fn event(&self, event_type: &str, state_key: Option<&str>, content: &Value) -> NewEvent {
+        let (sender, content) = (self.user(), content.as_object().cloned().unwrap_or_default());
+        let types = auth_types(self.known.version.rules(), event_type, &sender, state_key, &content);
+        let cited = types.iter().filter_map(|key| self.known.state.get(key));
+        let event = NewEvent {
+            event_id: self.chosen_id(),
+            room_id: Some(self.known.room.clone()),
+            sender,
+            event_type: event_type.to_owned(),
+            state_key: state_key.map(str::to_owned),
+            redacts: None,
+            prev_events: Vec::new(),
+            auth_events: cited.cloned().map(Reference::by_id).collect(),
+            content,
+            depth: 0,
+            origin_server_ts: self.handles.clock.now(),
+        };
+        self.on(event, &self.known.extremities.iter().collect::<Vec<_>>())
+    }
+
+    /// The event as it is if it builds on `parents`.
+    fn on(&self, event: NewEvent, parents: &[&Pdu]) -> NewEvent {
+        let parents_depth = parents.iter().map(|parent| parent.depth()).max().unwrap_or(0);
+        let prev_events = parents.iter().map(|parent| Reference::by_id(parent.event_id().clone())).collect();
+        NewEvent { prev_events, depth: parents_depth.saturating_add(1), ..event }
+    }
+
+    fn user(&self) -> UserId {
+        UserId::parse(format!("@u0:{}", self.name)).expect("it follows the grammar")
+    }
+
+    /// A user of another server who is or was in the room.
+    fn somebody_else(&self) -> Option<UserId> {
+        let others = self.known.events.iter().map(Pdu::sender).filter(|sender| sender.server() != *self.name);
+        let others: Vec<&UserId> = others.collect();
+        self.one_of(&others).map(|other| (*other).clone())
+    }
+
+    fn any_event(&self) -> Option<&Pdu> {
+        self.one_of(&self.known.events)
+    }
+
+    fn one_of<'t, T>(&self, of: &'t [T]) -> Option<&'t T> {
+        let at = self.handles.random.below((of.len() as u64).max(1));
+        of.get(usize::try_from(at).unwrap_or(0))
+    }
+
+    /// An id for an event, where ids are chosen.
+    fn chosen_id(&self) -> Option<EventId> {
+        matches!(self.known.version, RoomVersion::V1 | RoomVersion::V2).then(|| self.unknown_id())
+    }
+
+    /// An id that nobody knows.
+    fn unknown_id(&self) -> EventId {
+        let random = &self.handles.random;
+        let id = match self.known.version {
+            RoomVersion::V1 | RoomVersion::V2 => format!("${}:{}", random.token(20), self.name),
+            RoomVersion::V3
+            | RoomVersion::V4
+            | RoomVersion::V5
+            | RoomVersion::V6
+            | RoomVersion::V7
+            | RoomVersion::V8
+            | RoomVersion::V9
+            | RoomVersion::V10
+            | RoomVersion::V11
+            | RoomVersion::V12 => format!("${}", random.token(43)),
+        };
+        EventId::parse(id).expect("it follows the grammar")
+    }
+}

@@ -1,0 +1,39 @@
+//! A server that is in the room and attacks the others.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
+
+use simulation::{Attack, Detail, Event, Outcome, Plan, run};
+
+/// Enough that each attack is made, and answered, at least once.
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;
+
+fn attacked(seed: u64) -> (Plan, Outcome) {
+    let plan = Plan::with_hostile_server(seed);
+    let outcome = run(&plan, Detail::Requests).unwrap();
+    (plan, outcome)
+}
+
+#[test]
+fn whatever_a_hostile_server_sends_the_others_agree() {
+    let mut made: Vec<Attack> = Vec::new();
+    for seed in SEEDS {
+        let (plan, outcome) = attacked(seed);
+        assert!(outcome.problems.is_empty(), "seed {seed}: {:#?}", outcome.problems);
+        for step in &plan.steps {
+            if let Event::Attack { attack, .. } = step.event
+                && outcome.trace.iter().any(|line| line.contains(&format!(" {attack:?}: ")) && line.contains("answers"))
+            {
+                made.push(attack);
+            }
+        }
+    }
+    for attack in Attack::ALL {
+        let is_of_kind = |made: &Attack| std::mem::discriminant(made) == std::mem::discriminant(&attack);
+        assert!(made.iter().any(is_of_kind), "{attack:?} is made: {made:?}");
+    }
+}
+
+#[test]
+fn with_a_hostile_server_the_same_seed_gives_the_same_trace() {
+    assert_eq!(attacked(3).1.trace, attacked(3).1.trace);
+}
