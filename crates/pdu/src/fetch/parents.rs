@@ -16,6 +16,7 @@ use crate::limits::{
     BACKFILL_EVENTS_MAX, FETCHED_EVENTS_MAX, MISSING_EVENTS_MAX, MISSING_EVENTS_ROUNDS_MAX, OLD_EVENTS_BATCHES_MAX,
     UNLISTED_PARENTS_MAX,
 };
+use crate::outliers::in_order_of_parents;
 use crate::surroundings::{has_state, is_history};
 
 impl Graph {
@@ -81,10 +82,10 @@ impl Graph {
         &self,
         room: RoomNumber,
         entered_at: Option<i64>,
-        mut found: Vec<Pdu>,
+        found: Vec<Pdu>,
     ) -> Result<(Vec<Pdu>, Vec<EventId>), StoreError> {
-        // Parents first, if their depths are what they should be.
-        found.sort_by_key(Pdu::depth);
+        // By what they cite, whatever depth they claim: a depth of nothing would make all that follows history.
+        let found = in_order_of_parents(found);
         self.database()
             .read(move |tx| {
                 let (mut news, mut history, mut after_entry) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -193,8 +194,11 @@ impl Graph {
                     found = effort.within(self.fetch_event(room, server, &id)).await.flatten();
                 }
             }
-            let is_before_us = |found: &Pdu| entered_at.is_some_and(|entered_at| found.depth() < entered_at);
-            let Some(found) = found.filter(|found| !is_before_us(found)) else { break };
+            let Some(found) = found else { break };
+            let claims_to_be_before_us = entered_at.is_some_and(|entered_at| found.depth() < entered_at);
+            if claims_to_be_before_us && !self.builds_on_ours(room.number, &found).await? {
+                break;
+            }
             walked.push(found);
             missing = self.missing_prev_events(room.number, &walked).await?;
             if missing.is_empty() {
@@ -202,6 +206,21 @@ impl Graph {
             }
         }
         Ok((batch, lacking))
+    }
+
+    /// Whether a parent is in the graph: then it is no history, whatever depth it claims.
+    async fn builds_on_ours(&self, room: RoomNumber, pdu: &Pdu) -> Result<bool, StoreError> {
+        let parents = pdu.prev_events().to_vec();
+        self.database()
+            .read(move |tx| {
+                for parent in &parents {
+                    if is_placed(tx, room, parent)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            })
+            .await
     }
 
     async fn ask_for_missing(

@@ -261,6 +261,40 @@ async fn history_in_an_answer_about_missing_events_is_no_news() {
     assert_eq!(a.current(&room.id, "m.room.member", "@alice:a.test").await, Some(join));
 }
 
+/// A depth is what whoever made the event says, and what honest servers build on it is one deeper.
+#[tokio::test(start_paused = true)]
+async fn what_builds_on_the_room_is_news_whatever_depth_it_claims() {
+    let world = World::new();
+    let (a, evil, mut room, _) = joined_late(&world).await;
+    let join = a.current(&room.id, "m.room.member", "@alice:a.test").await.unwrap();
+    room.line.push(a.visible(&room.id, &join).await.unwrap());
+    let add_at = |room: &mut PeerRoom, sender: &str, depth: i64| {
+        let draft = message(sender, &format!("at depth {depth}"));
+        let parent = room.line.last().unwrap().event_id().clone();
+        let pdu = evil.sign(&room.id, V, &draft, vec![parent], room.auth_events(&draft), depth);
+        room.line.push(pdu.clone());
+        pdu
+    };
+    let missed = evil.add(&mut room, message("@eve:evil.test", "missed"));
+    let shallow = add_at(&mut room, "@eve:evil.test", 0);
+    let after = add_at(&mut room, "@eve:evil.test", 1);
+    evil.host(&room);
+    evil.send(&a, &[object(&after)]).await;
+    until_outcome(&world, &a, &room.id, &after, Outcome::Accepted).await;
+    for pdu in [&missed, &shallow] {
+        assert!(a.place(&room.id, pdu.event_id()).await.is_some_and(|place| place.arrival.is_some()));
+    }
+    // What is rejected is in no list, and asked for by itself.
+    let refused = add_at(&mut room, "@nobody:evil.test", 2);
+    let last = add_at(&mut room, "@eve:evil.test", 3);
+    evil.host(&room);
+    evil.answers("get_missing_events", |_| (200, json!({ "events": [] })));
+    evil.answers("state_ids", |_| (404, json!({ "errcode": "M_NOT_FOUND", "error": "it was rejected" })));
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(&world, &a, &room.id, &last, Outcome::Accepted).await;
+    assert_eq!(a.outcome(&room.id, refused.event_id()).await, Some(Outcome::Rejected));
+}
+
 /// Beside our join, and missing when what builds on it comes: nothing tells that its ancestors were before us, but how deep they lie.
 #[tokio::test(start_paused = true)]
 async fn history_before_what_is_beside_our_join_is_no_news() {
