@@ -388,7 +388,8 @@ impl Draw<'_> {
                 4 => (it, Deed::Say),
                 5 => (it, Deed::Topic),
                 6 => (it, Deed::Leave),
-                7 => (self.resident(), Deed::Power(it, *self.one_of(&[0, 50, 50, 100]))),
+                // Too little to remove residents, or to silence them: by the rules of the room it could then.
+                7 => (self.resident(), Deed::Power(it, *self.one_of(&[0, 25, 49, 49]))),
                 8 => (self.resident(), Deed::Invite(it)),
                 _ => (self.resident(), if self.random.below(2) == 0 { Deed::Kick(it) } else { Deed::Ban(it) }),
             };
