@@ -50,7 +50,8 @@ impl Attacker {
             Err(error) => return error.to_string(),
         };
         let forger = Forger { known: &known, name: &self.name, key: &self.key, handles: &self.handles };
-        let told = forger.forge(attack, number);
+        let mut told = forger.forge(attack, number);
+        told.retain(|events| !events.is_empty());
         if told.is_empty() {
             return "has nothing to do that with".to_owned();
         }

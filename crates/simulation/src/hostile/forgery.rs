@@ -102,11 +102,10 @@ impl Forger<'_> {
                 event.auth_events.pop();
                 self.told(event)
             }
-            Attack::Crowd => {
-                let mut event = says();
-                event.prev_events = (0..CROWD).map(|_| Reference::by_id(self.unknown_id())).collect();
-                self.told(event)
-            }
+            Attack::Crowd => self.altered(says(), |event| {
+                let parent = |_| Reference::by_id(self.unknown_id()).write(self.known.version);
+                event.insert("prev_events".to_owned(), (0..CROWD).map(parent).collect());
+            }),
             Attack::Replay => self.told(says()),
             Attack::OtherTime(days) => {
                 self.told(NewEvent { origin_server_ts: self.handles.clock.now() + days * DAY_MS, ..says() })
@@ -124,12 +123,11 @@ impl Forger<'_> {
                 let content = json!({ "room_version": self.known.version.as_str(), "creator": self.user() });
                 self.told(self.event("m.room.create", Some(""), &content))
             }
-            Attack::OddNumbers => self.altered(says(), |content| {
-                content.insert("odd".to_owned(), json!([u64::MAX, i64::MIN, 1e300, -0.0]));
+            Attack::OddNumbers => self.altered(says(), |event| {
+                event["content"]["odd"] = json!([u64::MAX, i64::MIN, 1e300, -0.0]);
             }),
-            Attack::Deep => self.altered(says(), |content| {
-                let deep = (0..DEEP).fold(json!(1), |inner, _| json!([inner]));
-                content.insert("deep".to_owned(), deep);
+            Attack::Deep => self.altered(says(), |event| {
+                event["content"]["deep"] = (0..DEEP).fold(json!(1), |inner, _| json!([inner]));
             }),
             Attack::Redact => {
                 let Some(target) = self.any_event() else { return Vec::new() };
@@ -152,12 +150,10 @@ impl Forger<'_> {
         event.sign(self.known.version, self.name, self.key).ok().map(Pdu::into_object)
     }
 
-    /// What no honest server would sign: its content is another then.
+    /// What no honest server would sign: hashed and signed after it was altered.
     fn altered(&self, event: NewEvent, alter: impl FnOnce(&mut Object)) -> Vec<Vec<Object>> {
         let Some(mut event) = self.sign(event) else { return Vec::new() };
-        if let Some(content) = event.get_mut("content").and_then(Value::as_object_mut) {
-            alter(content);
-        }
+        alter(&mut event);
         event.remove("signatures");
         event.insert("hashes".to_owned(), json!({ "sha256": encode_base64(content_hash(&event)) }));
         let signature = self.key.signature_of(&redact(&event, self.known.version));
