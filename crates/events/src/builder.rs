@@ -1,14 +1,12 @@
 //! The only way to sign an event of ours: from typed values, never from JSON that a peer sent.
 
-use crate::hash::{content_hash, encode_base64};
 use crate::id::{EventId, RoomId, ServerName, UserId};
 use crate::json::{Object, Value};
 use crate::limits::INTEGER_MAX;
 use crate::pdu::{FormatError, ParsedPdu, Pdu};
-use crate::redaction::redact;
 use crate::reference::Reference;
 use crate::room_version::{EventIdFormat, RoomIdFormat, RoomVersion};
-use crate::signature::{SigningKey, insert_signature};
+use crate::signature::{SigningKey, hash_and_sign};
 
 /// An event of ours that is about to be signed.
 #[derive(Debug, Clone)]
@@ -43,10 +41,7 @@ impl NewEvent {
     /// Fails if the event is too large or a field does not follow its grammar: what a client asked for cannot be sent.
     pub fn sign(self, version: RoomVersion, server: &ServerName, key: &SigningKey) -> Result<Pdu, FormatError> {
         let mut object = self.into_object(version);
-        let hash = Object::from_iter([("sha256".to_owned(), Value::String(encode_base64(content_hash(&object))))]);
-        object.insert("hashes".to_owned(), Value::Object(hash));
-        let signature = key.signature_of(&redact(&object, version));
-        insert_signature(&mut object, server, key.id(), signature);
+        hash_and_sign(&mut object, version, server, key);
         let parsed = ParsedPdu::parse(object, version)?;
         Ok(parsed.into_own(server))
     }

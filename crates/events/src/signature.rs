@@ -4,9 +4,11 @@ use std::fmt;
 
 use ed25519_dalek::{Signature, Signer, Verifier, VerifyingKey};
 
-use crate::hash::{decode_base64, encode_base64};
+use crate::hash::{content_hash, decode_base64, encode_base64};
 use crate::id::{KeyId, ServerName};
 use crate::json::{self, Object, Value};
+use crate::redaction::redact;
+use crate::room_version::RoomVersion;
 
 /// A server's secret key. Never logged; wiped when dropped.
 pub struct SigningKey {
@@ -128,6 +130,17 @@ impl fmt::Debug for PublicKey {
 pub fn sign_json(object: &mut Object, server: &ServerName, key: &SigningKey) {
     let signature = key.signature_of(object);
     insert_signature(object, server, key.id(), signature);
+}
+
+/// Hashes and signs an event as `server`, whatever it says. Hashes and signatures that it has are replaced.
+///
+/// Nothing is checked: [`crate::NewEvent::sign`] is how a server sends. S2S API, "Adding hashes and signatures to outgoing events".
+pub fn hash_and_sign(event: &mut Object, version: RoomVersion, server: &ServerName, key: &SigningKey) {
+    event.remove("signatures");
+    let hash = Object::from_iter([("sha256".to_owned(), Value::String(encode_base64(content_hash(event))))]);
+    event.insert("hashes".to_owned(), Value::Object(hash));
+    let signature = key.signature_of(&redact(event, version));
+    insert_signature(event, server, key.id(), signature);
 }
 
 /// Puts `signature` among the object's signatures, beside those that are there.

@@ -1,8 +1,6 @@
 //! What another server sends: requests of any kind, and events that are well signed and else may be anything.
 
-use events::hash::{content_hash, encode_base64};
-use events::redaction::redact;
-use events::signature::insert_signature;
+use events::signature::hash_and_sign;
 use events::{Object, RoomId, RoomVersion, Value};
 use http::Method;
 use persistence::StoreError;
@@ -56,12 +54,12 @@ async fn unsigned(world: &World, method: Method, path_and_query: String, body: &
 /// A room version, then an event, which is hashed, signed and sent.
 pub(super) fn signed_event(input: &[u8]) {
     let Some((version, event)) = std::str::from_utf8(input).ok().and_then(|text| text.split_once('\n')) else { return };
-    let (Some(version), Ok(event)) = (RoomVersion::parse(version), serde_json::from_str::<Object>(event)) else {
+    let (Some(version), Ok(mut event)) = (RoomVersion::parse(version), serde_json::from_str::<Object>(event)) else {
         return;
     };
     in_runtime(async move |world| {
         shared_room(&world, version).await;
-        let event = signed(event, version, &world);
+        hash_and_sign(&mut event, version, world.peer.name(), &world.key);
         let transaction = json!({ "origin": world.peer.name(), "origin_server_ts": 1, "pdus": [event] });
         let path = "/_matrix/federation/v1/send/fuzz".to_owned();
         let client = world.client().await;
@@ -69,16 +67,6 @@ pub(super) fn signed_event(input: &[u8]) {
         assert!(sent.is_ok(), "one event never breaks a transaction: {sent:?}");
         world.aftermath().await;
     });
-}
-
-/// Adds hashes and our signature, in place of what there is.
-fn signed(mut event: Object, version: RoomVersion, world: &World) -> Object {
-    event.remove("signatures");
-    event.remove("unsigned");
-    event.insert("hashes".to_owned(), json!({ "sha256": encode_base64(content_hash(&event)) }));
-    let signature = world.key.signature_of(&redact(&event, version));
-    insert_signature(&mut event, world.peer.name(), world.key.id(), signature);
-    event
 }
 
 /// The events of a room that both servers are in, with those that the peer may send among them.

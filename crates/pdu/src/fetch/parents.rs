@@ -171,7 +171,8 @@ impl Graph {
     }
 
     /// Asks for parents one by one that no list of missing events has: rejected events, which a server builds on that did not know all
-    /// members of the room. Takes them only if they lead to what we have, in a few steps. Returns what is missing then, too.
+    /// members of the room. Takes them only if they lead to what we have, in a few steps, and none was before we came. Returns what
+    /// is missing then, too.
     pub(super) async fn fetch_unlisted_parents(
         &self,
         room: &RoomRow,
@@ -180,47 +181,25 @@ impl Graph {
         effort: &Effort,
     ) -> Result<(Vec<Pdu>, BTreeSet<EventId>), StoreError> {
         let lacking = self.missing_prev_events(room.number, &batch).await?;
-        if lacking.is_empty() {
-            return Ok((batch, lacking));
-        }
-        let mut walked = batch.clone();
+        let (mut walked, mut found) = (batch.clone(), Vec::new());
         let mut missing = lacking.clone();
-        let entered_at = self.depth_of_entry(room).await?;
-        for _ in 0..UNLISTED_PARENTS_MAX {
-            let Some(id) = self.without_history(room.number, missing).await?.into_iter().next() else { break };
-            let mut found = None;
+        while !missing.is_empty() {
+            let next = self.without_history(room.number, missing).await?.into_iter().next();
+            let Some(id) = next.filter(|_| found.len() < UNLISTED_PARENTS_MAX) else { return Ok((batch, lacking)) };
+            let mut parent = None;
             for server in servers {
-                if found.is_none() {
-                    found = effort.within(self.fetch_event(room, server, &id)).await.flatten();
+                if parent.is_none() {
+                    parent = effort.within(self.fetch_event(room, server, &id)).await.flatten();
                 }
             }
-            let Some(found) = found else { break };
-            let claims_to_be_before_us = entered_at.is_some_and(|entered_at| found.depth() < entered_at);
-            if claims_to_be_before_us && !self.builds_on_ours(room.number, &found).await? {
-                break;
-            }
-            walked.push(found);
+            let Some(parent) = parent else { return Ok((batch, lacking)) };
+            walked.push(parent.clone());
+            found.push(parent);
             missing = self.missing_prev_events(room.number, &walked).await?;
-            if missing.is_empty() {
-                return Ok((walked, missing));
-            }
         }
-        Ok((batch, lacking))
-    }
-
-    /// Whether a parent is in the graph: then it is no history, whatever depth it claims.
-    async fn builds_on_ours(&self, room: RoomNumber, pdu: &Pdu) -> Result<bool, StoreError> {
-        let parents = pdu.prev_events().to_vec();
-        self.database()
-            .read(move |tx| {
-                for parent in &parents {
-                    if is_placed(tx, room, parent)? {
-                        return Ok(true);
-                    }
-                }
-                Ok(false)
-            })
-            .await
+        let entered_at = self.depth_of_entry(room).await?;
+        let (_, history) = self.news_of(room.number, entered_at, found).await?;
+        if history.is_empty() { Ok((walked, missing)) } else { Ok((batch, lacking)) }
     }
 
     async fn ask_for_missing(

@@ -286,13 +286,16 @@ async fn what_builds_on_the_room_is_news_whatever_depth_it_claims() {
     }
     // What is rejected is in no list, and asked for by itself.
     let refused = add_at(&mut room, "@nobody:evil.test", 2);
-    let last = add_at(&mut room, "@eve:evil.test", 3);
+    let refused_too = add_at(&mut room, "@nobody:evil.test", 3);
+    let last = add_at(&mut room, "@eve:evil.test", 4);
     evil.host(&room);
     evil.answers("get_missing_events", |_| (200, json!({ "events": [] })));
     evil.answers("state_ids", |_| (404, json!({ "errcode": "M_NOT_FOUND", "error": "it was rejected" })));
     evil.send(&a, &[object(&last)]).await;
     until_outcome(&world, &a, &room.id, &last, Outcome::Accepted).await;
-    assert_eq!(a.outcome(&room.id, refused.event_id()).await, Some(Outcome::Rejected));
+    for pdu in [&refused, &refused_too] {
+        assert_eq!(a.outcome(&room.id, pdu.event_id()).await, Some(Outcome::Rejected));
+    }
 }
 
 /// Beside our join, and missing when what builds on it comes: nothing tells that its ancestors were before us, but how deep they lie.

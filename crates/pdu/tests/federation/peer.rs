@@ -5,8 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
-use events::hash::{content_hash, encode_base64};
-use events::redaction::redact;
+use events::signature::hash_and_sign;
 use events::{
     EventId, NewEvent, Object, Pdu, Reference, RoomId, RoomVersion, ServerName, SigningKey, Value, signature,
 };
@@ -304,11 +303,7 @@ impl Peer {
 
     /// Hashes and signs an event of version 1 anew.
     pub(crate) fn signed(&self, mut event: Value) -> Value {
-        let object = event.as_object_mut().unwrap();
-        object.insert("hashes".to_owned(), json!({ "sha256": encode_base64(content_hash(object)) }));
-        object.insert("signatures".to_owned(), json!({}));
-        let signature = self.key.signature_of(&redact(object, RoomVersion::V1));
-        signature::insert_signature(object, &self.name, self.key.id(), signature);
+        hash_and_sign(event.as_object_mut().unwrap(), RoomVersion::V1, &self.name, &self.key);
         event
     }
 

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use events::auth::auth_types;
-use events::hash::{content_hash, encode_base64};
-use events::redaction::redact;
-use events::signature::insert_signature;
+use events::signature::hash_and_sign;
 use events::{EventId, NewEvent, Object, Pdu, Reference, RoomId, RoomVersion, ServerName, SigningKey, UserId, Value};
 use handles::Handles;
 use serde_json::json;
@@ -154,10 +152,7 @@ impl Forger<'_> {
     fn altered(&self, event: NewEvent, alter: impl FnOnce(&mut Object)) -> Vec<Vec<Object>> {
         let Some(mut event) = self.sign(event) else { return Vec::new() };
         alter(&mut event);
-        event.remove("signatures");
-        event.insert("hashes".to_owned(), json!({ "sha256": encode_base64(content_hash(&event)) }));
-        let signature = self.key.signature_of(&redact(&event, self.known.version));
-        insert_signature(&mut event, self.name, self.key.id(), signature);
+        hash_and_sign(&mut event, self.known.version, self.name, self.key);
         vec![vec![event]]
     }
 
