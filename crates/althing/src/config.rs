@@ -359,6 +359,8 @@ fn limit_path(limit: Limit) -> &'static str {
         Limit::KeyClaims => "limits.key_claims",
         Limit::ProfileChanges => "limits.profile_changes",
         Limit::Uploads => "limits.uploads",
+        Limit::InvitesFromServer => "limits.invites_from_server",
+        Limit::InvitesFromServerToUser => "limits.invites_from_server_to_user",
     }
 }
 

@@ -27,6 +27,7 @@ use transport::key_ring::remember_own_key;
 use transport::listener::Certificate;
 use transport::server::ServerContext;
 use transport::{Client, Health, KeyRing, MediaClient};
+use users::rate_limits::Limits;
 use users::{Neighbours, Registration, Users, UsersConfig};
 
 pub(crate) use sockets::{ListenError, Sockets};
@@ -115,7 +116,12 @@ impl Server {
             outbound: outbound.clone(),
             notifier: notifier.clone(),
         });
-        let messaging = Messaging::new(graph.clone(), Arc::new(neighbours::Accounts(database.clone())));
+        let directory = neighbours::Accounts {
+            database: database.clone(),
+            clock: handles.clock.clone(),
+            limits: Limits::new(&config.limits),
+        };
+        let messaging = Messaging::new(graph.clone(), Arc::new(directory));
         let around_users = Neighbours {
             profile_listener: Arc::new(neighbours::Rooms(messaging.clone())),
             other_servers: Arc::new(neighbours::RestOfTheWorld {

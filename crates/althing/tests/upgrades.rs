@@ -38,6 +38,14 @@ const SCHEMA_1: Left = Left {
     rooms: ["!GcLZaoOWcW5bz3YpVu:a.test", "!m3Y5HVXzklRSUPBvml:a.test", "!9b02HdrN_LRLr18Ye5qR7yjRS9ESyaRc7XN39Ty9tnw"],
 };
 
+const SCHEMA_2: Left = Left {
+    database: include_str!("../../persistence/tests/databases/schema-2.sql"),
+    alice: "althing_Za6ykEQiYuy0MPPAsIKDcmPG0LFTrsZHl6wd4FLrU0",
+    bob: "althing_dMxH2KfSp63OKWv45TvJG6q9pWSQ5G56KiAiGRtqop",
+    since: "s1_43_6_3_1795953608721_1_0_43",
+    rooms: ["!hvYazyPYYoUAc0DiFN:a.test", "!IlbYC2r3MyUlDsGdp5:a.test", "!OpRG8YB7mSa7-Rg8u7yBDJBB6UzRFVV2tsv1RvOVyHw"],
+};
+
 fn make(database: &str, folder: &Path) {
     std::fs::create_dir(folder.join("data")).unwrap();
     Connection::open(folder.join("data/althing.db")).unwrap().execute_batch(database).unwrap();
@@ -52,17 +60,26 @@ fn ask(server: &Server, token: &str, method: &str, path: &str, body: &str) -> Va
 
 #[test]
 fn a_database_of_the_first_schema_is_served_from() {
+    is_served_from(&SCHEMA_1);
+}
+
+#[test]
+fn a_database_of_the_second_schema_is_served_from() {
+    is_served_from(&SCHEMA_2);
+}
+
+fn is_served_from(left: &Left) {
     let folder = tempfile::tempdir().unwrap();
-    make(SCHEMA_1.database, folder.path());
+    make(left.database, folder.path());
     let server = Server::start(folder.path(), CONFIG);
     assert!(server.servers.is_some(), "{:?}", server.log);
-    let (alice, bob) = (SCHEMA_1.alice, SCHEMA_1.bob);
+    let (alice, bob) = (left.alice, left.bob);
     assert_eq!(ask(&server, alice, "GET", "account/whoami", "")["user_id"], "@alice:a.test");
     let login = json!({ "type": "m.login.password", "identifier": { "type": "m.id.user", "user": "bob" }, "password": "builder of things" });
     assert_eq!(server.ask("POST", "/_matrix/client/v3/login", &login.to_string()).0, 200);
-    let since = ask(&server, alice, "GET", &format!("sync?since={}", SCHEMA_1.since), "");
+    let since = ask(&server, alice, "GET", &format!("sync?since={}", left.since), "");
     assert_eq!(since["rooms"]["join"], json!({}), "nothing happened since");
-    for (room, version) in SCHEMA_1.rooms.iter().zip(["1", "6", "12"]) {
+    for (room, version) in left.rooms.iter().zip(["1", "6", "12"]) {
         let room = room.replace('!', "%21");
         let topic = ask(&server, alice, "GET", &format!("rooms/{room}/state/m.room.topic"), "");
         assert_eq!(topic["topic"], format!("of version {version}"));

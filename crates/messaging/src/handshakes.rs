@@ -1,5 +1,7 @@
 //! What other servers ask of us about membership, handed down to the event graph.
 
+use std::time::Duration;
+
 use events::{EventId, Object, RoomId, ServerName, UserId, Value};
 use transport::questions::{Answer, Handshake, Members, MembershipQuestions};
 use transport::{ApiError, StreamedAnswer};
@@ -39,13 +41,19 @@ impl MembershipQuestions for Messaging {
     ) -> Answer<'a> {
         Box::pin(async move {
             let invited = body.get("event").and_then(|event| event.get("state_key")).and_then(Value::as_str);
-            if let Some(invited) = invited.and_then(|user| UserId::parse(user).ok())
-                && self.is_ours(&invited)
-                && !self.users().exists(&invited).await?
-            {
-                return Err(ApiError::not_found(format!("{invited} has no account on this server")));
+            if let Some(invited) = invited.and_then(|user| UserId::parse(user).ok()).filter(|user| self.is_ours(user)) {
+                if !self.users().exists(&invited).await? {
+                    return Err(ApiError::not_found(format!("{invited} has no account on this server")));
+                }
+                self.users().count_invite(origin, &invited).map_err(|wait| too_many_invites(origin, wait))?;
             }
             self.graph().accept_invite(origin, room_id, event_id, body).await
         })
     }
+}
+
+fn too_many_invites(origin: &ServerName, wait: Duration) -> ApiError {
+    let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    ApiError::new(429, "M_LIMIT_EXCEEDED", format!("too many invites of {origin}: the next may come in {wait} ms"))
+        .with("retry_after_ms", wait)
 }

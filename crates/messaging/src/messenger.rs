@@ -1,6 +1,7 @@
 //! The handle of this layer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use events::{RoomId, ServerName, UserId};
 use handles::{Handles, Notifier};
@@ -17,6 +18,9 @@ use crate::typing::Typing;
 pub trait UserDirectory: Send + Sync {
     /// Says whether `user` has an account here that may be invited.
     fn exists<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Counts that the server `from` invites `user`. If it does so too often: after how long it may do it again.
+    fn count_invite(&self, from: &ServerName, user: &UserId) -> Result<(), Duration>;
 }
 
 /// Rooms, as the rest of the homeserver uses them. Cheap to clone.

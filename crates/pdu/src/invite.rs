@@ -2,8 +2,8 @@
 
 use events::room_version::{EventIdFormat, RoomIdFormat};
 use events::{EventId, NewEvent, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
-use persistence::transactions::{events as event_rows, rooms as room_rows};
-use persistence::{RoomNumber, StoreError};
+use persistence::transactions::rooms as room_rows;
+use persistence::{ReadTx, RoomNumber, StoreError};
 use serde_json::json;
 use transaction::requests::Invite;
 use transport::ApiError;
@@ -14,7 +14,10 @@ use crate::handshake::{STRIPPED_TYPES, stripped_state};
 use crate::intake::{References, Refusal};
 use crate::join::{JoinError, claim_room, refused};
 use crate::judge::{Candidate, judge_entering};
-use crate::limits::{STRIPPED_BYTES_MAX, STRIPPED_ENTRIES_MAX};
+use crate::limits::{
+    INVITES_WAITING_PER_ORIGIN_AND_USER_MAX, INVITES_WAITING_PER_ORIGIN_MAX, INVITES_WAITING_PER_USER_MAX,
+    STRIPPED_BYTES_MAX, STRIPPED_ENTRIES_MAX, STRIPPED_KEPT_BYTES_MAX,
+};
 use crate::outside::{Outside, OutsideEvent};
 use crate::send::{Draft, SendError, Sent, lacks_member, not_entered, parents, select_auth_events};
 
@@ -143,14 +146,9 @@ impl Graph {
             None => return Err(ApiError::internal()),
         };
         let stripped = self.check_invite_state(room_id, version, &body).await?;
-        let row = self.room_of_invite(room_id, version, pdu.event_id()).await?;
-        // In a room that we are in, the invite comes again in a transaction, and has its place in the graph there. A repeated
-        // invite changes nothing: its target may have rejected it by now.
-        if row.is_new {
-            let event = OutsideEvent::New(pdu.clone());
-            let outside = Outside { membership: "invite", event, stripped: Some(stripped), via: None };
-            self.set_outside_standing(row.number, &invited, outside).await?;
-        }
+        let event = OutsideEvent::New(pdu.clone());
+        let outside = Outside { membership: "invite", event, stripped: Some(stripped), via: Some(origin.clone()) };
+        self.show_invite(room_id, version, &invited, outside).await?;
         Ok(json!({ "event": pdu.object() }))
     }
 
@@ -184,23 +182,30 @@ impl Graph {
         }
     }
 
-    async fn room_of_invite(
+    /// Shows an invite to our user, if it tells us something: nobody here is in the room, and the invite has not come before.
+    ///
+    /// In a room that we are in, the invite comes again in a transaction, and has its place in the graph there. A repeated invite
+    /// changes nothing: its target may have rejected it by now.
+    async fn show_invite(
         &self,
         room_id: &RoomId,
         version: RoomVersion,
-        event_id: &EventId,
-    ) -> Result<InvitedTo, ApiError> {
-        let (id, us, invite) = (room_id.clone(), self.server_name().clone(), event_id.clone());
+        invited: &UserId,
+        outside: Outside,
+    ) -> Result<(), ApiError> {
+        let (graph, id, invited) = (self.clone(), room_id.clone(), invited.clone());
         self.database()
             .write(move |tx| {
                 let Some(number) = claim_room(tx, &id, version)? else {
                     return Err(ApiError::invalid_param(format!("the room {id} has another version than {version}")));
                 };
-                let is_new = match event_rows::number(tx, number, &invite)? {
-                    Some(event) => event_rows::condition(tx, event)?.is_none(),
-                    None => true,
-                };
-                Ok(InvitedTo { number, is_new: is_new && !room_rows::is_server_joined(tx, number, &us)? })
+                if outside.is_known(tx, number)? || room_rows::is_server_joined(tx, number, graph.server_name())? {
+                    return Ok(());
+                }
+                if let Some(origin) = &outside.via {
+                    check_waiting(tx, origin, &invited)?;
+                }
+                Ok(graph.write_outside_standing(tx, number, &invited, &outside)?)
             })
             .await
     }
@@ -218,7 +223,7 @@ impl Graph {
             Some(Value::Array(entries)) => entries.clone(),
             Some(_) => return Err(ApiError::bad_json("`invite_room_state` must be an array")),
         };
-        if !is_bounded(&entries) {
+        if !is_bounded(&entries, STRIPPED_BYTES_MAX) {
             return Err(ApiError::invalid_param(format!(
                 "`invite_room_state` has more than {STRIPPED_ENTRIES_MAX} entries or {STRIPPED_BYTES_MAX} bytes"
             )));
@@ -256,17 +261,25 @@ impl Graph {
     }
 }
 
-/// Where an invite leads.
-struct InvitedTo {
-    number: RoomNumber,
-    /// It tells us something: nobody here is in the room, and the invite has not come before.
-    is_new: bool,
+/// Refuses one more invite where too many wait for an answer: each is kept, and is in every first /sync of its target.
+fn check_waiting(tx: &ReadTx<'_>, origin: &ServerName, invited: &UserId) -> Result<(), ApiError> {
+    let waiting = room_rows::waiting_invites(tx, origin, invited)?;
+    let whose = if waiting.from >= INVITES_WAITING_PER_ORIGIN_MAX {
+        format!("{} invites of {origin}", waiting.from)
+    } else if waiting.from_to >= INVITES_WAITING_PER_ORIGIN_AND_USER_MAX {
+        format!("{} invites of {origin} to {invited}", waiting.from_to)
+    } else if waiting.to >= INVITES_WAITING_PER_USER_MAX {
+        format!("{} invites to {invited}", waiting.to)
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::forbidden(format!("{whose} wait for an answer; no more are taken before some have one")))
 }
 
-/// Says whether stripped state is small enough to be kept, and shown in every /sync of its target.
-fn is_bounded(entries: &[Value]) -> bool {
+/// Says whether stripped state has few enough entries, and at most so many bytes.
+fn is_bounded(entries: &[Value], bytes_max: usize) -> bool {
     entries.len() <= STRIPPED_ENTRIES_MAX
-        && entries.iter().map(|entry| entry.to_string().len()).sum::<usize>() <= STRIPPED_BYTES_MAX
+        && entries.iter().map(|entry| entry.to_string().len()).sum::<usize>() <= bytes_max
 }
 
 /// What an invite or knock tells a client about the room: type, state key, content and sender of the types that it may. Entries
@@ -281,7 +294,7 @@ pub(crate) fn prune(entries: Vec<Value>) -> Vec<Value> {
         known.then(|| json!({ "type": event_type, "state_key": state_key, "sender": sender, "content": content }))
     };
     let mut pruned: Vec<Value> = entries.iter().take(STRIPPED_ENTRIES_MAX).filter_map(prune_one).collect();
-    while !is_bounded(&pruned) {
+    while !is_bounded(&pruned, STRIPPED_KEPT_BYTES_MAX) {
         pruned.pop();
     }
     pruned

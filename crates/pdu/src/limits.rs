@@ -159,6 +159,14 @@ pub const ACL_ENTRIES_CACHED_MAX: u64 = 500_000;
 pub const STRIPPED_ENTRIES_MAX: usize = 50;
 /// Bytes of `invite_room_state` or `knock_room_state` as JSON.
 pub const STRIPPED_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of them that are kept, and shown in every /sync.
+pub const STRIPPED_KEPT_BYTES_MAX: usize = 64 * 1024;
+/// Invites of one server that wait for an answer of our users.
+pub const INVITES_WAITING_PER_ORIGIN_MAX: i64 = 5_000;
+/// Those of them that are for one user.
+pub const INVITES_WAITING_PER_ORIGIN_AND_USER_MAX: i64 = 100;
+/// Invites of one user, of whatever servers, that wait for an answer.
+pub const INVITES_WAITING_PER_USER_MAX: i64 = 1_000;
 
 const _: () = assert!(MISSING_EVENTS_ROUNDS_MAX * MISSING_EVENTS_MAX <= FETCHED_EVENTS_MAX);
 const _: () = assert!(MISSING_EVENTS_MAX <= transaction::requests::MISSING_EVENTS_MAX);

@@ -16,8 +16,18 @@ pub(crate) struct Outside {
     pub(crate) event: OutsideEvent,
     /// What an invite or a knock tells of the room.
     pub(crate) stripped: Option<Vec<Value>>,
-    /// The server that a knock went through. It is the one to ask when the knock is taken back.
+    /// The server that a knock went through, or an invite came from. It is the one to ask when the knock is taken back or the invite
+    /// refused.
     pub(crate) via: Option<ServerName>,
+}
+
+impl Outside {
+    /// Says whether its event has been here before.
+    pub(crate) fn is_known(&self, tx: &ReadTx<'_>, room: RoomNumber) -> Result<bool, StoreError> {
+        let OutsideEvent::New(pdu) = &self.event else { return Ok(true) };
+        let Some(event) = event_rows::number(tx, room, pdu.event_id())? else { return Ok(false) };
+        Ok(event_rows::condition(tx, event)?.is_some())
+    }
 }
 
 /// The event that says so.
@@ -47,7 +57,7 @@ impl Graph {
         self.database().write(move |tx| graph.write_outside_standing(tx, room, &user, &outside)).await
     }
 
-    fn write_outside_standing(
+    pub(crate) fn write_outside_standing(
         &self,
         tx: &mut WriteTx<'_>,
         room: RoomNumber,

@@ -56,11 +56,15 @@ pub enum Limit {
     ProfileChanges,
     /// Files that one user uploads.
     Uploads,
+    /// Invites that one server sends.
+    InvitesFromServer,
+    /// Invites that one server sends to one user.
+    InvitesFromServerToUser,
 }
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::LoginFailuresPerUser,
         Self::LoginFailuresPerAddress,
         Self::RegistrationsPerAddress,
@@ -72,6 +76,8 @@ impl Limit {
         Self::KeyClaims,
         Self::ProfileChanges,
         Self::Uploads,
+        Self::InvitesFromServer,
+        Self::InvitesFromServerToUser,
     ];
 
     /// What holds if nobody says otherwise: the size of Synapse's limits.
@@ -89,6 +95,9 @@ impl Limit {
             Self::KeyClaims => rate(100, 50),
             Self::ProfileChanges => rate(10, 10_000),
             Self::Uploads => rate(50, 100),
+            // Whoever is invited to a space is invited to its rooms, too.
+            Self::InvitesFromServer => rate(200, 20_000),
+            Self::InvitesFromServerToUser => rate(50, 60_000),
         }
     }
 }
@@ -132,15 +141,16 @@ impl Rates {
 }
 
 /// The limiters, one for each [`Limit`] that holds.
-pub(crate) struct Limits(BTreeMap<Limit, RateLimiter>);
+pub struct Limits(BTreeMap<Limit, RateLimiter>);
 
 impl Limits {
-    pub(crate) fn new(rates: &Rates) -> Self {
+    /// Limiters with these rates.
+    pub fn new(rates: &Rates) -> Self {
         Self(rates.0.iter().map(|(limit, rate)| (*limit, RateLimiter::new(*rate))).collect())
     }
 
     /// Takes one from the bucket of `key`.
-    pub(crate) fn take(&self, limit: Limit, key: &str, now: Duration) -> Result<(), Limited> {
+    pub fn take(&self, limit: Limit, key: &str, now: Duration) -> Result<(), Limited> {
         self.0.get(&limit).map_or(Ok(()), |limiter| limiter.take(key, now))
     }
 
@@ -153,7 +163,7 @@ impl Limits {
 }
 
 impl Users {
-    /// Counts that `key` does something that is limited: a user id, or an [`address_key`].
+    /// Counts that `key` does something that is limited: a user id, an [`address_key`], or a server's name.
     pub fn take(&self, limit: Limit, key: &str) -> Result<(), Limited> {
         self.0.limits.take(limit, key, self.0.handles.clock.monotonic())
     }

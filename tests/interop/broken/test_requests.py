@@ -9,6 +9,7 @@ import signedjson.key
 from harness.names import FEDERATION_PORT
 from harness.signed import federation_uri, segment
 from harness.user import MatrixError
+from peer_room import PeerRoom
 
 # The limit of a request's body is 200 times the largest event.
 BODY_BYTES_MAX = 200 * 65_536
@@ -195,6 +196,31 @@ async def test_path_and_event_differ(meet, version, call):
         answer = await peer.request(server, "PUT", path, body)
         assert (answer.status, answer.code) == (400, "M_INVALID_PARAM"), f"{path}: {answer.text}"
     assert ("m.room.member", room.user) not in await meeting.alice.state(other)
+
+
+async def test_more_invites_than_anybody_needs(server, peer):
+    """A server that invites the same user again and again is told to wait; what came before is there."""
+    alice = await server.user("alice")
+    configuration = server.folder / "althing.toml"
+    unlimited = configuration.read_text()
+    limited = 'enabled = true\ninvites_from_server_to_user = "3 at once, one per 10 min"'
+    await server.stop()
+    configuration.write_text(unlimited.replace("enabled = false", limited))
+    await server.start()
+    answers = {}
+    for number in range(5):
+        room = PeerRoom(peer, f"!flood{number}{alice.localpart}:{peer.name}", "11", peer.user("mallory"))
+        event_id, event = room.build("m.room.member", {"membership": "invite"}, alice.id)
+        body = {"room_version": "11", "event": event, "invite_room_state": []}
+        answers[room.id] = await peer.request(server, "PUT", f"/v2/invite/{segment(room.id)}/{segment(event_id)}", body)
+    await server.stop()
+    configuration.write_text(unlimited)
+    await server.start()
+    assert [answer.status for answer in answers.values()] == [200, 200, 200, 429, 429]
+    last = list(answers.values())[-1]
+    assert last.code == "M_LIMIT_EXCEEDED" and 0 < last.body["retry_after_ms"] <= 600_000, last.text
+    invites = (await alice.request("GET", "/client/v3/sync"))["rooms"]["invite"]
+    assert set(invites) == {room for room, answer in answers.items() if answer.status == 200}
 
 
 async def post_raw(user, path: str, body: bytes) -> tuple[int, str]:

@@ -260,6 +260,18 @@ pub(super) const SETTINGS: &[Setting] = &[
         about: "",
     },
     Setting {
+        path: "limits.invites_from_server",
+        kind: Kind::Text,
+        default: Default::Is("\"200 at once, one per 20 s\""),
+        about: "",
+    },
+    Setting {
+        path: "limits.invites_from_server_to_user",
+        kind: Kind::Text,
+        default: Default::Is("\"50 at once, one per 1 min\""),
+        about: "",
+    },
+    Setting {
         path: "log.format",
         kind: Kind::Text,
         default: Default::Is("\"text\""),

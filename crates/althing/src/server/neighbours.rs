@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use events::{Object, ServerName, UserId};
+use handles::Clock;
 use messaging::{Messaging, UserDirectory};
 use persistence::transactions::{accounts, rooms};
 use persistence::{Database, StoreError, WriteTx};
@@ -13,18 +15,31 @@ use transport::exchange::BoxFuture;
 use transport::questions::Edu;
 use transport::server::HeardFrom;
 use users::profiles::read_profile;
+use users::rate_limits::{Limit, Limits};
 use users::{OtherServers, ProfileListener, RemoteError};
 
-/// For messaging: who has an account here.
-pub(super) struct Accounts(pub(super) Database);
+/// For messaging: who has an account here, and may be invited.
+pub(super) struct Accounts {
+    pub(super) database: Database,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) limits: Limits,
+}
 
 impl UserDirectory for Accounts {
     fn exists<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<bool, StoreError>> {
         let user = user.clone();
-        Box::pin(self.0.read(move |tx| {
+        Box::pin(self.database.read(move |tx| {
             let account = accounts::get(tx, &user)?;
             Ok(account.is_some_and(|account| account.deactivated_at.is_none()))
         }))
+    }
+
+    fn count_invite(&self, from: &ServerName, user: &UserId) -> Result<(), Duration> {
+        let now = self.clock.monotonic();
+        let pair = format!("{from} {user}");
+        let (all, to_user) = (Limit::InvitesFromServer, Limit::InvitesFromServerToUser);
+        let taken = self.limits.take(to_user, &pair, now).and_then(|()| self.limits.take(all, from.as_str(), now));
+        taken.map_err(|limited| limited.retry_after)
     }
 }
 
@@ -134,5 +149,37 @@ impl HeardFrom for Awake {
     fn heard_from(&self, server: &ServerName) {
         self.health.heard_from(server);
         self.outbound.heard_from(server);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use handles::Handles;
+    use users::rate_limits::Rates;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_invites_so_often_and_each_user_more_seldom() {
+        let handles = Handles::simulated(1);
+        let accounts = Accounts {
+            database: Database::open_inline(None).unwrap(),
+            clock: handles.clock.clone(),
+            limits: Limits::new(&Rates::default()),
+        };
+        let invites = |from: &str, user: String| {
+            accounts.count_invite(&ServerName::parse(from).unwrap(), &UserId::parse(user).unwrap())
+        };
+        let many = |from: &str, prefix: &str, users: u32, each: u32| {
+            (0..users * each).filter(|n| invites(from, format!("@{prefix}{}:a.test", n % users)).is_ok()).count()
+        };
+        let (all, to_user) = (Limit::InvitesFromServer.default_rate(), Limit::InvitesFromServerToUser.default_rate());
+        let bursts = [all.burst, to_user.burst].map(|burst| usize::try_from(burst).unwrap());
+        assert_eq!(many("b.test", "one", 1, 2 * to_user.burst), bursts[1]);
+        assert_eq!(many("b.test", "user", 2 * all.burst, 1), bursts[0] - bursts[1]);
+        assert!(invites("c.test", "@one0:a.test".to_owned()).is_ok(), "others may");
+        handles.clock.sleep(all.interval).await;
+        assert!(invites("b.test", "@new:a.test".to_owned()).is_ok(), "one more after a while");
+        assert!(invites("b.test", "@new:a.test".to_owned()).is_err());
     }
 }

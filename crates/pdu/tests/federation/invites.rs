@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use events::{Pdu, RoomId, RoomVersion, Value};
 use http::Method;
-use pdu::limits::{LEAVE_TIME_MAX, STRIPPED_BYTES_MAX, STRIPPED_ENTRIES_MAX};
+use pdu::limits::{
+    INVITES_WAITING_PER_ORIGIN_AND_USER_MAX, INVITES_WAITING_PER_ORIGIN_MAX, INVITES_WAITING_PER_USER_MAX,
+    LEAVE_TIME_MAX, STRIPPED_BYTES_MAX, STRIPPED_ENTRIES_MAX, STRIPPED_KEPT_BYTES_MAX,
+};
+use persistence::transactions::rooms as room_rows;
+use persistence::{EventNumber, Position};
 use serde_json::json;
 use transport::CallError;
 
@@ -253,4 +258,56 @@ async fn a_room_that_was_joined_by_an_invite_can_be_loaded_again() {
     a.join(&room, ALICE, &[&b.name]).await.unwrap();
     let a = a.restarted(&world).await;
     a.say(&room, ALICE, "hello").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_what_an_invite_may_tell_not_all_is_kept() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let room = evil.make_room(EVE, RoomVersion::V10);
+    let half = "x".repeat(STRIPPED_KEPT_BYTES_MAX / 2);
+    let half = json!({ "type": "m.room.name", "state_key": "", "sender": EVE, "content": { "name": half } });
+    put(&evil, &a, &room, &invite(&evil, &room), vec![half.clone(); 2]).await.unwrap();
+    let kept = a.standing(&room.id, ALICE).await.unwrap().stripped.unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&kept).unwrap(), json!([half]));
+}
+
+/// Stores so many invites of `origin` to `user` as if they had come.
+async fn invites_wait(a: &Server, origin: &str, user: &str, count: i64) {
+    let (origin, user) = (name(origin), user_id(user));
+    let stored = a.database.write(move |tx| {
+        for number in 0..count {
+            let id = RoomId::parse(format!("!{}{number}:{origin}", user.localpart())).unwrap();
+            let room = room_rows::intern(tx, &id, RoomVersion::V11)?;
+            room_rows::set_standing(tx, &user, room, "invite", EventNumber(1), Position(1), None)?;
+            room_rows::set_via(tx, &user, room, &origin)?;
+        }
+        Ok::<_, persistence::StoreError>(())
+    });
+    stored.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_invites_wait_for_an_answer_and_no_more() {
+    let limits: [(&str, &str, i64); 3] = [
+        ("evil.test", ALICE, INVITES_WAITING_PER_ORIGIN_AND_USER_MAX),
+        ("evil.test", "@alan:a.test", INVITES_WAITING_PER_ORIGIN_MAX),
+        ("other.test", ALICE, INVITES_WAITING_PER_USER_MAX),
+    ];
+    for (origin, user, max) in limits {
+        let world = World::new();
+        let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+        invites_wait(&a, origin, user, max - 1).await;
+        let (last, beyond) = (evil.make_room(EVE, RoomVersion::V12), evil.make_room(EVE, RoomVersion::V11));
+        let put_into =
+            async |room: &PeerRoom| put(&evil, &a, room, &invite(&evil, room), objects(room.state().values())).await;
+        put_into(&last).await.unwrap();
+        assert_eq!(refusal(put_into(&beyond).await), (403, "M_FORBIDDEN".to_owned()), "{origin} {user}");
+        assert_eq!(membership(&a, &beyond).await, None);
+        let unknown = beyond.id.clone();
+        assert!(a.database.read(move |tx| room_rows::by_id(tx, &unknown)).await.unwrap().is_none(), "nothing is kept");
+        // Who answers makes room for another.
+        leave(&a, &last.id).await;
+        put_into(&beyond).await.unwrap();
+    }
 }

@@ -46,7 +46,8 @@ CREATE INDEX members_by_server ON members (room, membership, server, user_id);
 CREATE INDEX members_by_user ON members (user_id, membership, room);
 
 -- For each user of ours, how they stand to a room: as in the current state, or as an invite, knock or leave from outside says.
--- `stripped` is what an invite or knock told about a room that we are not in, `via` the server that a knock went through.
+-- `stripped` is what an invite or knock told about a room that we are not in, `via` the server that a knock went through or an
+-- invite came from.
 CREATE TABLE standings (
     user_id TEXT NOT NULL,
     room BIGINT NOT NULL,
@@ -85,4 +86,9 @@ CREATE TABLE partial_servers (
     server TEXT NOT NULL,
     PRIMARY KEY (room, server)
 ) WITHOUT ROWID;
+";
+
+/// Since version 3: whose invites wait, and of which of our users.
+pub(crate) const STANDINGS_BY_VIA: &str = "
+CREATE INDEX standings_by_via ON standings (via, membership, user_id);
 ";

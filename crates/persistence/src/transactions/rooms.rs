@@ -308,7 +308,7 @@ pub fn set_standing(
     Ok(())
 }
 
-/// Remembers the server that the knock of a user of ours went through.
+/// Remembers the server that the knock of a user of ours went through, or that invited them.
 pub fn set_via(tx: &mut WriteTx<'_>, user: &UserId, room: RoomNumber, via: &ServerName) -> Result<(), StoreError> {
     tx.execute("UPDATE standings SET via = ?3 WHERE user_id = ?1 AND room = ?2", &[user, &room, via])?;
     Ok(())
@@ -334,6 +334,32 @@ pub fn is_seen(tx: &ReadTx<'_>, room: RoomNumber) -> Result<bool, StoreError> {
     tx.query_one("SELECT EXISTS (SELECT 1 FROM standings WHERE room = ?1 AND forgotten = 0)", &[&room], |row| {
         row.get(0)
     })
+}
+
+/// Invites that nobody has answered yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitingInvites {
+    /// From one server.
+    pub from: i64,
+    /// From that server to one user.
+    pub from_to: i64,
+    /// To that user, from anywhere.
+    pub to: i64,
+}
+
+/// Counts the invites from outside that wait for an answer.
+pub fn waiting_invites(tx: &ReadTx<'_>, from: &ServerName, to: &UserId) -> Result<WaitingInvites, StoreError> {
+    let (from, from_to) = tx.query_one(
+        "SELECT COUNT(*), COUNT(CASE WHEN user_id = ?2 THEN 1 END) FROM standings WHERE via = ?1 AND membership = 'invite'",
+        &[from, to],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let to = tx.query_one(
+        "SELECT COUNT(*) FROM standings WHERE user_id = ?1 AND membership = 'invite' AND via IS NOT NULL",
+        &[to],
+        |row| row.get(0),
+    )?;
+    Ok(WaitingInvites { from, from_to, to })
 }
 
 /// Returns how `user` stands to every room that concerns them.

@@ -8,7 +8,10 @@ use super::*;
 use crate::tables;
 
 /// What servers left, one for each version before today's: `tests/databases/README.md`.
-const LEFT: &[&str] = &[include_str!("../../../../tests/databases/schema-1.sql")];
+const LEFT: &[&str] = &[
+    include_str!("../../../../tests/databases/schema-1.sql"),
+    include_str!("../../../../tests/databases/schema-2.sql"),
+];
 
 /// Everything that the schema says, in the order of its names.
 fn schema(path: &Path) -> Vec<(String, Option<String>)> {
