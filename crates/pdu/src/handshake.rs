@@ -3,6 +3,7 @@
 //! S2S API, "Joining Rooms", "Restricted rooms", "Knocking upon a room", "Leaving Rooms".
 
 use events::auth::{AuthEvent, check_state};
+use events::limits::INTEGER_MAX;
 use events::membership::{JoinRule, Membership};
 use events::power::Levels;
 use events::{Object, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
@@ -114,7 +115,8 @@ impl Graph {
         let mut heads: Vec<_> = room.heads.iter().collect();
         heads.sort_by_key(|head| std::cmp::Reverse(head.depth));
         heads.truncate(events::limits::OWN_PREV_EVENTS_MAX);
-        let depth = heads.iter().map(|head| head.depth).max()? + 1;
+        // What a member claims may be the largest that there is: nobody could sign more.
+        let depth = (heads.iter().map(|head| head.depth).max()? + 1).min(INTEGER_MAX);
         let auth_events = select_auth_events(room, draft, map);
         let event = json!({
             "room_id": room.room_id,

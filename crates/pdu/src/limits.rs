@@ -98,6 +98,8 @@ pub const OUTLIERS_CHUNK: usize = 200;
 pub const HEROES_MAX: usize = 5;
 /// Rooms whose members are fetched at once.
 pub const JOINS_AT_ONCE: usize = 4;
+/// Attempts to make a room whole in which a state with bad signatures is not taken: others may have the good ones.
+pub const SPOILT_STATE_ATTEMPTS: i64 = 5;
 /// The first pause after the members of a room could not be had; doubles each time.
 pub const PARTIAL_RETRY_FIRST: Duration = Duration::from_secs(2);
 /// The longest such pause.

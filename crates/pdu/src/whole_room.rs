@@ -32,6 +32,13 @@ impl UnverifiedRoom {
         LackingKeys::of(&self.events, &self.keys)
     }
 
+    /// The events that a key is lacking for.
+    pub(crate) fn without_keys(&self) -> BTreeSet<EventId> {
+        let lacks_key =
+            |event: &&ParsedPdu| claims([*event]).iter().any(|(server, ..)| self.keys.missing().contains(server));
+        self.events.iter().filter(lacks_key).map(|event| event.event_id().clone()).collect()
+    }
+
     /// The servers that have a user in the room by the events `state`, and whose keys could not be had.
     pub(crate) fn joined_without_keys(&self, state: &[EventId]) -> Vec<ServerName> {
         if self.keys.missing().is_empty() {

@@ -16,6 +16,7 @@ use super::keys::LackingKeys;
 use crate::graph::Graph;
 use crate::limits::{
     CHECKED_EVENTS_CHUNK, JOIN_EVENTS_MAX, LOOKED_UP_AT_ONCE, SINGLE_EVENTS_AT_ONCE, SINGLE_EVENTS_MAX,
+    SPOILT_STATE_ATTEMPTS,
 };
 use crate::room::Room;
 
@@ -24,11 +25,15 @@ struct Arrivals {
     wanted: usize,
     lacking: BTreeSet<EventId>,
     lacking_keys: LackingKeys,
+    /// Those that such a key would be needed for.
+    without_keys: BTreeSet<EventId>,
 }
 
 impl Graph {
-    /// Fetches and stores those of the named events that are not here. What is given and no good is left out, as in any state; the
-    /// keys that could not be had for that are returned. What is not given is to be given by another server.
+    /// Fetches and stores those of the named events that are not here. Returns the keys that could not be had for that.
+    ///
+    /// What is not given, or is no good, is to be given by another server: signatures are not part of an event's id, so that one server
+    /// can spoil what others have. Only what nobody gives well is left out, as in any state.
     pub(super) async fn fetch_named(
         &self,
         wanted: &Wanted,
@@ -36,7 +41,12 @@ impl Graph {
         named: &RoomStateIds,
     ) -> Result<LackingKeys, Incomplete> {
         let ids: BTreeSet<EventId> = named.pdu_ids.iter().chain(&named.auth_chain_ids).cloned().collect();
-        let mut arrivals = Arrivals { wanted: ids.len(), lacking: ids, lacking_keys: LackingKeys::default() };
+        let mut arrivals = Arrivals {
+            wanted: ids.len(),
+            lacking: ids,
+            lacking_keys: LackingKeys::default(),
+            without_keys: BTreeSet::new(),
+        };
         self.drop_stored(wanted.row.number, &mut arrivals).await?;
         self.note_arrivals(wanted, &arrivals).await?;
         if arrivals.lacking.len() > SINGLE_EVENTS_MAX {
@@ -72,6 +82,10 @@ impl Graph {
                 self.store_given(wanted, server, given, &mut arrivals).await?;
             }
         }
+        let spoilt = arrivals.lacking.difference(&arrivals.without_keys).count();
+        if spoilt > 0 && wanted.partial.attempts < SPOILT_STATE_ATTEMPTS {
+            return Err(Incomplete::Failed(format!("{spoilt} events that it named are no good as it gave them")));
+        }
         Ok(arrivals.lacking_keys)
     }
 
@@ -88,6 +102,7 @@ impl Graph {
         parsed.retain(|event| arrivals.lacking.contains(event.event_id()));
         let given = self.with_keys(version, parsed).await;
         arrivals.lacking_keys.extend(given.lacking_keys());
+        arrivals.without_keys.extend(given.without_keys());
         let checked = self.verified(server, &wanted.row.room_id, given).await;
         let good: BTreeSet<EventId> = checked.iter().map(|pdu| pdu.event_id().clone()).collect();
         let join = wanted.partial.event;

@@ -1,5 +1,6 @@
 //! Joins, as joiner and as resident.
 
+use events::limits::INTEGER_MAX;
 use events::{Pdu, RoomId, RoomVersion, Value};
 use http::Method;
 use pdu::JoinError;
@@ -394,4 +395,24 @@ async fn a_large_room_is_joined_and_its_history_read() {
     let joined = a.read(&room.id, |tx, room, _| room_rows::count_members(tx, room, "join")).await;
     assert_eq!(joined, 602);
     a.say(&room.id, ALICE, "hello").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_largest_depth_keeps_nobody_out() {
+    let world = World::new();
+    let (a, b) = (world.server("a.test").await, world.server("b.test").await);
+    let evil = world.peer("evil.test").await;
+    let id = a.create_room(ALICE, V).await;
+    let room = evil.join(&a, &id, V, EVE).await;
+    let words = message(EVE, "the deepest");
+    let parent = room.line.last().unwrap().event_id().clone();
+    let deepest = evil.sign(&id, V, &words, vec![parent], room.auth_events(&words), INTEGER_MAX);
+    evil.send(&a, &[object(&deepest)]).await;
+    until_outcome(&world, &a, &id, &deepest, Outcome::Accepted).await;
+    let path = format!("v1/make_join/{id}/@mallory:evil.test?ver=11");
+    let template = evil.ask(&a, Method::GET, &path, None).await.unwrap();
+    assert_eq!(template["event"]["depth"], INTEGER_MAX);
+    b.join(&id, "@bob:b.test", &[&a.name]).await.unwrap();
+    assert!(is_in(&b, &id).await);
+    b.say(&id, "@bob:b.test", "hello").await;
 }

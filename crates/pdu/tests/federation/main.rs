@@ -13,6 +13,7 @@ mod missed;
 mod old_versions;
 mod partial;
 mod partial_keys;
+mod partial_lies;
 mod peer;
 mod peer_room;
 mod purge;
