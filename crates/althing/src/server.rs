@@ -25,7 +25,7 @@ use transport::address::AllowedAddresses;
 use transport::https::{Https, HttpsConfig, TlsError};
 use transport::key_ring::remember_own_key;
 use transport::listener::Certificate;
-use transport::server::ServerContext;
+use transport::server::{ServerContext, Shares};
 use transport::{Client, Health, KeyRing, MediaClient};
 use users::rate_limits::Limits;
 use users::{Neighbours, Registration, Users, UsersConfig};
@@ -145,6 +145,7 @@ impl Server {
             users: Arc::new(users.clone()),
             media: Arc::new(media.clone()),
             heard_from: Arc::new(neighbours::Awake { health, outbound: outbound.clone() }),
+            shares: Shares::default(),
         };
 
         let (stop, stopped) = watch::channel(false);

@@ -18,7 +18,7 @@ use transport::error::ApiError;
 use transport::exchange::BoxFuture;
 use transport::key_ring::remember_own_key;
 use transport::questions::{Answer, UserQuestions};
-use transport::server::{ServerContext, router};
+use transport::server::{ServerContext, Shares, router};
 use transport::{Client, Health, KeyRing, MediaClient};
 
 use crate::{Network, log};
@@ -186,6 +186,7 @@ impl SimulatedServer {
             users: Arc::new(NoUsers),
             media: Arc::new(media.clone()),
             heard_from: Arc::new(Awake { health, outbound: outbound.clone() }),
+            shares: Shares::default(),
         };
         network.attach(name, router(context), handles.tasks.clone());
         graph.start().await?;

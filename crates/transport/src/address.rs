@@ -21,6 +21,19 @@ impl AllowedAddresses {
     }
 }
 
+/// Whom what comes from an address counts for: the address, or the /64 of IPv6, which is what one customer has. A reverse proxy brings
+/// everybody's from one private address, which has no limit of its own: `None`.
+pub(crate) fn limited(address: IpAddr) -> Option<IpAddr> {
+    let address = address.to_canonical();
+    if !AllowedAddresses::default().allows(address) {
+        return None;
+    }
+    Some(match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+    })
+}
+
 /// The IPv4 address that an IPv6 address leads to (mapped, compatible, NAT64, 6to4), or the address itself.
 fn embedded(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };

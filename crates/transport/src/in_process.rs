@@ -18,7 +18,7 @@ use crate::exchange::{BoxFuture, Exchange, ExchangeError, Request, Response};
 use crate::health::Health;
 use crate::key_ring::{KeyRing, OldKey};
 use crate::questions::*;
-use crate::server::{ServerContext, router};
+use crate::server::{ServerContext, Shares, router};
 use crate::streamed::StreamedAnswer;
 use persistence::transactions::graph::Direction;
 
@@ -95,6 +95,7 @@ impl Network {
             users: Arc::clone(&calls) as _,
             media: Arc::clone(&calls) as _,
             heard_from: Arc::clone(&health) as _,
+            shares: Shares::default(),
         };
         let router = router(context);
         self.routers.lock().unwrap().insert(server.clone(), router.clone());

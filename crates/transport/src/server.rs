@@ -16,9 +16,12 @@ mod parameters;
 mod public_rooms;
 mod query;
 mod send;
+mod shares;
 mod signed;
 mod users;
 mod version;
+
+pub use shares::Shares;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -60,6 +63,8 @@ pub struct ServerContext {
     pub media: Arc<dyn MediaQuestions>,
     /// Told of everybody who has proved who it is: it is awake. [`Health`](crate::Health) is such a one.
     pub heard_from: Arc<dyn HeardFrom>,
+    /// Bounds what a peer has of us at once.
+    pub shares: Shares,
 }
 
 /// Told of every server that has proved who it is.

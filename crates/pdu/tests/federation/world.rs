@@ -175,6 +175,7 @@ impl Server {
             users: Arc::new(Below(graph.clone())),
             media: Arc::new(Below(graph.clone())),
             heard_from: Arc::new(Awake(outbound.clone())),
+            shares: transport::server::Shares::default(),
         };
         world.attach(server.as_str(), Node::Real(transport::router(context)));
         graph.start().await.unwrap();

@@ -1,10 +1,10 @@
 //! Counts connections, so that nobody takes them all.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::address::AllowedAddresses;
+use crate::address::limited;
 
 /// Connections from one public address, or from one /64 of IPv6, which is what one customer has.
 const CONNECTIONS_PER_ADDRESS_MAX: usize = 512;
@@ -63,18 +63,6 @@ impl Drop for Counted {
             }
         }
     }
-}
-
-/// Whom a connection counts for. A reverse proxy brings everybody's connections from one private address: it has no limit.
-fn limited(address: IpAddr) -> Option<IpAddr> {
-    let address = address.to_canonical();
-    if !AllowedAddresses::default().allows(address) {
-        return None;
-    }
-    Some(match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-    })
 }
 
 #[cfg(test)]

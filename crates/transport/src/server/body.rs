@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::shares::BodyShare;
 use crate::error::ApiError;
 use crate::limits::{TRANSACTION_EDUS_MAX, TRANSACTION_PDUS_MAX};
 use crate::questions::{Edu, TransactionBody};
@@ -111,11 +112,12 @@ pub(super) fn check_json(bytes: &[u8]) -> Result<&str, ApiError> {
     serde_json::from_slice::<&RawValue>(bytes).map(RawValue::get).map_err(|error| not_json(&error))
 }
 
-/// Reads at most `bytes_max` bytes. Of a longer body no more is read than shows that it is longer.
+/// Reads at most `bytes_max` bytes, as long as there is memory for them. Of a longer body no more is read than shows that it is longer.
 pub(super) async fn read(
     headers: &HeaderMap,
     mut body: Body,
     bytes_max: usize,
+    share: &mut BodyShare,
     handles: &Handles,
 ) -> Result<Bytes, ApiError> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -139,6 +141,7 @@ pub(super) async fn read(
         if read.len() + data.len() > bytes_max {
             return Err(ApiError::too_large(bytes_max));
         }
+        share.grow(data.len())?;
         read.extend_from_slice(&data);
     }
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::body::{self, FromBody};
 use super::parameters::{Parameters, parse_id};
+use super::shares::address_of;
 use super::{Answered, ServerContext};
 use crate::error::ApiError;
 
@@ -36,7 +37,9 @@ pub(super) async fn query(State(context): State<ServerContext>, request: Request
 /// `POST /_matrix/key/v2/query`
 pub(super) async fn query_batch(State(context): State<ServerContext>, request: Request) -> Answered {
     let (parts, body) = request.into_parts();
-    let bytes = body::read(&parts.headers, body, QUESTION_BYTES_MAX, context.key_ring.handles()).await?;
+    let mut share = context.shares.body(address_of(&parts));
+    let handles = context.key_ring.handles();
+    let bytes = body::read(&parts.headers, body, QUESTION_BYTES_MAX, &mut share, handles).await?;
     let question = Object::from_json(body::check_json(&bytes)?)?;
     let servers = question
         .get("server_keys")

@@ -8,6 +8,7 @@ use http::header::AUTHORIZATION;
 use super::ServerContext;
 use super::body::{self, FromBody, Wanted};
 use super::parameters::{Parameters, raw_target};
+use super::shares::{RequestShare, address_of};
 use crate::error::ApiError;
 use crate::limits::REQUEST_BYTES_MAX;
 use crate::x_matrix::{Malformed, SignedRequest, XMatrix};
@@ -16,11 +17,12 @@ use crate::x_matrix::{Malformed, SignedRequest, XMatrix};
 const HEADERS_MAX: usize = 4;
 
 /// A request from `origin`, to us, unchanged on its way.
-#[derive(Debug)]
 pub(super) struct Signed<B> {
     pub(super) origin: ServerName,
     pub(super) parameters: Parameters,
     pub(super) body: B,
+    /// Held until the request is answered.
+    _share: RequestShare,
 }
 
 impl<B: FromBody> FromRequest<ServerContext> for Signed<B> {
@@ -32,9 +34,10 @@ impl<B: FromBody> FromRequest<ServerContext> for Signed<B> {
         let headers = headers(&parts.headers, us)?;
         let origin = headers[0].origin.clone();
         let keys = keys(context, headers).await?;
+        let mut share = context.shares.body(address_of(&parts));
         let bytes = match B::WANTED {
             Wanted::Nothing => None,
-            Wanted::Json => Some(body::read(&parts.headers, body, REQUEST_BYTES_MAX, handles).await?),
+            Wanted::Json => Some(body::read(&parts.headers, body, REQUEST_BYTES_MAX, &mut share, handles).await?),
         };
         let (method, target) = (parts.method.to_string(), raw_target(&parts));
         let (destination, asker) = (us.clone(), origin.clone());
@@ -51,8 +54,9 @@ impl<B: FromBody> FromRequest<ServerContext> for Signed<B> {
             })
             .await?;
         context.heard_from.heard_from(&origin);
+        let share = context.shares.request(&origin, share).await?;
         let parameters = Parameters::read(&mut parts).await?;
-        Ok(Self { origin, parameters, body })
+        Ok(Self { origin, parameters, body, _share: share })
     }
 }
 

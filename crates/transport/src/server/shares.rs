@@ -1,0 +1,201 @@
+//! What one server, one address, and all together may have of us at once: bodies in memory, and requests that are being answered.
+//!
+//! Whoever wants more is told to wait. Bodies count for addresses: who sends one is proved only when all of it is here.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use axum::extract::ConnectInfo;
+use events::ServerName;
+use http::request::Parts;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::address::limited;
+use crate::error::ApiError;
+use crate::limits::REQUEST_BYTES_MAX;
+
+/// Bytes of all bodies that are being read, or worked on. What JSON becomes in memory can be ten times as large.
+const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Those of them that come from one public address.
+const BODIES_BYTES_PER_ADDRESS_MAX: usize = 32 * 1024 * 1024;
+/// Requests of one server that are answered at once.
+const REQUESTS_PER_ORIGIN_MAX: usize = 32;
+/// Requests of one server that wait for that.
+const WAITING_PER_ORIGIN_MAX: usize = 256;
+/// When who was sent away may come again.
+const RETRY_AFTER_MS: u64 = 1_000;
+
+const _: () = assert!(REQUEST_BYTES_MAX < BODIES_BYTES_PER_ADDRESS_MAX);
+const _: () = assert!(BODIES_BYTES_PER_ADDRESS_MAX < BODIES_BYTES_MAX);
+
+/// Who has how much. Cheap to clone; one for each server.
+#[derive(Clone, Default)]
+pub struct Shares(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    bodies: Mutex<Bodies>,
+    requests: Mutex<BTreeMap<ServerName, Weak<Semaphore>>>,
+}
+
+#[derive(Default)]
+struct Bodies {
+    bytes: usize,
+    by_address: BTreeMap<IpAddr, usize>,
+}
+
+/// A body's part of the memory, until it is dropped.
+pub(super) struct BodyShare {
+    shares: Shares,
+    /// `None` for an address that has no limit of its own.
+    address: Option<IpAddr>,
+    bytes: usize,
+}
+
+/// What a request holds until it is answered.
+pub(super) struct RequestShare {
+    _turn: OwnedSemaphorePermit,
+    _body: BodyShare,
+}
+
+impl Shares {
+    /// Begins with a body that comes from `address`.
+    pub(super) fn body(&self, address: Option<IpAddr>) -> BodyShare {
+        BodyShare { shares: self.clone(), address, bytes: 0 }
+    }
+
+    /// Waits until a request of `origin`, which has proved who it is, may be answered.
+    pub(super) async fn request(&self, origin: &ServerName, body: BodyShare) -> Result<RequestShare, ApiError> {
+        let turns = self.turns_of(origin);
+        // Whoever has a turn, or waits for one, keeps the semaphore.
+        if Arc::strong_count(&turns) > REQUESTS_PER_ORIGIN_MAX + WAITING_PER_ORIGIN_MAX {
+            tracing::info!(server.name = %origin, "{origin} asks more at once than is answered");
+            return Err(wait_a_while(format!(
+                "{} requests of {origin} are being answered, or wait for that",
+                REQUESTS_PER_ORIGIN_MAX + WAITING_PER_ORIGIN_MAX
+            )));
+        }
+        // The semaphores are never closed.
+        let turn = turns.acquire_owned().await.map_err(|_| ApiError::internal())?;
+        Ok(RequestShare { _turn: turn, _body: body })
+    }
+
+    fn turns_of(&self, origin: &ServerName) -> Arc<Semaphore> {
+        let mut requests = self.0.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turns) = requests.get(origin).and_then(Weak::upgrade) {
+            return turns;
+        }
+        requests.retain(|_, turns| turns.strong_count() > 0);
+        let turns = Arc::new(Semaphore::new(REQUESTS_PER_ORIGIN_MAX));
+        requests.insert(origin.clone(), Arc::downgrade(&turns));
+        turns
+    }
+
+    fn bodies(&self) -> MutexGuard<'_, Bodies> {
+        self.0.bodies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl BodyShare {
+    /// Takes so many bytes more, unless others have too many.
+    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let mut bodies = self.shares.bodies();
+        let of_address = self.address.and_then(|address| bodies.by_address.get(&address)).copied().unwrap_or(0);
+        if bodies.bytes + bytes > BODIES_BYTES_MAX || of_address + bytes > BODIES_BYTES_PER_ADDRESS_MAX {
+            return Err(wait_a_while("too much is being sent to this server at once".to_owned()));
+        }
+        bodies.bytes += bytes;
+        if let Some(address) = self.address {
+            bodies.by_address.insert(address, of_address + bytes);
+        }
+        self.bytes += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for BodyShare {
+    fn drop(&mut self) {
+        let mut bodies = self.shares.bodies();
+        bodies.bytes -= self.bytes;
+        let Some(address) = self.address else { return };
+        if let Some(bytes) = bodies.by_address.get_mut(&address) {
+            *bytes -= self.bytes;
+            if *bytes == 0 {
+                bodies.by_address.remove(&address);
+            }
+        }
+    }
+}
+
+/// Whom the body of a request counts for. `None` if nobody is limited by it.
+pub(super) fn address_of(parts: &Parts) -> Option<IpAddr> {
+    let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    limited(peer.ip())
+}
+
+fn wait_a_while(why: String) -> ApiError {
+    ApiError::new(429, "M_LIMIT_EXCEEDED", why).with("retry_after_ms", RETRY_AFTER_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn fill(shares: &Shares, address: Option<&str>) -> (Vec<BodyShare>, usize) {
+        let address = address.map(|address| address.parse().unwrap());
+        let mut held = Vec::new();
+        loop {
+            let mut body = shares.body(address);
+            if body.grow(REQUEST_BYTES_MAX / 4).is_err() {
+                let bytes = held.len() * (REQUEST_BYTES_MAX / 4);
+                return (held, bytes);
+            }
+            held.push(body);
+        }
+    }
+
+    #[test]
+    fn an_address_has_its_share_of_the_memory_and_gives_it_back() {
+        let shares = Shares::default();
+        let (one, bytes) = fill(&shares, Some("192.0.2.1"));
+        assert!(bytes <= BODIES_BYTES_PER_ADDRESS_MAX && bytes > BODIES_BYTES_PER_ADDRESS_MAX / 2, "{bytes}");
+        let (others, more) = fill(&shares, Some("192.0.2.2"));
+        assert!(more > 0 && bytes + more <= BODIES_BYTES_MAX);
+        drop(one);
+        assert_eq!(fill(&shares, Some("192.0.2.1")).1, bytes);
+        drop(others);
+        assert!(shares.bodies().by_address.is_empty());
+        assert_eq!(shares.bodies().bytes, 0);
+    }
+
+    #[test]
+    fn behind_a_proxy_all_share_what_there_is() {
+        let (_held, bytes) = fill(&Shares::default(), None);
+        assert!(bytes <= BODIES_BYTES_MAX && bytes > BODIES_BYTES_PER_ADDRESS_MAX, "{bytes}");
+    }
+
+    #[tokio::test]
+    async fn a_server_has_its_turns_and_others_have_theirs() {
+        let (shares, one, other) =
+            (Shares::default(), ServerName::parse("a.test").unwrap(), ServerName::parse("b.test").unwrap());
+        let ask = async |origin: &ServerName| shares.request(origin, shares.body(None)).await;
+        let mut answered = Vec::new();
+        for _ in 0..REQUESTS_PER_ORIGIN_MAX {
+            answered.push(ask(&one).now_or_never().unwrap().unwrap());
+        }
+        let mut waiting: Vec<_> = (0..WAITING_PER_ORIGIN_MAX).map(|_| Box::pin(ask(&one))).collect();
+        for waiter in &mut waiting {
+            assert!(waiter.now_or_never().is_none());
+        }
+        let refused = ask(&one).now_or_never().unwrap().err().unwrap();
+        assert_eq!((refused.status, refused.errcode), (429, "M_LIMIT_EXCEEDED"));
+        assert!(ask(&other).now_or_never().unwrap().is_ok());
+        answered.pop();
+        assert!((&mut waiting[0]).now_or_never().unwrap().is_ok());
+        drop((answered, waiting));
+        assert!(ask(&one).now_or_never().unwrap().is_ok());
+    }
+}
