@@ -46,6 +46,8 @@ pub(crate) struct Peer {
     /// Transactions that came.
     pub(crate) arrivals: mpsc::UnboundedReceiver<Arrival>,
     https: Https,
+    /// For requests of the second name: servers do not share connections.
+    https_of_second: Https,
     stop: watch::Sender<bool>,
     _folder: TempDir,
 }
@@ -73,6 +75,15 @@ struct Shared {
 
 /// A request that is signed already.
 pub(crate) struct Prepared(transport::Request);
+
+impl Prepared {
+    /// With so much space before its body, which is signed without it.
+    pub(crate) fn padded(mut self, bytes: usize) -> Self {
+        let body = self.0.body.take().unwrap_or_default();
+        self.0.body = Some([vec![b' '; bytes].as_slice(), &body].concat().into());
+        self
+    }
+}
 
 impl Peer {
     /// Listens at so many addresses of 127.0.0.0/8, at the same port. Also returns where the joins arrive.
@@ -115,7 +126,8 @@ impl Peer {
             allowed_addresses: AllowedAddresses::new(vec!["127.0.0.0/8".parse().map_err(failed("a range"))?]),
         };
         let https = Https::new(&config, handles.clone()).map_err(failed("TLS"))?;
-        Ok((Self { shared, names: all, arrivals, https, stop, _folder: folder }, joins))
+        let https_of_second = Https::new(&config, handles.clone()).map_err(failed("TLS"))?;
+        Ok((Self { shared, names: all, arrivals, https, https_of_second, stop, _folder: folder }, joins))
     }
 
     /// The key of all names.
@@ -143,21 +155,48 @@ impl Peer {
 
     /// Signs a transaction of the first name.
     pub(crate) fn prepare(&self, destination: &ServerName, transaction: &str, pdus: &[events::Pdu]) -> Prepared {
-        let origin = self.names[0].clone();
+        self.prepare_as(&self.names[0], destination, transaction, pdus)
+    }
+
+    /// Signs a transaction of `origin`, one of the names.
+    pub(crate) fn prepare_as(
+        &self,
+        origin: &ServerName,
+        destination: &ServerName,
+        transaction: &str,
+        pdus: &[events::Pdu],
+    ) -> Prepared {
         let path = PathBuilder::new("/_matrix/federation/v1/send").segment(transaction).finish();
         let pdus: Vec<&Object> = pdus.iter().map(events::Pdu::object).collect();
         let body = json!({ "origin": origin, "origin_server_ts": self.shared.handles.clock.now(), "pdus": pdus });
         let body = events::json::canonical_value(&body);
-        let signed = SignedRequest { method: "PUT", uri: &path, origin: &origin, destination };
+        self.sign(origin, destination, Method::PUT, path, Some(&body))
+    }
+
+    /// Signs any request of `origin`, one of the names.
+    pub(crate) fn sign(
+        &self,
+        origin: &ServerName,
+        destination: &ServerName,
+        method: Method,
+        path: String,
+        body: Option<&str>,
+    ) -> Prepared {
+        let signed = SignedRequest { method: method.as_str(), uri: &path, origin, destination };
         Prepared(transport::Request {
             destination: destination.clone(),
-            method: Method::PUT,
-            authorization: Some(signed.sign(Some(&body), self.key())),
+            authorization: Some(signed.sign(body, self.key())),
+            method,
             path_and_query: path,
-            body: Some(Bytes::from(body)),
+            body: body.map(|body| Bytes::from(body.to_owned())),
             timeout: ANSWER_MAX,
             response_bytes_max: ANSWER_BYTES_MAX,
         })
+    }
+
+    /// Sends what was prepared for the second name, whatever is answered. Returns the status, or `None` if there is no answer.
+    pub(crate) async fn status_of(&self, request: Prepared) -> Option<u16> {
+        self.https_of_second.send(request.0).await.ok().map(|response| response.status)
     }
 
     /// Sends what was prepared. Fails if a PDU was refused.

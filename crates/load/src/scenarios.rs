@@ -1,5 +1,6 @@
 //! What is measured: one module a row of the design's table.
 
+mod attacked;
 mod catching_up;
 mod fan_out;
 mod idle;
@@ -32,12 +33,22 @@ pub(crate) enum Scenario {
     CatchingUp,
     /// Clients that wait for something to happen
     Idle,
+    /// One hostile server at full speed beside an honest one
+    Attacked,
 }
 
 impl Scenario {
     /// All, in the order of the design's table.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Start, Self::Sending, Self::Inbound, Self::Joining, Self::FanOut, Self::CatchingUp, Self::Idle];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Start,
+        Self::Sending,
+        Self::Inbound,
+        Self::Joining,
+        Self::FanOut,
+        Self::CatchingUp,
+        Self::Idle,
+        Self::Attacked,
+    ];
 
     /// The heading of its table.
     pub(crate) fn title(self) -> &'static str {
@@ -49,6 +60,7 @@ impl Scenario {
             Self::FanOut => "One message to 1,000 destinations",
             Self::CatchingUp => "Catching up after an outage",
             Self::Idle => "/sync with nothing new, 1,000 idle clients",
+            Self::Attacked => "One hostile server at full speed, beside an honest one",
         }
     }
 
@@ -63,6 +75,7 @@ impl Scenario {
             Self::FanOut => fan_out::run(title, binary, handles).await,
             Self::CatchingUp => catching_up::run(title, binary, handles).await,
             Self::Idle => idle::run(title, binary, handles).await,
+            Self::Attacked => attacked::run(title, binary, handles).await,
         }
     }
 }

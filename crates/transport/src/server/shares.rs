@@ -15,8 +15,13 @@ use crate::address::limited;
 use crate::error::ApiError;
 use crate::limits::REQUEST_BYTES_MAX;
 
-/// Bytes of all bodies that are being read, or worked on. What JSON becomes in memory can be ten times as large.
+/// Bytes of all bodies that are being read, or worked on, beyond their beginnings. What JSON becomes in memory can be ten times as
+/// large.
 const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The beginning of a body, which is all that most have: it counts by itself, so that large ones do not keep out small ones.
+const BEGINNING_BYTES: usize = 256 * 1024;
+/// Bytes of all beginnings.
+const BEGINNINGS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Those of them that come from one public address.
 const BODIES_BYTES_PER_ADDRESS_MAX: usize = 32 * 1024 * 1024;
 /// Requests of one server that are answered at once.
@@ -41,7 +46,8 @@ struct Inner {
 
 #[derive(Default)]
 struct Bodies {
-    bytes: usize,
+    beginnings: usize,
+    beyond: usize,
     by_address: BTreeMap<IpAddr, usize>,
 }
 
@@ -102,10 +108,13 @@ impl BodyShare {
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), ApiError> {
         let mut bodies = self.shares.bodies();
         let of_address = self.address.and_then(|address| bodies.by_address.get(&address)).copied().unwrap_or(0);
-        if bodies.bytes + bytes > BODIES_BYTES_MAX || of_address + bytes > BODIES_BYTES_PER_ADDRESS_MAX {
+        let (beginning, beyond) = split(self.bytes, self.bytes + bytes);
+        let fits = bodies.beginnings + beginning <= BEGINNINGS_BYTES_MAX && bodies.beyond + beyond <= BODIES_BYTES_MAX;
+        if !fits || of_address + bytes > BODIES_BYTES_PER_ADDRESS_MAX {
             return Err(wait_a_while("too much is being sent to this server at once".to_owned()));
         }
-        bodies.bytes += bytes;
+        bodies.beginnings += beginning;
+        bodies.beyond += beyond;
         if let Some(address) = self.address {
             bodies.by_address.insert(address, of_address + bytes);
         }
@@ -117,7 +126,9 @@ impl BodyShare {
 impl Drop for BodyShare {
     fn drop(&mut self) {
         let mut bodies = self.shares.bodies();
-        bodies.bytes -= self.bytes;
+        let (beginning, beyond) = split(0, self.bytes);
+        bodies.beginnings -= beginning;
+        bodies.beyond -= beyond;
         let Some(address) = self.address else { return };
         if let Some(bytes) = bodies.by_address.get_mut(&address) {
             *bytes -= self.bytes;
@@ -126,6 +137,12 @@ impl Drop for BodyShare {
             }
         }
     }
+}
+
+/// How much of what lies between two lengths of a body is of its beginning, and how much beyond.
+fn split(from: usize, to: usize) -> (usize, usize) {
+    let beginning = to.min(BEGINNING_BYTES) - from.min(BEGINNING_BYTES);
+    (beginning, to - from - beginning)
 }
 
 /// Whom the body of a request counts for. `None` if nobody is limited by it.
@@ -163,18 +180,21 @@ mod tests {
         let (one, bytes) = fill(&shares, Some("192.0.2.1"));
         assert!(bytes <= BODIES_BYTES_PER_ADDRESS_MAX && bytes > BODIES_BYTES_PER_ADDRESS_MAX / 2, "{bytes}");
         let (others, more) = fill(&shares, Some("192.0.2.2"));
-        assert!(more > 0 && bytes + more <= BODIES_BYTES_MAX);
+        assert!(more > 0 && bytes + more <= BODIES_BYTES_MAX + BEGINNINGS_BYTES_MAX);
         drop(one);
         assert_eq!(fill(&shares, Some("192.0.2.1")).1, bytes);
         drop(others);
-        assert!(shares.bodies().by_address.is_empty());
-        assert_eq!(shares.bodies().bytes, 0);
+        let bodies = shares.bodies();
+        assert!(bodies.by_address.is_empty());
+        assert_eq!((bodies.beginnings, bodies.beyond), (0, 0));
     }
 
     #[test]
     fn behind_a_proxy_all_share_what_there_is() {
-        let (_held, bytes) = fill(&Shares::default(), None);
-        assert!(bytes <= BODIES_BYTES_MAX && bytes > BODIES_BYTES_PER_ADDRESS_MAX, "{bytes}");
+        let shares = Shares::default();
+        let (_held, bytes) = fill(&shares, None);
+        assert!(bytes <= BODIES_BYTES_MAX + BEGINNINGS_BYTES_MAX && bytes > BODIES_BYTES_PER_ADDRESS_MAX, "{bytes}");
+        assert!(shares.body(None).grow(BEGINNING_BYTES).is_ok(), "there is room for small ones");
     }
 
     #[tokio::test]

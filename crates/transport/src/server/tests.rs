@@ -302,6 +302,20 @@ async fn a_body_that_never_ends_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn bodies_that_never_end_do_not_take_all_memory() {
+    let (_network, a, b) = two().await;
+    let endless = || {
+        let piece = Bytes::from(vec![b' '; 65_536]);
+        let pieces = stream::iter(0..150).map(move |_| Ok::<_, std::io::Error>(piece.clone()));
+        Body::from_stream(pieces.chain(stream::pending()))
+    };
+    let statuses = futures_util::future::join_all((0..8).map(|_| send(&a, &b, endless(), None))).await;
+    let statuses: Vec<u16> = statuses.into_iter().map(|(status, _)| status).collect();
+    assert_eq!(statuses, [408, 408, 408, 408, 408, 408, 408, 429], "there is room for seven of them");
+    assert_eq!(send(&a, &b, Body::from("{}"), None).await.0, 400, "it is read again");
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_asks_is_heard_once_it_has_proved_who_it_is() {
     let (_network, a, b) = two().await;
     let mut heard = b.health.listen();

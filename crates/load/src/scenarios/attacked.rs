@@ -1,0 +1,151 @@
+//! One server that asks for as much as it can, and what another notices of that.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use events::{EventId, KeyId, Pdu, ServerName, SigningKey};
+use handles::Handles;
+use http::Method;
+use tokio::sync::mpsc::{self, UnboundedSender};
+use transport::PathBuilder;
+
+use crate::althing::Althing;
+use crate::client::Client;
+use crate::floor::TRANSACTION_PDUS;
+use crate::peer::{Peer, Prepared};
+use crate::report::{Failure, Table, Times, failed, mib, ms};
+
+/// Members of the room that both servers are in.
+const MEMBERS: usize = 2_000;
+/// Requests of the hostile server at once.
+const AT_ONCE: usize = 64;
+/// How long each attack lasts.
+const LASTS: Duration = Duration::from_secs(8);
+/// Messages of the honest server that are made beforehand: more than it comes to send.
+const MESSAGES: usize = 20_000;
+/// Bytes of space before a body.
+const PADDING: usize = 8 * 1_048_576;
+
+/// What the hostile server does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attack {
+    None,
+    AskForTheState,
+    SendWrongSignatures,
+    SendLargeBodies,
+}
+
+/// Who is attacked, and by whom.
+struct Scene {
+    althing: Althing,
+    peer: Peer,
+    room: String,
+    join: EventId,
+    /// Signed with a key that nobody has.
+    forged: Vec<Pdu>,
+}
+
+pub(super) async fn run(title: &'static str, binary: &Path, handles: &Handles) -> Result<Table, Failure> {
+    let mut table = Table::new(
+        title,
+        "An honest server sends one message after the other in a room of 2,000 members, while another server of that room has 64 \
+         requests under way for eight seconds: for the room's state; transactions of 50 PDUs with wrong signatures; bodies of 8 MiB. \
+         Measured is how long the honest one waits for an answer, p50 / p99, and what Althing uses. All of them share two cores \
+         with Althing.",
+    );
+    let althing = Althing::start(binary, handles).await?;
+    let (peer, mut joins) = Peer::start(2, handles).await?;
+    let room = peer.make_room(MEMBERS, |room| room.id.to_string())?;
+    let alice = Client::register(althing.client, handles, "alice").await?;
+    alice.join(&room, Some(peer.names[0].as_str())).await?;
+    let join = joins.recv().await.ok_or_else(|| Failure("no join came".to_owned()))?;
+    let mut messages = peer.look(&room, |room| room.messages(MESSAGES, &join, peer.key()))??.into_iter();
+    let nobodys = SigningKey::from_seed(KeyId::parse("ed25519:load").map_err(failed("a key id"))?, &[8; 32]);
+    let forged = peer.look(&room, |room| room.messages(TRANSACTION_PDUS, &join, &nobodys))??;
+    let scene = Arc::new(Scene { althing, peer, room, join, forged });
+    for attack in [Attack::None, Attack::AskForTheState, Attack::SendWrongSignatures, Attack::SendLargeBodies] {
+        measure(&mut table, &scene, attack, &mut messages, handles).await?;
+    }
+    Ok(table)
+}
+
+async fn measure(
+    table: &mut Table,
+    scene: &Arc<Scene>,
+    attack: Attack,
+    messages: &mut impl Iterator<Item = Pdu>,
+    handles: &Handles,
+) -> Result<(), Failure> {
+    let (before, began) = (scene.althing.usage()?, handles.clock.monotonic());
+    let over = Arc::new(AtomicBool::new(false));
+    let (told, mut statuses) = mpsc::unbounded_channel();
+    for number in 0..if attack == Attack::None { 0 } else { AT_ONCE } {
+        let (scene, over, told) = (Arc::clone(scene), Arc::clone(&over), told.clone());
+        handles.tasks.spawn("attacker", async move { scene.attack(attack, number, &over, &told).await });
+    }
+    drop(told);
+    let mut times = Times::default();
+    while handles.clock.monotonic() - began < LASTS {
+        let message = messages.next().ok_or_else(|| Failure("there are too few messages".to_owned()))?;
+        let id = message.event_id().to_string();
+        let request = scene.peer.prepare(&scene.althing.name, &id, &[message]);
+        let sent = handles.clock.monotonic();
+        scene.peer.send(request).await?;
+        times.push(handles.clock.monotonic() - sent);
+    }
+    let (usage, elapsed) = (scene.althing.usage()?, handles.clock.monotonic() - began);
+    over.store(true, Ordering::Relaxed);
+    let mut answers: BTreeMap<String, usize> = BTreeMap::new();
+    while let Some(status) = statuses.recv().await {
+        *answers.entry(status.map_or_else(|| "nothing".to_owned(), |status| status.to_string())).or_default() += 1;
+    }
+    let answers: Vec<String> = answers.iter().map(|(status, count)| format!("{count} × {status}")).collect();
+    let what = match attack {
+        Attack::None => "no attack",
+        Attack::AskForTheState => "asks for the state",
+        Attack::SendWrongSignatures => "wrong signatures",
+        Attack::SendLargeBodies => "large bodies",
+    };
+    table.note(
+        format!("{what}: the honest one waits"),
+        format!("{} / {}", ms(times.percentile(50)), ms(times.percentile(99))),
+    );
+    let cores = (usage.cpu - before.cpu).as_secs_f64() / elapsed.as_secs_f64();
+    table.note(
+        format!("{what}: cores / resident / most resident so far"),
+        format!("{cores:.2} / {} / {}", mib(usage.resident), mib(usage.peak)),
+    );
+    if attack != Attack::None {
+        table.note(format!("{what}: the hostile one is answered"), answers.join(", "));
+    }
+    Ok(())
+}
+
+impl Scene {
+    /// Sends one request after the other until it is over, and tells the status of each answer.
+    async fn attack(&self, attack: Attack, number: usize, over: &AtomicBool, told: &UnboundedSender<Option<u16>>) {
+        let mut count = 0;
+        while !over.load(Ordering::Relaxed) {
+            count += 1;
+            let status = self.peer.status_of(self.request(attack, &format!("{attack:?}.{number}.{count}"))).await;
+            // Whoever counts them waits for the last.
+            let _: Result<_, _> = told.send(status);
+        }
+    }
+
+    fn request(&self, attack: Attack, transaction: &str) -> Prepared {
+        let (us, them): (&ServerName, &ServerName) = (&self.peer.names[1], &self.althing.name);
+        match attack {
+            Attack::None | Attack::AskForTheState => {
+                let path = PathBuilder::new("/_matrix/federation/v1/state").segment(&self.room);
+                let path = path.query("event_id", self.join.as_str()).finish();
+                self.peer.sign(us, them, Method::GET, path, None)
+            }
+            Attack::SendWrongSignatures => self.peer.prepare_as(us, them, transaction, &self.forged),
+            Attack::SendLargeBodies => self.peer.prepare_as(us, them, transaction, &[]).padded(PADDING),
+        }
+    }
+}
