@@ -251,6 +251,9 @@ async def send_endlessly(server, peer, announced: int | None = None) -> tuple[in
             done, _ = await asyncio.wait({answer, drained}, timeout=30, return_when=asyncio.FIRST_COMPLETED)
             assert done, f"the server neither reads on nor answers after {sent} bytes"
             sent += len(chunk)
+            if announced is not None or sent > BODY_BYTES_MAX:
+                # The answer is due. It is lost to us if the server closes before we have read it, so we look before we go on.
+                await asyncio.wait({answer}, timeout=0.05)
     except OSError:
         # The server may close while we still write; its answer was sent before.
         pass
