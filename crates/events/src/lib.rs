@@ -1,6 +1,6 @@
 //! The rules of events: what a PDU is, who may send it, and what a room's state is after it.
 //!
-//! Read in this order: [`id`], [`json`], [`room_version`], [`redaction`], [`hash`], [`reference`], [`signature`], [`pdu`],
+//! Read in this order: [`id`], [`json`], [`room_version`], [`redaction`], [`hash`], [`mod@reference`], [`signature`], [`pdu`],
 //! [`builder`], [`membership`], [`power`], [`auth`], [`auth_graph`], [`state_resolution`].
 //!
 //! **Invariant:** pure. No clock, no network, no database, no async runtime. The same input gives the same output, in any
