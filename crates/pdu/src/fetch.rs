@@ -108,7 +108,8 @@ impl Graph {
         origin: &ServerName,
         batch: Vec<Pdu>,
     ) -> Result<Fetched, StoreError> {
-        let _turn = self.fetch_turns().take(origin).await;
+        // What was staged waits as long as it has to: how much of an origin may be staged is bounded.
+        let _turn = self.fetch_turns().take(origin, usize::MAX).await;
         let effort = Effort::new(self.handles(), FETCH_TIME_MAX);
         let servers = self.servers_to_ask(room, [origin.clone()]).await?;
         let batch = self.fetch_missing_prev_events(room, &servers, batch, &effort).await?;

@@ -10,10 +10,10 @@ use persistence::{Database, ReadTx, RoomNumber, StoreError};
 use tokio::sync::OwnedMutexGuard;
 use transaction::{Outbound, Requests};
 use transport::key_ring::KeyRing;
+use transport::turns::Turns;
 
 use crate::acl::Acls;
-use crate::fetch_turns::FetchTurns;
-use crate::limits::{EVENTS_LOADED_MAX, ROOMS_LOADED_MAX};
+use crate::limits::{EVENTS_LOADED_MAX, FETCHES_PER_ORIGIN_MAX, ROOMS_LOADED_MAX};
 use crate::missed::Filler;
 use crate::partial::Joins;
 use crate::purge::Purger;
@@ -56,7 +56,9 @@ struct Inner {
     unanswered_joins: UnansweredJoins,
     joins: Joins,
     purger: Purger,
-    fetch_turns: FetchTurns,
+    /// To fetch what events of an origin refer to: after an outage one server may be asked about hundreds of rooms, and neither it nor
+    /// our memory is to feel that.
+    fetch_turns: Turns,
     acls: Acls,
     waiting_messages: WaitingMessages,
     newest: watch::Sender<u64>,
@@ -90,7 +92,7 @@ impl Graph {
             unanswered_joins: UnansweredJoins::default(),
             joins: Joins::default(),
             purger: Purger::default(),
-            fetch_turns: FetchTurns::default(),
+            fetch_turns: Turns::new(FETCHES_PER_ORIGIN_MAX),
             acls: Acls::default(),
             waiting_messages: WaitingMessages::default(),
             newest: watch::Sender::new(0),
@@ -164,7 +166,7 @@ impl Graph {
         &self.0.purger
     }
 
-    pub(crate) fn fetch_turns(&self) -> &FetchTurns {
+    pub(crate) fn fetch_turns(&self) -> &Turns {
         &self.0.fetch_turns
     }
 

@@ -20,7 +20,6 @@ mod event_lists;
 pub mod explain;
 mod extremities;
 mod fetch;
-mod fetch_turns;
 mod gates;
 mod graph;
 mod handshake;

@@ -32,6 +32,7 @@ pub mod path;
 pub mod questions;
 pub mod server;
 mod streamed;
+pub mod turns;
 pub mod x_matrix;
 
 pub use client::{CallError, CallLimits, Client, Rest};

@@ -155,7 +155,7 @@ impl Limits {
     }
 
     /// Puts back what [`Limits::take`] took: it does not count after all.
-    pub(crate) fn give_back(&self, limit: Limit, key: &str) {
+    pub fn give_back(&self, limit: Limit, key: &str) {
         if let Some(limiter) = self.0.get(&limit) {
             limiter.give_back(key);
         }
@@ -163,7 +163,7 @@ impl Limits {
 }
 
 impl Users {
-    /// Counts that `key` does something that is limited: a user id, an [`address_key`], or a server's name.
+    /// Counts that `key` does something that is limited: a user id, or an [`address_key`].
     pub fn take(&self, limit: Limit, key: &str) -> Result<(), Limited> {
         self.0.limits.take(limit, key, self.0.handles.clock.monotonic())
     }

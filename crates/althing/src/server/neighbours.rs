@@ -38,8 +38,11 @@ impl UserDirectory for Accounts {
         let now = self.clock.monotonic();
         let pair = format!("{from} {user}");
         let (all, to_user) = (Limit::InvitesFromServer, Limit::InvitesFromServerToUser);
-        let taken = self.limits.take(to_user, &pair, now).and_then(|()| self.limits.take(all, from.as_str(), now));
-        taken.map_err(|limited| limited.retry_after)
+        self.limits.take(to_user, &pair, now).map_err(|limited| limited.retry_after)?;
+        self.limits.take(all, from.as_str(), now).map_err(|limited| {
+            self.limits.give_back(to_user, &pair);
+            limited.retry_after
+        })
     }
 }
 

@@ -4,16 +4,17 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ConnectInfo;
 use events::ServerName;
 use http::request::Parts;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::address::limited;
 use crate::error::ApiError;
 use crate::limits::REQUEST_BYTES_MAX;
+use crate::turns::Turns;
 
 /// Bytes of all bodies that are being read, or worked on, beyond their beginnings. What JSON becomes in memory can be ten times as
 /// large.
@@ -22,7 +23,7 @@ const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 const BEGINNING_BYTES: usize = 256 * 1024;
 /// Bytes of all beginnings.
 const BEGINNINGS_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Those of them that come from one public address.
+/// Bytes of all bodies, beginnings and beyond, that come from one public address.
 const BODIES_BYTES_PER_ADDRESS_MAX: usize = 32 * 1024 * 1024;
 /// Requests of one server that are answered at once.
 const REQUESTS_PER_ORIGIN_MAX: usize = 32;
@@ -35,13 +36,12 @@ const _: () = assert!(REQUEST_BYTES_MAX < BODIES_BYTES_PER_ADDRESS_MAX);
 const _: () = assert!(BODIES_BYTES_PER_ADDRESS_MAX < BODIES_BYTES_MAX);
 
 /// Who has how much. Cheap to clone; one for each server.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Shares(Arc<Inner>);
 
-#[derive(Default)]
 struct Inner {
     bodies: Mutex<Bodies>,
-    requests: Mutex<BTreeMap<ServerName, Weak<Semaphore>>>,
+    requests: Turns,
 }
 
 #[derive(Default)]
@@ -65,6 +65,12 @@ pub(super) struct RequestShare {
     _body: BodyShare,
 }
 
+impl Default for Shares {
+    fn default() -> Self {
+        Self(Arc::new(Inner { bodies: Mutex::default(), requests: Turns::new(REQUESTS_PER_ORIGIN_MAX) }))
+    }
+}
+
 impl Shares {
     /// Begins with a body that comes from `address`.
     pub(super) fn body(&self, address: Option<IpAddr>) -> BodyShare {
@@ -73,29 +79,14 @@ impl Shares {
 
     /// Waits until a request of `origin`, which has proved who it is, may be answered.
     pub(super) async fn request(&self, origin: &ServerName, body: BodyShare) -> Result<RequestShare, ApiError> {
-        let turns = self.turns_of(origin);
-        // Whoever has a turn, or waits for one, keeps the semaphore.
-        if Arc::strong_count(&turns) > REQUESTS_PER_ORIGIN_MAX + WAITING_PER_ORIGIN_MAX {
+        let turn = self.0.requests.take(origin, WAITING_PER_ORIGIN_MAX).await.map_err(|_| {
             tracing::info!(server.name = %origin, "{origin} asks more at once than is answered");
-            return Err(wait_a_while(format!(
+            wait_a_while(format!(
                 "{} requests of {origin} are being answered, or wait for that",
                 REQUESTS_PER_ORIGIN_MAX + WAITING_PER_ORIGIN_MAX
-            )));
-        }
-        // The semaphores are never closed.
-        let turn = turns.acquire_owned().await.map_err(|_| ApiError::internal())?;
+            ))
+        })?;
         Ok(RequestShare { _turn: turn, _body: body })
-    }
-
-    fn turns_of(&self, origin: &ServerName) -> Arc<Semaphore> {
-        let mut requests = self.0.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(turns) = requests.get(origin).and_then(Weak::upgrade) {
-            return turns;
-        }
-        requests.retain(|_, turns| turns.strong_count() > 0);
-        let turns = Arc::new(Semaphore::new(REQUESTS_PER_ORIGIN_MAX));
-        requests.insert(origin.clone(), Arc::downgrade(&turns));
-        turns
     }
 
     fn bodies(&self) -> MutexGuard<'_, Bodies> {
