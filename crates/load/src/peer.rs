@@ -173,6 +173,20 @@ impl Peer {
         self.sign(origin, destination, Method::PUT, path, Some(&body))
     }
 
+    /// Signs a transaction of `origin`, one of the names, with nothing but EDUs: a list of them as canonical JSON.
+    pub(crate) fn prepare_edus_as(
+        &self,
+        origin: &ServerName,
+        destination: &ServerName,
+        transaction: &str,
+        edus: &str,
+    ) -> Prepared {
+        let path = PathBuilder::new("/_matrix/federation/v1/send").segment(transaction).finish();
+        let now = self.shared.handles.clock.now();
+        let body = format!(r#"{{"edus":{edus},"origin":"{origin}","origin_server_ts":{now},"pdus":[]}}"#);
+        self.sign(origin, destination, Method::PUT, path, Some(&body))
+    }
+
     /// Signs any request of `origin`, one of the names.
     pub(crate) fn sign(
         &self,

@@ -8,7 +8,7 @@ use events::{EventId, RoomId, ServerName, UserId, Value};
 use persistence::transactions::receipts::{self as receipt_rows, Receipt};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::streams::{self, Stream};
-use persistence::{ReadTx, StoreError, WriteTx};
+use persistence::{ReadTx, RoomNumber, StoreError, WriteTx};
 use serde_json::json;
 use transaction::EduIntake;
 use transport::questions::Edu;
@@ -108,17 +108,20 @@ impl Messaging {
     }
 
     fn apply_receipts(&self, tx: &mut WriteTx<'_>, origin: &ServerName, content: &Value) -> Result<(), StoreError> {
-        let mut left = RECEIPTS_PER_EDU_MAX;
+        let mut read = 0;
         for (room_id, types) in content.as_object().into_iter().flatten() {
+            read += 1;
+            if read > RECEIPTS_PER_EDU_MAX {
+                return Ok(());
+            }
             let Ok(room_id) = RoomId::parse(room_id) else { continue };
             let Some(row) = self.open_room(tx, &room_id, origin)? else { continue };
-            for (user, receipt) in types.get("m.read").and_then(Value::as_object).into_iter().flatten() {
-                if left == 0 {
-                    return Ok(());
-                }
-                left -= 1;
+            let receipts: Vec<_> = types.get("m.read").and_then(Value::as_object).into_iter().flatten().collect();
+            for (user, receipt) in receipts.iter().take(RECEIPTS_PER_EDU_MAX + 1 - read) {
                 self.apply_receipt(tx, origin, &row, user, receipt)?;
             }
+            // With its first receipt a room is counted.
+            read += receipts.len().saturating_sub(1);
         }
         Ok(())
     }
@@ -137,15 +140,31 @@ impl Messaging {
             return Ok(());
         }
         let data = receipt.get("data");
-        let thread = data.and_then(|data| data.get("thread_id")).and_then(Value::as_str).unwrap_or_default();
+        let thread = match data.and_then(|data| data.get("thread_id")).and_then(Value::as_str) {
+            None => "",
+            Some(thread) if thread == "main" || EventId::parse(thread).is_ok() => thread,
+            // C-S API, "Threaded read receipts".
+            Some(_) => return Ok(()),
+        };
         let at = data.and_then(|data| data.get("ts")).and_then(Value::as_i64).unwrap_or(0);
         let receipt = Receipt { user, receipt_type: "m.read".to_owned(), thread: thread.to_owned(), event_id, at };
+        if self.is_older(tx, row.number, &receipt)? {
+            return Ok(());
+        }
         let position = streams::next(tx, Stream::Receipts)?;
         receipt_rows::set(tx, row.number, &receipt, position)?;
         let readers = room_rows::members_of_server(tx, row.number, "join", self.server_name())?;
         let notifier = self.notifier().clone();
         tx.after_commit(move || readers.iter().for_each(|reader| notifier.wake(reader)));
         Ok(())
+    }
+
+    /// Says whether a receipt was made before the one in its place: what we missed is told again while newer transactions come. A clock
+    /// that was ahead, and is no more, keeps no receipt out: what is in the future by ours says nothing.
+    fn is_older(&self, tx: &ReadTx<'_>, room: RoomNumber, receipt: &Receipt) -> Result<bool, StoreError> {
+        let before = receipt_rows::find(tx, room, &receipt.user, &receipt.receipt_type, &receipt.thread)?;
+        let now = self.handles().clock.now();
+        Ok(before.is_some_and(|before| receipt.at < before.at && before.at <= now))
     }
 
     /// Returns a room that is known here and whose ACL lets `origin` take part.

@@ -84,10 +84,9 @@ fn is_behind(tx: &ReadTx<'_>, room: RoomNumber, receipt: &Receipt) -> Result<boo
         let Some(number) = event_rows::number(tx, room, event)? else { return Ok(None) };
         Ok(graph_rows::place(tx, number)?.and_then(|place| place.arrival))
     };
-    let before = receipt_rows::of_user(tx, room, &receipt.user)?
-        .into_iter()
-        .find(|before| before.receipt_type == receipt.receipt_type && before.thread == receipt.thread);
-    let Some(before) = before else { return Ok(false) };
+    let Some(before) = receipt_rows::find(tx, room, &receipt.user, &receipt.receipt_type, &receipt.thread)? else {
+        return Ok(false);
+    };
     if before.event_id == receipt.event_id {
         return Ok(true);
     }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use events::{EventId, RoomId, ServerName, UserId};
 use persistence::transactions::graph::{self as graph_rows, Outcome, Place};
 use persistence::transactions::{
-    events as event_rows, outbound, partial, rooms as room_rows, staging, state as state_rows,
+    events as event_rows, outbound, partial, receipts, rooms as room_rows, staging, state as state_rows,
 };
 use persistence::{Database, EventNumber, Position, ReadTx, RoomNumber, SnapshotNumber, StoreError};
 
-use crate::deeds::Acknowledged;
+use crate::deeds::{Acknowledged, user_id};
 use crate::soft_failure;
 
 /// What a server knows of a room.
@@ -24,6 +24,8 @@ pub(crate) struct View {
     members: BTreeSet<UserId>,
     /// Where in the topological order its own users came, those who are in the room now.
     since: i64,
+    /// How far its users and others have read.
+    read: BTreeMap<UserId, EventId>,
     /// What it has not done yet.
     unfinished: Vec<String>,
     /// What it should have soft-failed.
@@ -76,9 +78,11 @@ impl View {
                     since = since.min(graph_rows::place(tx, join)?.map_or(i64::MAX, |place| place.topological));
                 }
                 let joined = room_rows::servers(tx, row.number)?.into_iter().collect();
+                let receipts = receipts::between(tx, row.number, Position(0), Position(i64::MAX))?;
+                let read = receipts.into_iter().map(|receipt| (receipt.user, receipt.event_id)).collect();
                 let unfinished = unfinished(tx, row.number)?;
                 let let_through = soft_failure::let_through(tx, &row, &places)?;
-                Ok(Self { server, events, current, joined, members, since, unfinished, let_through })
+                Ok(Self { server, events, current, joined, members, since, read, unfinished, let_through })
             })
             .await
     }
@@ -203,7 +207,7 @@ pub(crate) fn between(
     }
     // What a guest says may be soft-failed elsewhere, when they were removed meanwhile.
     let of_residents = acknowledged.iter().filter(|acknowledged| acknowledged.user.server < residents);
-    for Acknowledged { user, event, restored: then } in of_residents {
+    for Acknowledged { user, event, restored: then, .. } in of_residents {
         let lacking: Vec<&str> = lacking(&views[..residents], event).collect();
         // A server that went on with a backup may have lost what only it held, or only it took for good: nobody builds on an event that
         // soft-failed ("should not be added to the server's list of forward extremities", S2S API, "Soft failure"), so that no gap leads to it.
@@ -226,6 +230,18 @@ pub(crate) fn between(
     if let [first, others @ ..] = views {
         for other in others {
             differences(first, other, &mut problems);
+        }
+    }
+    problems
+}
+
+/// Which servers do not know that users have read what they said last. A receipt is repeated by nobody: it must not be lost.
+pub(crate) fn unread(views: &[View], farewells: &[Acknowledged]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for Acknowledged { user, event, .. } in farewells {
+        for view in views.iter().filter(|view| view.read.get(&user_id(*user)) != Some(event)) {
+            let read = view.read.get(&user_id(*user)).map_or("nothing", EventId::as_str);
+            problems.push(format!("{} takes {user} to have read {read}, and not {event}", view.server));
         }
     }
     problems

@@ -102,10 +102,11 @@ fn one(seed: u64, arguments: &Arguments, tally: &Mutex<Tally>) {
 }
 
 fn tell(plan: &Plan, outcome: &Outcome) {
+    let versions: Vec<&str> = plan.rooms.iter().map(|version| version.as_str()).collect();
     println!(
-        "\nseed {} fails: version {}, {} servers, {} events",
+        "\nseed {} fails: rooms of version {}, {} servers, {} events",
         plan.seed,
-        plan.version.as_str(),
+        versions.join(" and "),
         plan.servers,
         outcome.events
     );

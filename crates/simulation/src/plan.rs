@@ -1,41 +1,27 @@
 //! What happens in a simulation: drawn from a seed, and nothing but data, so that a failing one can be made smaller.
 
+mod draw;
+
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use events::RoomVersion;
-use handles::{Random, SeededRandom};
 
 use crate::network::Weather;
 
 /// Users of each server. The first of a resident server never leaves, and is never removed.
 pub const USERS: usize = 3;
-/// How long things happen.
-const LASTS: Duration = Duration::from_secs(600);
-/// How long the servers may take to agree: longer than the longest rest of a destination.
-const AGREE_MAX: Duration = Duration::from_secs(3 * 24 * 3600);
-/// Servers of a simulation that are in the room from the beginning to the end.
-const RESIDENTS: (u64, u64) = (2, 8);
-/// Servers that come and go.
-const GUESTS: (u64, u64) = (0, 3);
-/// What users do in one.
-const DEEDS: (u64, u64) = (30, 120);
-/// What a hostile server does.
-const ATTACKS: (u64, u64) = (5, 30);
-/// What goes wrong in one.
-const FAULTS: (u64, u64) = (2, 14);
-
 /// A simulation.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// What it was drawn from; also what all else is drawn from while it runs.
     pub seed: u64,
-    /// The version of the room.
-    pub version: RoomVersion,
+    /// The versions of the rooms: the hall, and one beside it, if there is one. Who is in the hall may come into that from there, where
+    /// its version has such a rule.
+    pub rooms: Vec<RoomVersion>,
     /// How many servers there are.
     pub servers: usize,
-    /// The first of them are in the room from the beginning to the end; the others come and go.
+    /// The first of them are in the rooms from the beginning to the end; the others come and go.
     pub residents: usize,
     /// After all these there is one more server, which attacks the others.
     pub hostile: bool,
@@ -63,8 +49,15 @@ pub struct Step {
 /// Something that happens.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// A user does something.
-    Deed(User, Deed),
+    /// A user does something in a room.
+    Deed {
+        /// Who.
+        user: User,
+        /// The number of the room.
+        room: usize,
+        /// What they do.
+        deed: Deed,
+    },
     /// Something goes wrong.
     Fault(Fault),
     /// The hostile server attacks.
@@ -112,6 +105,10 @@ pub enum Deed {
     Power(User, i64),
     /// Lets in others by this rule.
     JoinRule(&'static str),
+    /// Says that they have read all that there is.
+    Read,
+    /// Begins to type.
+    Type,
 }
 
 /// What goes wrong.
@@ -217,6 +214,13 @@ pub enum Attack {
     Redact,
 }
 
+impl Plan {
+    /// The number of the hostile server.
+    pub fn hostile(&self) -> Option<usize> {
+        self.hostile.then_some(self.servers)
+    }
+}
+
 impl Attack {
     /// Of each kind at least one.
     pub const ALL: [Self; 26] = [
@@ -247,176 +251,6 @@ impl Attack {
         Self::Deep,
         Self::Redact,
     ];
-}
-
-impl Plan {
-    /// Draws the simulation of a seed.
-    pub fn drawn(seed: u64) -> Self {
-        let random: Arc<dyn Random> = Arc::new(SeededRandom::new(seed));
-        let mut draw = Draw { random: &*random, residents: 0, servers: 0 };
-        draw.residents = draw.between(RESIDENTS);
-        draw.servers = draw.residents + draw.between(GUESTS);
-        let version = *draw.one_of(&RoomVersion::ALL);
-        let weather = Weather {
-            latency_max_ms: *draw.one_of(&[10, 100, 1_000]),
-            slow: *draw.one_of(&[0, 5, 30]),
-            lost: *draw.one_of(&[0, 10, 50]),
-            doubled: *draw.one_of(&[0, 10, 50]),
-            broken: *draw.one_of(&[0, 10, 50]),
-        };
-        let disk_delay_max = Duration::from_millis(*draw.one_of(&[1, 5, 50]));
-        let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-        let skews = (0..draw.servers).map(|_| *draw.one_of(&[0, 0, 0, -3_000, 3_000, -600_000, 600_000])).collect();
-        let mut steps = Vec::new();
-        for _ in 0..draw.between(DEEDS) {
-            let (user, deed) = draw.deed();
-            steps.push(Step { at: draw.time(LASTS), event: Event::Deed(user, deed) });
-        }
-        for _ in 0..draw.between(FAULTS) {
-            steps.push(Step { at: draw.time(LASTS), event: Event::Fault(draw.fault()) });
-        }
-        steps.sort_by_key(|step| step.at);
-        let (servers, residents) = (count(draw.servers), count(draw.residents));
-        Self {
-            seed,
-            version,
-            servers,
-            residents,
-            hostile: false,
-            weather,
-            disk_delay_max,
-            skews,
-            steps,
-            patience: AGREE_MAX,
-        }
-    }
-
-    /// The simulation of a seed, with a hostile server beside the others.
-    pub fn with_hostile_server(seed: u64) -> Self {
-        let mut plan = Self::drawn(seed);
-        let random: Arc<dyn Random> = Arc::new(SeededRandom::new(seed ^ 4));
-        let draw = Draw { random: &*random, residents: plan.residents as u64, servers: plan.servers as u64 };
-        plan.steps.extend(draw.hostile_steps());
-        plan.steps.sort_by_key(|step| step.at);
-        plan.hostile = true;
-        plan
-    }
-
-    /// The number of the hostile server.
-    pub fn hostile(&self) -> Option<usize> {
-        self.hostile.then_some(self.servers)
-    }
-}
-
-/// Draws what happens.
-struct Draw<'a> {
-    random: &'a dyn Random,
-    residents: u64,
-    servers: u64,
-}
-
-impl Draw<'_> {
-    fn between(&self, (least, most): (u64, u64)) -> u64 {
-        least + self.random.below(most - least + 1)
-    }
-
-    fn index(&self, count: u64) -> usize {
-        usize::try_from(self.random.below(count)).unwrap_or(0)
-    }
-
-    fn one_of<'t, T>(&self, of: &'t [T]) -> &'t T {
-        &of[self.index(of.len() as u64)]
-    }
-
-    fn time(&self, until: Duration) -> Duration {
-        Duration::from_millis(self.random.below(u64::try_from(until.as_millis()).unwrap_or(u64::MAX)))
-    }
-
-    fn server(&self) -> usize {
-        self.index(self.servers)
-    }
-
-    fn user(&self) -> User {
-        User { server: self.server(), number: self.index(USERS as u64) }
-    }
-
-    /// Somebody who may come and go.
-    fn removable(&self) -> User {
-        let user = self.user();
-        let stays = (user.server as u64) < self.residents && user.number == 0;
-        if stays { User { number: 1, ..user } } else { user }
-    }
-
-    /// Somebody who stays.
-    fn resident(&self) -> User {
-        User { server: self.index(self.residents), number: 0 }
-    }
-
-    fn deed(&self) -> (User, Deed) {
-        match self.random.below(20) {
-            0..=6 => (self.user(), Deed::Say),
-            7..=10 => (self.removable(), Deed::Join(self.server())),
-            11 => (self.removable(), Deed::Leave),
-            12 => (self.resident(), Deed::Topic),
-            13 => (self.user(), Deed::Redact),
-            14 => (self.resident(), Deed::Invite(self.removable())),
-            15 => (self.resident(), Deed::Kick(self.removable())),
-            16 => (self.resident(), Deed::Ban(self.removable())),
-            17 => (self.resident(), Deed::Unban(self.removable())),
-            18 => match self.random.below(2) {
-                0 => (self.resident(), Deed::JoinRule(self.one_of::<&str>(&["public", "public", "invite", "knock"]))),
-                _ => (self.removable(), Deed::Knock(self.server())),
-            },
-            _ => (self.user(), Deed::Power(self.user(), *self.one_of(&[0, 25, 50, 50, 100]))),
-        }
-    }
-
-    /// What the hostile server does, and what its first user does and is done to.
-    fn hostile_steps(&self) -> Vec<Step> {
-        let it = User { server: usize::try_from(self.servers).unwrap_or(usize::MAX), number: 0 };
-        let mut steps = Vec::new();
-        for _ in 0..self.between(ATTACKS) {
-            let event = Event::Attack {
-                attack: *self.one_of(&Attack::ALL),
-                victims: 1 + self.random.below((1 << self.servers) - 1),
-            };
-            steps.push(Step { at: self.time(LASTS), event });
-        }
-        for _ in 0..self.between(DEEDS) / 10 {
-            let (user, deed) = match self.random.below(10) {
-                0..=3 => (it, Deed::Join(self.server())),
-                4 => (it, Deed::Say),
-                5 => (it, Deed::Topic),
-                6 => (it, Deed::Leave),
-                // Too little to remove residents, or to silence them: by the rules of the room it could then.
-                7 => (self.resident(), Deed::Power(it, *self.one_of(&[0, 25, 49, 49]))),
-                8 => (self.resident(), Deed::Invite(it)),
-                _ => (self.resident(), if self.random.below(2) == 0 { Deed::Kick(it) } else { Deed::Ban(it) }),
-            };
-            steps.push(Step { at: self.time(LASTS), event: Event::Deed(user, deed) });
-        }
-        steps
-    }
-
-    fn fault(&self) -> Fault {
-        let server = self.server();
-        let lasts = self.time(Duration::from_secs(240));
-        match self.random.below(12) {
-            0..=3 => Fault::Partition {
-                side: 1 + self.random.below((1 << self.servers) - 2),
-                one_way: self.random.below(3) == 0,
-                lasts,
-            },
-            4..=5 => Fault::Kill { server, lasts },
-            6..=7 => {
-                Fault::LosePower { server, commits: self.random.below(30), kept: self.random.below(2) == 0, lasts }
-            }
-            8 => Fault::DiskFull { server, lasts },
-            9 => Fault::Backup { server },
-            10 => Fault::Restore { server, lasts },
-            _ => Fault::NewKey { server, lasts },
-        }
-    }
 }
 
 impl fmt::Display for User {

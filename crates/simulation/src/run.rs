@@ -6,16 +6,15 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use events::{EventId, Object, RoomId, ServerName, Value};
+use events::{EventId, Object, RoomId, RoomVersion, ServerName, Value};
 use handles::{Handles, Random, SeededRandom};
-use messaging::MessagingError;
 use messaging::membership::RoomRef;
-use messaging::rooms::{NewRoom, Preset};
+use messaging::rooms::{InitialState, NewRoom, Preset};
+use messaging::{Messaging, MessagingError};
 use serde_json::json;
 
-use crate::agreement::View;
 use crate::clients::Client;
-use crate::deeds::{Actor, Ledger, server_name, user_id};
+use crate::deeds::{Actor, Ledger, join_rule, server_name, user_id};
 use crate::host::Host;
 use crate::hostile::{self, Attacker};
 use crate::network::Weather;
@@ -39,7 +38,7 @@ pub struct Outcome {
     pub trace: Vec<String>,
     /// How long it took until all agreed, in virtual time.
     pub agreed_after: Duration,
-    /// Events of the room, as the first server knows it.
+    /// Events of the rooms, as the first server knows them.
     pub events: usize,
 }
 
@@ -68,6 +67,13 @@ pub fn run(plan: &Plan, detail: Detail) -> Result<Outcome, StartError> {
     })
 }
 
+/// A room of a simulation.
+struct Room {
+    id: RoomId,
+    /// By which the residents came into it.
+    joins: BTreeSet<EventId>,
+}
+
 struct World<'a> {
     plan: &'a Plan,
     /// Of the world, not of one server.
@@ -75,9 +81,8 @@ struct World<'a> {
     network: Network,
     hosts: Vec<Host>,
     ledger: Ledger,
-    room: OnceLock<RoomId>,
-    /// By which the residents came into the room.
-    joins: OnceLock<BTreeSet<EventId>>,
+    /// The first is the hall.
+    rooms: OnceLock<Vec<Room>>,
     /// One for each resident.
     clients: Vec<Client>,
 }
@@ -102,16 +107,7 @@ impl<'a> World<'a> {
             network.expect_anything_of(&server_name(number));
             network.tamper(&server_name(number), hostile::liar(random));
         }
-        Ok(Self {
-            plan,
-            handles,
-            network,
-            hosts,
-            ledger: Ledger::default(),
-            room: OnceLock::new(),
-            joins: OnceLock::new(),
-            clients,
-        })
+        Ok(Self { plan, handles, network, hosts, ledger: Ledger::default(), rooms: OnceLock::new(), clients })
     }
 
     async fn run(&self) -> Outcome {
@@ -122,36 +118,34 @@ impl<'a> World<'a> {
         for client in &self.clients {
             self.handles.tasks.spawn("simulated client", client.clone().keep_following());
         }
-        let views = match self.happen().await {
-            Ok(room) => self.agree(&room, &mut problems).await,
+        let events = match self.happen().await {
+            Ok(()) => self.agree(&mut problems).await,
             Err(problem) => {
                 problems.push(problem);
-                Vec::new()
+                0
             }
         };
         problems.extend(self.network.wrong_transactions());
         if !problems.is_empty() {
             self.describe().await;
         }
-        Outcome {
-            problems,
-            trace: self.network.trace(),
-            agreed_after: self.handles.clock.monotonic(),
-            events: views.first().map_or(0, View::size),
-        }
+        Outcome { problems, trace: self.network.trace(), agreed_after: self.handles.clock.monotonic(), events }
     }
 
-    /// Makes the room, lets the servers come, and lets happen what is planned. What cannot begin is a problem.
-    async fn happen(&self) -> Result<RoomId, String> {
-        let began = self.handles.clock.monotonic();
-        let room = self.gather(began).await?;
-        drop(self.room.set(room.clone()));
+    /// Makes the rooms, lets the servers come, and lets happen what is planned. What cannot begin is a problem.
+    async fn happen(&self) -> Result<(), String> {
+        let mut rooms: Vec<Room> = Vec::new();
+        for version in &self.plan.rooms {
+            let beside = rooms.first().map(|hall| hall.id.clone());
+            rooms.push(self.gather(*version, beside).await?);
+        }
+        drop(self.rooms.set(rooms));
         let start = self.handles.clock.monotonic();
         self.network.set_weather(self.plan.weather);
         for (number, step) in self.plan.steps.iter().enumerate() {
             let at = start + step.at;
             self.handles.clock.sleep(at.saturating_sub(self.handles.clock.monotonic())).await;
-            self.begin(&room, number, step);
+            self.begin(number, step);
         }
         self.network.note("world", "all is well from here on");
         self.network.set_weather(Weather::FAIR);
@@ -159,14 +153,21 @@ impl<'a> World<'a> {
         for host in &self.hosts {
             host.trouble().end();
         }
-        Ok(room)
+        Ok(())
     }
 
-    async fn gather(&self, began: Duration) -> Result<RoomId, String> {
+    fn rooms(&self) -> &[Room] {
+        self.rooms.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Makes a room, beside the hall if it is not that, and has all residents come.
+    async fn gather(&self, version: RoomVersion, hall: Option<RoomId>) -> Result<Room, String> {
+        let began = self.handles.clock.monotonic();
         let founder = User { server: 0, number: 0 };
-        let room = loop {
+        let id = loop {
             if let Some((messaging, _)) = self.hosts[0].running() {
-                break messaging.create_room(self.new_room(founder)).await.map_err(|error| error.to_string())?;
+                let new = self.new_room(founder, version, hall.as_ref());
+                break messaging.create_room(new).await.map_err(|error| error.to_string())?;
             }
             self.pause(LOOKS.0).await;
         };
@@ -174,7 +175,7 @@ impl<'a> World<'a> {
         for server in 0..self.plan.residents {
             let user = User { server, number: 0 };
             loop {
-                match self.come(user, &room).await {
+                match self.come(user, &id).await {
                     Ok(join) => {
                         joins.extend(join);
                         break;
@@ -187,11 +188,10 @@ impl<'a> World<'a> {
             }
         }
         if let Some(server) = self.plan.hostile() {
-            self.come(User { server, number: 0 }, &room).await.map_err(|error| error.to_string())?;
+            self.come(User { server, number: 0 }, &id).await.map_err(|error| error.to_string())?;
         }
-        drop(self.joins.set(joins));
-        self.network.note("world", &format!("the room is {room}, version {}", self.plan.version.as_str()));
-        Ok(room)
+        self.network.note("world", &format!("there is the room {id}, version {}", version.as_str()));
+        Ok(Room { id, joins })
     }
 
     /// Has a resident come into the room, unless they have made it. Returns the join.
@@ -204,15 +204,20 @@ impl<'a> World<'a> {
         messaging.member_event(room, &id).await
     }
 
-    fn new_room(&self, founder: User) -> NewRoom {
+    fn new_room(&self, founder: User, version: RoomVersion, hall: Option<&RoomId>) -> NewRoom {
         let admins = self.plan.residents.min(ADMINS);
-        let founders_have_level = !self.plan.version.rules().auth.privileged_creators;
-        let first = usize::from(!founders_have_level);
+        let rules = version.rules().auth;
+        let first = usize::from(rules.privileged_creators);
         let users: Object =
             (first..admins).map(|server| (User { server, number: 0 }.to_string(), json!(100))).collect();
+        let restricted = hall.filter(|_| rules.restricted_joins).map(|hall| InitialState {
+            event_type: "m.room.join_rules".to_owned(),
+            state_key: String::new(),
+            content: join_rule("restricted", hall),
+        });
         NewRoom {
             creator: user_id(founder),
-            version: self.plan.version,
+            version,
             published: false,
             preset: Preset::PublicChat,
             name: None,
@@ -221,22 +226,23 @@ impl<'a> World<'a> {
             invite: Vec::new(),
             is_direct: false,
             creation_content: Object::new(),
-            initial_state: Vec::new(),
+            initial_state: restricted.into_iter().collect(),
             power_levels_override: Object::from_iter([("users".to_owned(), Value::Object(users))]),
             profile: Object::new(),
         }
     }
 
     /// Begins what is to happen now. Nobody waits for it.
-    fn begin(&self, room: &RoomId, number: usize, step: &Step) {
+    fn begin(&self, number: usize, step: &Step) {
         match &step.event {
-            Event::Deed(user, deed) => {
+            Event::Deed { user, room, deed } => {
                 let host = self.hosts[user.server].clone();
-                let what = format!("#{number} {deed:?}");
+                let what =
+                    if *room == 0 { format!("#{number} {deed:?}") } else { format!("#{number} {deed:?} beside") };
                 let Some((messaging, tasks)) = host.running() else {
                     return self.network.note(&user.to_string(), &format!("{what}: the server is off"));
                 };
-                let actor = Actor { user: *user, room: room.clone(), messaging, ledger: self.ledger.clone() };
+                let actor = self.actor(*user, &self.rooms()[*room], messaging);
                 let (network, clock, deed) = (self.network.clone(), Arc::clone(&self.handles.clock), deed.clone());
                 let user_acts = async move {
                     let done = tokio::select! {
@@ -247,7 +253,7 @@ impl<'a> World<'a> {
                     let said = match done {
                         Ok(Some(event)) => {
                             let said = event.to_string();
-                            actor.ledger.note(actor.user, event, host.restored());
+                            actor.ledger.note(actor.user, &actor.room, event, host.restored());
                             said
                         }
                         Ok(None) => "done".to_owned(),
@@ -258,7 +264,7 @@ impl<'a> World<'a> {
                 let server = log::span_of(self.hosts[user.server].name().as_str());
                 server.in_scope(|| tasks.spawn("simulated user", user_acts));
             }
-            Event::Attack { attack, victims } => self.attack(room, number, *attack, *victims),
+            Event::Attack { attack, victims } => self.attack(number, *attack, *victims),
             Event::Fault(fault) => {
                 self.network.note("world", &format!("#{number} {fault:?}"));
                 self.inflict(fault);
@@ -266,13 +272,19 @@ impl<'a> World<'a> {
         }
     }
 
-    fn attack(&self, room: &RoomId, number: usize, attack: Attack, victims: u64) {
+    fn actor(&self, user: User, room: &Room, messaging: Messaging) -> Actor {
+        let hall = self.rooms()[0].id.clone();
+        Actor { user, room: room.id.clone(), hall, messaging, ledger: self.ledger.clone() }
+    }
+
+    /// Attacks the hall.
+    fn attack(&self, number: usize, attack: Attack, victims: u64) {
         let Some(host) = self.plan.hostile().map(|hostile| &self.hosts[hostile]) else { return };
         let Some(database) = host.database() else { return };
         let attacker = Attacker {
             name: host.name().clone(),
             key: host.key(),
-            room: room.clone(),
+            room: self.rooms()[0].id.clone(),
             database,
             network: self.network.clone(),
             handles: self.handles.clone(),
@@ -343,14 +355,16 @@ impl<'a> World<'a> {
         });
     }
 
-    /// Adds to the trace what each server takes for the state of the room.
+    /// Adds to the trace what each server takes for the state of the rooms.
     async fn describe(&self) {
-        let Some(room) = self.room.get() else { return };
-        for host in &self.hosts {
-            let Some(database) = host.database() else { continue };
-            let described = portrait::of(&database, room).await;
-            for line in described.unwrap_or_else(|error| vec![error.to_string()]) {
-                self.network.note(host.name().as_str(), &line);
+        for room in self.rooms() {
+            self.network.note("world", &format!("of {}", room.id));
+            for host in &self.hosts {
+                let Some(database) = host.database() else { continue };
+                let described = portrait::of(&database, &room.id).await;
+                for line in described.unwrap_or_else(|error| vec![error.to_string()]) {
+                    self.network.note(host.name().as_str(), &line);
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use events::{EventId, ServerName, UserId};
+use events::{EventId, RoomId, ServerName, UserId};
 use handles::Clock;
 use messaging::Messaging;
 use messaging::subscription::Happened;
@@ -23,8 +23,8 @@ struct State {
     restored: usize,
     acknowledged: Option<Position>,
     positions: BTreeMap<EventId, Position>,
-    /// What each sender has sent, as it came.
-    by_sender: BTreeMap<UserId, Vec<EventId>>,
+    /// What each sender has sent into a room, as it came.
+    by_sender: BTreeMap<(UserId, RoomId), Vec<EventId>>,
     twice: Vec<String>,
 }
 
@@ -71,7 +71,8 @@ impl Heard {
         }
         // An invite is made before the server of the invited user signs it, and what is said meanwhile does not build on it.
         if happened.pdu.membership() != Some("invite") {
-            state.by_sender.entry(happened.pdu.sender().clone()).or_default().push(id.clone());
+            let way = (happened.pdu.sender().clone(), happened.room_id.clone());
+            state.by_sender.entry(way).or_default().push(id.clone());
         }
     }
 
@@ -85,7 +86,7 @@ impl Heard {
         let sent = there.state().positions.clone();
         let state = self.state();
         let mut disorder = Vec::new();
-        for (sender, came) in state.by_sender.iter().filter(|(sender, _)| sender.server() == *server) {
+        for ((sender, _), came) in state.by_sender.iter().filter(|((sender, _), _)| sender.server() == *server) {
             let came: Vec<(&EventId, &Position)> = came.iter().filter_map(|id| Some((id, sent.get(id)?))).collect();
             for pair in came.windows(2) {
                 let ((earlier, before), (id, position)) = (pair[0], pair[1]);

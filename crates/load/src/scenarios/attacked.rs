@@ -28,6 +28,12 @@ const LASTS: Duration = Duration::from_secs(8);
 const MESSAGES: usize = 20_000;
 /// Bytes of space before a body.
 const PADDING: usize = 8 * 1_048_576;
+/// EDUs of a transaction. S2S API, "Transactions".
+const EDUS: usize = 100;
+/// Users and rooms that each EDU names: together with the others just what a body may have.
+const NAMED: usize = 3_000;
+/// Stands for an id that was not there before.
+const MESSAGE_ID: &str = "MESSAGE-ID";
 
 /// What the hostile server does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +42,7 @@ enum Attack {
     AskForTheState,
     SendWrongSignatures,
     SendLargeBodies,
+    SendEdus,
 }
 
 /// Who is attacked, and by whom.
@@ -46,13 +53,16 @@ struct Scene {
     join: EventId,
     /// Signed with a key that nobody has.
     forged: Vec<Pdu>,
+    /// As many EDUs as a transaction may have, as large as its body may be, that make work and have no effect.
+    edus: String,
 }
 
 pub(super) async fn run(title: &'static str, binary: &Path, handles: &Handles) -> Result<Table, Failure> {
     let mut table = Table::new(
         title,
         "An honest server sends one message after the other in a room of 2,000 members, while another server of that room has 64 \
-         requests under way for eight seconds: for the room's state; transactions of 50 PDUs with wrong signatures; bodies of 8 MiB. \
+         requests under way for eight seconds: for the room's state; transactions of 50 PDUs with wrong signatures; bodies of 8 MiB; \
+         100 EDUs that name 3,000 users or rooms each, which are not there. \
          Measured is how long the honest one waits for an answer, p50 / p99, and what Althing uses. All of them share two cores \
          with Althing.",
     );
@@ -65,8 +75,11 @@ pub(super) async fn run(title: &'static str, binary: &Path, handles: &Handles) -
     let mut messages = peer.look(&room, |room| room.messages(MESSAGES, &join, peer.key()))??.into_iter();
     let nobodys = SigningKey::from_seed(KeyId::parse("ed25519:load").map_err(failed("a key id"))?, &[8; 32]);
     let forged = peer.look(&room, |room| room.messages(TRANSACTION_PDUS, &join, &nobodys))??;
-    let scene = Arc::new(Scene { althing, peer, room, join, forged });
-    for attack in [Attack::None, Attack::AskForTheState, Attack::SendWrongSignatures, Attack::SendLargeBodies] {
+    let edus = nobodys_edus(&peer.names[1], &althing.name);
+    let scene = Arc::new(Scene { althing, peer, room, join, forged, edus });
+    let attacks =
+        [Attack::None, Attack::AskForTheState, Attack::SendWrongSignatures, Attack::SendLargeBodies, Attack::SendEdus];
+    for attack in attacks {
         measure(&mut table, &scene, attack, &mut messages, handles).await?;
     }
     Ok(table)
@@ -108,6 +121,7 @@ async fn measure(
         Attack::AskForTheState => "asks for the state",
         Attack::SendWrongSignatures => "wrong signatures",
         Attack::SendLargeBodies => "large bodies",
+        Attack::SendEdus => "many EDUs",
     };
     table.note(
         format!("{what}: the honest one waits"),
@@ -146,6 +160,27 @@ impl Scene {
             }
             Attack::SendWrongSignatures => self.peer.prepare_as(us, them, transaction, &self.forged),
             Attack::SendLargeBodies => self.peer.prepare_as(us, them, transaction, &[]).padded(PADDING),
+            Attack::SendEdus => {
+                self.peer.prepare_edus_as(us, them, transaction, &self.edus.replace(MESSAGE_ID, transaction))
+            }
         }
     }
+}
+
+/// Messages to devices of users of `to` who are not there, and receipts in rooms that are not there.
+fn nobodys_edus(from: &ServerName, to: &ServerName) -> String {
+    let edus = (0..EDUS).map(|edu| {
+        if edu % 2 == 0 {
+            let messages: Vec<String> =
+                (0..NAMED).map(|user| format!(r#""@{edu:03}{user:04}:{to}":{{"D":{{}}}}"#)).collect();
+            let messages = messages.join(",");
+            format!(
+                r#"{{"content":{{"message_id":"{MESSAGE_ID}.{edu}","messages":{{{messages}}},"sender":"@m:{from}","type":"t"}},"edu_type":"m.direct_to_device"}}"#
+            )
+        } else {
+            let rooms: Vec<String> = (0..NAMED).map(|room| format!(r#""!{edu:03}{room:04}:{from}":{{}}"#)).collect();
+            format!(r#"{{"content":{{{}}},"edu_type":"m.receipt"}}"#, rooms.join(","))
+        }
+    });
+    format!("[{}]", edus.collect::<Vec<_>>().join(","))
 }

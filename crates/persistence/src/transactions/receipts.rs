@@ -60,6 +60,23 @@ pub fn between(tx: &ReadTx<'_>, room: RoomNumber, from: Position, to: Position) 
     )
 }
 
+/// Returns the receipt that a user has of a type for a thread.
+pub fn find(
+    tx: &ReadTx<'_>,
+    room: RoomNumber,
+    user: &UserId,
+    receipt_type: &str,
+    thread: &str,
+) -> Result<Option<Receipt>, StoreError> {
+    tx.query_optional(
+        "SELECT user_id, receipt_type, thread, event_id, at
+           FROM receipts
+          WHERE room = ?1 AND user_id = ?2 AND receipt_type = ?3 AND thread = ?4",
+        &[&room, user, &receipt_type, &thread],
+        receipt,
+    )
+}
+
 /// Returns a user's receipts in a room.
 pub fn of_user(tx: &ReadTx<'_>, room: RoomNumber, user: &UserId) -> Result<Vec<Receipt>, StoreError> {
     tx.query_all(

@@ -7,7 +7,7 @@ use messaging::MessagingError;
 use persistence::StoreError;
 use persistence::transactions::{graph as graph_rows, rooms as room_rows};
 
-use super::{LOOKS, World};
+use super::{LOOKS, Room, World};
 use crate::agreement::{self, View};
 use crate::deeds::{Acknowledged, Actor, user_id};
 use crate::host::Host;
@@ -20,104 +20,122 @@ const QUIET_MAX: Duration = Duration::from_secs(2 * 3600);
 const QUIET_PAUSE_MAX: Duration = Duration::from_secs(60);
 
 impl World<'_> {
-    /// Lets every server in the room send one event and waits until all agree. Returns what each knows.
+    /// Lets every server in each room send one event and waits until all agree. Returns how many events the first server knows.
     ///
     /// Guests are first: what others soft-failed of theirs becomes part of the room with what they send now, and their event may come
     /// too late to be built on by anybody.
-    pub(super) async fn agree(&self, room: &RoomId, problems: &mut Vec<String>) -> Vec<View> {
+    pub(super) async fn agree(&self, problems: &mut Vec<String>) -> usize {
         let deadline = self.handles.clock.monotonic() + self.plan.patience;
         let mut pause = LOOKS.0;
-        self.until_quiet(room).await;
-        let said = async {
-            for user in self.guests_in(room).await? {
-                self.say_farewell(user, room, deadline).await?;
-            }
-            self.until_quiet(room).await;
-            let mut last = Vec::new();
-            for server in 0..self.plan.residents {
-                last.push(self.say_farewell(User { server, number: 0 }, room, deadline).await?);
-            }
-            Ok(last)
-        };
-        let mut last = match said.await {
-            Ok(last) => last,
+        self.until_quiet().await;
+        let farewells = match self.farewells(deadline).await {
+            Ok(farewells) => farewells,
             Err(problem) => {
                 problems.push(problem);
-                return Vec::new();
+                return 0;
             }
         };
-        last.extend(self.ledger.all());
         loop {
             self.pause(pause).await;
             pause = (pause * 2).min(LOOKS.1);
-            let (views, disagreements) = match self.look(room).await {
-                Ok((views, unknowing)) => {
-                    let joins = self.joins.get().cloned().unwrap_or_default();
-                    let residents = self.plan.residents;
-                    let mut disagreements = agreement::between(&views, residents, &joins, &last, &self.restored());
-                    disagreements.extend(unknowing);
-                    disagreements.extend(self.problems_of_followers(room, &views).await);
-                    (views, disagreements)
+            let mut events = 0;
+            let mut disagreements = self.problems_of_subscribers();
+            for (room, farewells) in self.rooms().iter().zip(&farewells) {
+                match self.look(&room.id).await {
+                    Ok((views, unknowing)) => {
+                        events += views.first().map_or(0, View::size);
+                        disagreements.extend(self.disagreements(room, &views, farewells).await);
+                        disagreements.extend(unknowing);
+                    }
+                    Err(problem) => disagreements.push(problem),
                 }
-                Err(problem) => (Vec::new(), vec![problem]),
-            };
+            }
             if disagreements.is_empty() {
-                problems.extend(self.second_opinion(room).await);
-                return views;
+                for room in self.rooms() {
+                    problems.extend(self.second_opinion(&room.id).await);
+                }
+                return events;
             }
             if self.handles.clock.monotonic() > deadline {
                 problems.extend(disagreements);
-                return views;
+                return events;
             }
         }
     }
 
-    /// What is wrong with what clients hold, and with what came to subscribers.
-    async fn problems_of_followers(&self, room: &RoomId, views: &[View]) -> Vec<String> {
-        let mut problems = Vec::new();
+    /// Has one user of each server say, in each room that it is in, a last word, and read it. Returns those of the residents.
+    async fn farewells(&self, deadline: Duration) -> Result<Vec<Vec<Acknowledged>>, String> {
+        for room in self.rooms() {
+            for user in self.guests_in(&room.id).await? {
+                self.say_farewell(user, room, deadline).await?;
+            }
+        }
+        self.until_quiet().await;
+        let mut farewells = Vec::new();
+        for room in self.rooms() {
+            let mut last = Vec::new();
+            for server in 0..self.plan.residents {
+                last.push(self.say_farewell(User { server, number: 0 }, room, deadline).await?);
+            }
+            farewells.push(last);
+        }
+        Ok(farewells)
+    }
+
+    /// Where the servers differ about a room, and where what their followers hold differs from it.
+    async fn disagreements(&self, room: &Room, views: &[View], farewells: &[Acknowledged]) -> Vec<String> {
+        let residents = self.plan.residents;
+        let mut acknowledged = farewells.to_vec();
+        acknowledged.extend(self.ledger.of(&room.id));
+        let mut problems = agreement::between(views, residents, &room.joins, &acknowledged, &self.restored());
+        problems.extend(agreement::unread(&views[..residents], farewells));
         for (client, view) in self.clients.iter().zip(views) {
             client.follow().await;
-            let lacks = client.lacks(room, view.current());
+            let lacks = client.lacks(&room.id, view.current());
             if !lacks.is_empty() {
                 let user = client.user();
                 problems.push(format!("a client of {user} does not hold {} for the state", lacks.join(", ")));
             }
         }
-        let restored = self.restored();
-        // A guest may come in again through another server, which does not know what they said last.
-        let stay: Vec<&Host> = self
-            .hosts
-            .iter()
-            .zip(&restored)
-            .take(self.plan.residents)
-            .filter(|(_, times)| **times == 0)
-            .map(|(host, _)| host)
-            .collect();
-        for (number, (host, restored)) in self.hosts.iter().zip(&restored).enumerate().take(self.plan.servers) {
+        for host in self.hosts.iter().take(self.plan.servers).filter(|host| host.restored() == 0) {
             let name = host.name();
-            let mut heard = host.heard().twice();
-            // A guest may be sent what was said before it came: by servers who took it for a member, since it does not know that it
-            // was let in before.
-            if number < self.plan.residents {
-                heard.extend(stay.iter().flat_map(|sender| host.heard().disorder(sender.name(), sender.heard())));
-            }
-            problems.extend(heard.into_iter().map(|problem| format!("to a subscriber of {name}: {problem}")));
-            let view = views.iter().find(|view| view.is_of(name)).filter(|_| *restored == 0);
+            let view = views.iter().find(|view| view.is_of(name));
             let unheard = view.into_iter().flat_map(View::arrived).filter(|event| !host.heard().has(event));
             problems.extend(unheard.map(|event| format!("{event} did not come to a subscriber of {name}")));
         }
         problems
     }
 
+    /// What is wrong with what came to subscribers.
+    fn problems_of_subscribers(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        // A guest may come in again through another server, which does not know what they said last.
+        let stay: Vec<&Host> =
+            self.hosts.iter().take(self.plan.residents).filter(|host| host.restored() == 0).collect();
+        for (number, host) in self.hosts.iter().enumerate().take(self.plan.servers) {
+            let mut heard = host.heard().twice();
+            // A guest may be sent what was said before it came: by servers who took it for a member, since it does not know that it
+            // was let in before.
+            if number < self.plan.residents {
+                heard.extend(stay.iter().flat_map(|sender| host.heard().disorder(sender.name(), sender.heard())));
+            }
+            problems.extend(heard.into_iter().map(|problem| format!("to a subscriber of {}: {problem}", host.name())));
+        }
+        problems
+    }
+
     /// Waits until everything that was said is delivered, though not for ever: what is said after that builds on all of it.
-    async fn until_quiet(&self, room: &RoomId) {
+    async fn until_quiet(&self) {
         let until = self.handles.clock.monotonic() + QUIET_MAX.min(self.plan.patience);
         let mut pause = LOOKS.0;
         while self.handles.clock.monotonic() < until {
             self.pause(pause).await;
             pause = (pause * 2).min(QUIET_PAUSE_MAX);
-            let views = self.look(room).await;
-            if views.is_ok_and(|(views, _)| views.iter().all(View::is_quiet)) {
+            let mut is_quiet = true;
+            for room in self.rooms() {
+                is_quiet &= self.look(&room.id).await.is_ok_and(|(views, _)| views.iter().all(View::is_quiet));
+            }
+            if is_quiet {
                 return;
             }
         }
@@ -160,22 +178,31 @@ impl World<'_> {
         Ok(first_of_each)
     }
 
-    async fn say_farewell(&self, user: User, room: &RoomId, deadline: Duration) -> Result<Acknowledged, String> {
+    async fn say_farewell(&self, user: User, room: &Room, deadline: Duration) -> Result<Acknowledged, String> {
         let host = &self.hosts[user.server];
+        let event = self.insist(user, room, deadline, async |actor| actor.say("farewell").await).await?;
+        self.network.note(&user.to_string(), &format!("says farewell: {event}"));
+        let farewell = Acknowledged { user, room: room.id.clone(), event, restored: host.restored() };
+        self.insist(user, room, deadline, async |actor| actor.read_up_to(&farewell.event).await).await?;
+        Ok(farewell)
+    }
+
+    /// Has a user do something until it succeeds.
+    async fn insist<T>(
+        &self,
+        user: User,
+        room: &Room,
+        deadline: Duration,
+        act: impl AsyncFn(Actor) -> Result<T, MessagingError>,
+    ) -> Result<T, String> {
         let mut pause = LOOKS.0;
         loop {
-            let sent = match host.running() {
-                Some((messaging, _)) => {
-                    let ledger = self.ledger.clone();
-                    Actor { user, room: room.clone(), messaging, ledger }.say("farewell").await
-                }
+            let done = match self.hosts[user.server].running() {
+                Some((messaging, _)) => act(self.actor(user, room, messaging)).await,
                 None => Err(MessagingError::Internal("it is off".to_owned())),
             };
-            match sent {
-                Ok(event) => {
-                    self.network.note(&user.to_string(), &format!("says farewell: {event}"));
-                    return Ok(Acknowledged { user, event, restored: host.restored() });
-                }
+            match done {
+                Ok(done) => return Ok(done),
                 Err(error) if self.handles.clock.monotonic() > deadline => {
                     return Err(format!("{user} cannot send when all is well: {error}"));
                 }

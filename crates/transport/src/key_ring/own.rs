@@ -11,8 +11,13 @@ use super::OldKey;
 /// Old keys that we publish. Other servers, like us, read no document with very many.
 const OLD_KEYS_MAX: usize = 100;
 
-/// Takes note that `key` is in use from now on, and returns those that were before it, the latest first. A key whose use has
-/// just ended counts until `now`.
+/// So many milliseconds after its use has ended an old key still counts. We also sign events of others, invites and restricted joins,
+/// and these bear the time of the other server: if its clock is ahead, they would be from after the end of the key, and nobody could
+/// check them any more. Whoever has stolen the key gains nothing by it, for they can date back.
+const EXPIRES_AFTER_MS: i64 = 3_600_000;
+
+/// Takes note that `key` is in use from `now` on, and returns those that were before it, the latest first. A key whose use has
+/// just ended counts for an hour more.
 pub async fn remember_own_key(
     database: &Database,
     key: &SigningKey,
@@ -35,9 +40,9 @@ pub async fn remember_own_key(
             }
             let mut old = Vec::new();
             for mut before in known.into_iter().filter(|known| known.key_id != current.key_id) {
-                let expired = before.expired.unwrap_or(now);
+                let expired = before.expired.unwrap_or(now + EXPIRES_AFTER_MS);
                 if before.expired.is_none() {
-                    before.expired = Some(now);
+                    before.expired = Some(expired);
                     rows::put_key(tx, &before)?;
                     tracing::info!(key.id = %before.key_id, "The signing key {} is an old one from now on", before.key_id);
                 }
@@ -69,13 +74,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_that_is_no_longer_used_is_old_from_then_on() {
+    async fn a_key_that_is_no_longer_used_is_old_soon_after() {
         let database = Database::open_inline(None).unwrap();
+        let old = |version: &str, until: Timestamp| (version.to_owned(), until + EXPIRES_AFTER_MS);
         assert_eq!(start(&database, "1", 10).await, []);
         assert_eq!(start(&database, "1", 20).await, []);
-        assert_eq!(start(&database, "2", 30).await, [("1".to_owned(), 30)]);
-        assert_eq!(start(&database, "2", 40).await, [("1".to_owned(), 30)], "it ended once");
-        assert_eq!(start(&database, "3", 50).await, [("2".to_owned(), 50), ("1".to_owned(), 30)]);
-        assert_eq!(start(&database, "1", 60).await, [("3".to_owned(), 60), ("2".to_owned(), 50)], "it came back");
+        assert_eq!(start(&database, "2", 30).await, [old("1", 30)]);
+        assert_eq!(start(&database, "2", 40).await, [old("1", 30)], "it ended once");
+        assert_eq!(start(&database, "3", 50).await, [old("2", 50), old("1", 30)]);
+        assert_eq!(start(&database, "1", 60).await, [old("3", 60), old("2", 50)], "it came back");
     }
 }
