@@ -1,9 +1,10 @@
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::runtime::Handle;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tracing::Instrument;
 
 /// The background tasks of one server: named, and stopped together. Can be spawned from any thread, also from one of the
@@ -12,16 +13,32 @@ use tracing::Instrument;
 pub struct Tasks(Arc<Inner>);
 
 struct Inner {
-    tasks: Mutex<JoinSet<()>>,
+    running: Mutex<Running>,
     /// The runtime on which the tasks run: that on which the first user of this handle ran.
     runtime: OnceLock<Handle>,
     aborted: AtomicBool,
 }
 
+#[derive(Default)]
+struct Running {
+    tasks: JoinSet<()>,
+    names: HashMap<Id, &'static str>,
+}
+
+impl Running {
+    /// Forgets those that have ended: they would otherwise be kept for ever.
+    fn forget_ended(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            let id = ended.map_or_else(|failure| failure.id(), |(id, ())| id);
+            self.names.remove(&id);
+        }
+    }
+}
+
 impl Default for Tasks {
     fn default() -> Self {
         let runtime = Handle::try_current().map_or_else(|_| OnceLock::new(), OnceLock::from);
-        Self(Arc::new(Inner { tasks: Mutex::new(JoinSet::new()), runtime, aborted: AtomicBool::new(false) }))
+        Self(Arc::new(Inner { running: Mutex::default(), runtime, aborted: AtomicBool::new(false) }))
     }
 }
 
@@ -35,34 +52,45 @@ impl Tasks {
             return;
         }
         let runtime = self.0.runtime.get_or_init(Handle::current);
-        let mut tasks = self.lock();
-        // Those that have ended would otherwise be kept for ever.
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn_on(task.instrument(tracing::debug_span!("task", name)), runtime);
+        let mut running = self.lock();
+        running.forget_ended();
+        let handle = running.tasks.spawn_on(task.instrument(tracing::debug_span!("task", name)), runtime);
+        running.names.insert(handle.id(), name);
     }
 
     /// How many tasks run.
     pub fn count(&self) -> usize {
-        let mut tasks = self.lock();
-        while tasks.try_join_next().is_some() {}
-        tasks.len()
+        let mut running = self.lock();
+        running.forget_ended();
+        running.tasks.len()
+    }
+
+    /// How many tasks of each name run.
+    pub fn by_name(&self) -> BTreeMap<&'static str, usize> {
+        let mut running = self.lock();
+        running.forget_ended();
+        let mut by_name = BTreeMap::new();
+        for name in running.names.values() {
+            *by_name.entry(*name).or_default() += 1;
+        }
+        by_name
     }
 
     /// Ends everything where it is, as a loss of power does, without waiting for that: whichever task calls goes on until it awaits.
     /// What is spawned later never runs.
     pub fn abort(&self) {
         self.0.aborted.store(true, Ordering::Relaxed);
-        self.lock().abort_all();
+        self.lock().tasks.abort_all();
     }
 
     /// Stops all tasks where they are, as the end of the process would, and waits until they are gone.
     pub async fn stop(&self) {
-        let mut tasks = std::mem::take(&mut *self.lock());
-        tasks.shutdown().await;
+        let mut running = std::mem::take(&mut *self.lock());
+        running.tasks.shutdown().await;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
-        self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
+        self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,9 +106,10 @@ mod tests {
             std::future::pending::<()>().await;
             drop(held);
         });
+        assert_eq!(tasks.by_name(), BTreeMap::from([("waits", 1)]));
         tasks.abort();
         assert!(ended.await.is_err());
         tasks.spawn("too late", async { panic!("it runs") });
-        assert_eq!(tasks.count(), 0);
+        assert_eq!((tasks.count(), tasks.by_name()), (0, BTreeMap::new()));
     }
 }

@@ -19,6 +19,9 @@ use crate::{Messaging, MessagingError};
 /// How often typing users are looked at, to forget those who stopped without a word.
 const TYPING_EXPIRY_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How far, in milliseconds, a receipt may be in the future by our clock, and still be later than others.
+const CLOCK_AHEAD_MAX_MS: i64 = 3_600_000;
+
 impl Messaging {
     /// Says that a user of ours types, or has stopped (`None`).
     pub async fn set_typing(
@@ -159,12 +162,12 @@ impl Messaging {
         Ok(())
     }
 
-    /// Says whether a receipt was made before the one in its place: what we missed is told again while newer transactions come. A clock
-    /// that was ahead, and is no more, keeps no receipt out: what is in the future by ours says nothing.
+    /// Says whether a receipt was made before the one in its place: what we missed is told again while newer transactions come. Clocks
+    /// may be ahead; one that was far ahead, and is no more, keeps no receipt out.
     fn is_older(&self, tx: &ReadTx<'_>, room: RoomNumber, receipt: &Receipt) -> Result<bool, StoreError> {
         let before = receipt_rows::find(tx, room, &receipt.user, &receipt.receipt_type, &receipt.thread)?;
         let now = self.handles().clock.now();
-        Ok(before.is_some_and(|before| receipt.at < before.at && before.at <= now))
+        Ok(before.is_some_and(|before| receipt.at < before.at && before.at <= now + CLOCK_AHEAD_MAX_MS))
     }
 
     /// Returns a room that is known here and whose ACL lets `origin` take part.

@@ -1,5 +1,6 @@
 //! A machine that is switched off and on again, with what goes wrong with it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -112,6 +113,12 @@ impl Host {
     /// What becomes of it when it loses its power the next time.
     pub(crate) fn when_off(&self, off_for: Duration, restores: bool, new_key: bool) {
         self.state().next = Next { off_for, restores, new_key };
+    }
+
+    /// How many rows each table of its database has.
+    pub(crate) fn rows_by_table(&self) -> Result<BTreeMap<String, i64>, StoreError> {
+        let disk = self.state().machine.disk.clone();
+        disk.rows_by_table()
     }
 
     /// Copies its disk.

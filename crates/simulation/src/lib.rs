@@ -8,6 +8,7 @@ mod agreement;
 mod clients;
 mod deeds;
 mod disk;
+mod growth;
 mod host;
 mod hostile;
 mod log;

@@ -140,5 +140,11 @@ async fn an_older_receipt_that_comes_late_takes_nothing_back() {
     let scene = Scene::new().await;
     let now = scene.here.handles().clock.now();
     assert_eq!(scene.receive_of_times(&[now - 2_000, now - 1_000, now - 1_500]).await, now - 1_000);
-    assert_eq!(scene.receive_of_times(&[now + 3_600_000, now]).await, now, "what is in the future says nothing");
+    let ahead = now + 1_200_000;
+    assert_eq!(
+        scene.receive_of_times(&[ahead, ahead - 1_000]).await,
+        ahead,
+        "its clock is ahead, and goes on being so"
+    );
+    assert_eq!(scene.receive_of_times(&[now + 4_000_000, now]).await, now, "it was far ahead, and was put right");
 }

@@ -12,7 +12,7 @@ use crate::agreement::{self, View};
 use crate::deeds::{Acknowledged, Actor, user_id};
 use crate::host::Host;
 use crate::plan::{USERS, User};
-use crate::second_opinion;
+use crate::{growth, second_opinion};
 
 /// How long everything that was said may take to be delivered: longer than the longest rest of a destination.
 const QUIET_MAX: Duration = Duration::from_secs(2 * 3600);
@@ -40,6 +40,7 @@ impl World<'_> {
             pause = (pause * 2).min(LOOKS.1);
             let mut events = 0;
             let mut disagreements = self.problems_of_subscribers();
+            disagreements.extend(self.overgrown());
             for (room, farewells) in self.rooms().iter().zip(&farewells) {
                 match self.look(&room.id).await {
                     Ok((views, unknowing)) => {
@@ -122,6 +123,25 @@ impl World<'_> {
             problems.extend(heard.into_iter().map(|problem| format!("to a subscriber of {}: {problem}", host.name())));
         }
         problems
+    }
+
+    /// What servers still have, or have no more, though nothing happens.
+    fn overgrown(&self) -> Vec<String> {
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let servers = count(self.hosts.len());
+        let world = growth::World { servers, users: count(USERS), rooms: count(self.rooms().len()) };
+        let mut overgrown = Vec::new();
+        for host in self.hosts.iter().take(self.plan.servers) {
+            let mut found = match host.rows_by_table() {
+                Ok(rows) => growth::overgrown(&rows, world),
+                Err(error) => vec![error.to_string()],
+            };
+            if let Some((_, tasks)) = host.running() {
+                found.extend(growth::wrong_tasks(&tasks.by_name()));
+            }
+            overgrown.extend(found.into_iter().map(|found| format!("{} {found}", host.name())));
+        }
+        overgrown
     }
 
     /// Waits until everything that was said is delivered, though not for ever: what is said after that builds on all of it.

@@ -1,6 +1,7 @@
 //! A disk for simulations: it outlives the server that uses it, takes its time, fails, and loses power. Everything runs on the
 //! caller's thread; the order depends on virtual time alone.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use handles::{Clock, Handles};
@@ -8,12 +9,12 @@ use rusqlite::Connection;
 use rusqlite::backup::Backup;
 use tokio::sync::mpsc;
 
-use super::{connection, group};
+use super::{connection, group, integrity};
 use crate::database::OpenError;
 use crate::engine::counters::Counting;
 use crate::engine::{Counters, Engine, ReadJob, WriteJob};
 use crate::simulated::{CommitFate, Fate};
-use crate::tx::ReadTx;
+use crate::tx::{ReadTx, StoreError};
 
 /// Closures that share a commit, at most.
 const GROUP_MAX: usize = 64;
@@ -38,6 +39,19 @@ impl SimulatedDisk {
             .and_then(|backup| backup.step(ALL_PAGES))
             .map_err(|error| connection::refused(None, &error))?;
         Ok(Self(Arc::new(Mutex::new(to))))
+    }
+
+    /// How many rows each table has.
+    pub fn rows_by_table(&self) -> Result<BTreeMap<String, i64>, StoreError> {
+        let connection = self.lock();
+        let mut rows = BTreeMap::new();
+        for table in integrity::tables(&ReadTx::new(&connection))? {
+            let counted = connection.query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| row.get(0));
+            let count =
+                counted.map_err(|error| StoreError::Inconsistent(format!("{table} cannot be counted: {error}")))?;
+            rows.insert(table, count);
+        }
+        Ok(rows)
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
