@@ -34,7 +34,7 @@ enum Bound {
 }
 
 /// Those that are not here have no row in a simulation, or none when nothing is under way.
-const TABLES: [(&str, Bound); 30] = [
+const TABLES: [(&str, Bound); 32] = [
     // Ten each, `AUTH_EVENTS_MAX`.
     ("auth_edges", Bound::PerEvent(10)),
     ("bodies", Bound::PerEvent(1)),
@@ -55,6 +55,10 @@ const TABLES: [(&str, Bound); 30] = [
     ("outbound_destinations", Bound::PerServer(1)),
     ("outbound_forgotten", Bound::Rows(1)),
     ("own_keys", Bound::Rows(15)),
+    // A guest whose join does not count for the others is told nothing more. Of those who are in the room, `agreement` wants that they
+    // know all members.
+    ("partial_rooms", Bound::PerRoom(1)),
+    ("partial_servers", Bound::PerRoom(20)),
     // For all, and for threads, of which nobody speaks here.
     ("receipts", Bound::PerUser(1)),
     // One a request, of which there are as many as events and receipts, and those that were lost.
