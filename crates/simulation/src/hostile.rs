@@ -1,4 +1,4 @@
-//! A server that is in the room and attacks the others: a real one, which also sends what no honest one would.
+//! A server that is in the rooms and attacks the others: a real one, which also sends what no honest one would.
 //!
 //! What it does must not make the others differ. It cannot be kept from saying what only it knows: which state was before an event
 //! that only it has is its word. So it does not lie about states; the tests of `pdu` have what is noticed of such lies.
@@ -9,7 +9,7 @@ mod lies;
 use std::sync::Arc;
 use std::time::Duration;
 
-use events::{Object, RoomId, ServerName, SigningKey};
+use events::{Object, RoomId, ServerName, SigningKey, Value};
 use handles::Handles;
 use http::Method;
 use persistence::transactions::graph as graph_rows;
@@ -55,23 +55,24 @@ impl Attacker {
         if told.is_empty() {
             return "has nothing to do that with".to_owned();
         }
+        let edus = forger.edus(attack);
         let mut got = Vec::new();
         for turn in 0..victims.len().max(told.len()) {
             let (victim, events) = (&victims[turn % victims.len()], &told[turn % told.len()]);
             let id = if attack == Attack::Replay { "replayed".to_owned() } else { format!("attack{number}.{turn}") };
-            got.push(self.send(&id, victim, events).await);
+            got.push(self.send(&id, victim, events, &edus).await);
         }
         got.join("; ")
     }
 
-    async fn send(&self, id: &str, victim: &ServerName, events: &[Object]) -> String {
+    async fn send(&self, id: &str, victim: &ServerName, events: &[Object], edus: &[Value]) -> String {
         let client = match self.client().await {
             Ok(client) => client,
             Err(error) => return error.to_string(),
         };
         let path = format!("/_matrix/federation/v1/send/{id}");
         let body = json!({
-            "origin": self.name, "origin_server_ts": self.handles.clock.now(), "pdus": events, "edus": [],
+            "origin": self.name, "origin_server_ts": self.handles.clock.now(), "pdus": events, "edus": edus,
         });
         let sent = client.call_resting(victim, Method::PUT, path, Some(&body), LIMITS).await;
         let got = sent.map_or_else(|error| error.to_string(), |answer| answer["pdus"].to_string());

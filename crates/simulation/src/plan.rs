@@ -212,6 +212,8 @@ pub enum Attack {
     Deep,
     /// A redaction of any event.
     Redact,
+    /// As many EDUs as a transaction may have: receipts and typing of users of all servers, and what nobody understands.
+    SendEdus,
 }
 
 impl Plan {
@@ -223,7 +225,7 @@ impl Plan {
 
 impl Attack {
     /// Of each kind at least one.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Equivocate,
         Self::Fork,
         Self::Usurp,
@@ -250,6 +252,7 @@ impl Attack {
         Self::OddNumbers,
         Self::Deep,
         Self::Redact,
+        Self::SendEdus,
     ];
 }
 

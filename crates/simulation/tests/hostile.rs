@@ -4,8 +4,8 @@
 
 use simulation::{Attack, Detail, Event, Outcome, Plan, run};
 
-/// Enough that each attack is made, and answered, at least once.
-const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;
+/// Chosen such that each attack is made, and answered, at least once.
+const SEEDS: [u64; 4] = [39, 55, 65, 67];
 
 fn attacked(seed: u64) -> (Plan, Outcome) {
     let plan = Plan::with_hostile_server(seed);

@@ -16,6 +16,8 @@ const CROWD: usize = 10_000;
 const DEEP: usize = 300;
 /// Events of one attack that build on the same one.
 const FORKS: u64 = 20;
+/// EDUs of a transaction. S2S API, "Transactions".
+const EDUS: usize = 100;
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// What a server knows of a room.
@@ -133,7 +135,32 @@ impl Forger<'_> {
                 event.redacts = Some(target.event_id().clone());
                 self.told(event)
             }
+            Attack::SendEdus => vec![self.told(says()).concat()],
         }
+    }
+
+    /// The EDUs that go with the events of an attack.
+    pub(super) fn edus(&self, attack: Attack) -> Vec<Value> {
+        if attack == Attack::SendEdus { (0..EDUS).map(|_| self.edu()).collect() } else { Vec::new() }
+    }
+
+    /// What another user has read or types, or nonsense.
+    fn edu(&self) -> Value {
+        let user = self.somebody_else().unwrap_or_else(|| self.user());
+        let event = self.any_event().map(|event| event.event_id().to_string());
+        let (edu_type, content) = match self.handles.random.below(5) {
+            0 => ("m.typing", json!({ "room_id": self.known.room, "user_id": user, "typing": true })),
+            1 => {
+                // Later than whatever the user says themselves.
+                let data = json!({ "ts": self.handles.clock.now() + DAY_MS });
+                let receipt = json!({ user.as_str(): { "event_ids": [event], "data": data } });
+                ("m.receipt", json!({ self.known.room.as_str(): { "m.read": receipt } }))
+            }
+            2 => ("m.receipt", json!({ self.known.room.as_str(): { "m.read": [[user]] } })),
+            3 => ("m.direct_to_device", json!({ "sender": user, "messages": { user.as_str(): { "*": event } } })),
+            _ => ("org.test.nonsense", json!([event])),
+        };
+        json!({ "edu_type": edu_type, "content": content })
     }
 
     fn told(&self, event: NewEvent) -> Vec<Vec<Object>> {

@@ -136,8 +136,10 @@ impl World<'_> {
                 Ok(rows) => growth::overgrown(&rows, world),
                 Err(error) => vec![error.to_string()],
             };
-            if let Some((_, tasks)) = host.running() {
+            if let Some((messaging, tasks)) = host.running() {
                 found.extend(growth::wrong_tasks(&tasks.by_name()));
+                let (_, typing) = messaging.typing().news(None);
+                found.extend(typing.values().flatten().map(|user| format!("still shows {user} as typing")));
             }
             overgrown.extend(found.into_iter().map(|found| format!("{} {found}", host.name())));
         }
