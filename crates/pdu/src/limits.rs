@@ -14,6 +14,9 @@ pub const WAITING_TO_SEND_MAX: usize = 1_000;
 pub const MISSING_EVENTS_ROUNDS_MAX: usize = 60;
 /// Events asked for in one `/get_missing_events`. S2S API names no number; other servers give at most 20.
 pub const MISSING_EVENTS_MAX: usize = 20;
+/// Events that were told for the same batch, and are named so that they are not told again. With our forward extremities these are no
+/// more than what a server like ours looks at.
+pub const TOLD_EVENTS_MAX: usize = 80;
 /// Events that may be fetched for one batch before falling back to the state from a peer.
 pub const FETCHED_EVENTS_MAX: usize = 1_200;
 /// Parents of one batch that are asked for one by one, since they are in no list of missing events.

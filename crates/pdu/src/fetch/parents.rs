@@ -14,10 +14,17 @@ use crate::graph::Graph;
 use crate::intake::{References, is_placed};
 use crate::limits::{
     BACKFILL_EVENTS_MAX, FETCHED_EVENTS_MAX, MISSING_EVENTS_MAX, MISSING_EVENTS_ROUNDS_MAX, OLD_EVENTS_BATCHES_MAX,
-    UNLISTED_PARENTS_MAX,
+    TOLD_EVENTS_MAX, UNLISTED_PARENTS_MAX,
 };
 use crate::outliers::in_order_of_parents;
 use crate::surroundings::{has_state, is_history};
+
+/// Parents of `latest` that are in `batch`: of a fork that is wider than a list we would else be told the same part again and again.
+fn already_told(batch: &[Pdu], latest: &[&Pdu]) -> BTreeSet<EventId> {
+    let inside: BTreeSet<&EventId> = batch.iter().map(Pdu::event_id).collect();
+    let told = latest.iter().flat_map(|pdu| pdu.prev_events()).filter(|id| inside.contains(id));
+    told.take(TOLD_EVENTS_MAX).cloned().collect()
+}
 
 impl Graph {
     pub(super) async fn fetch_missing_prev_events(
@@ -44,8 +51,10 @@ impl Graph {
             }
             let Some(asked) = server else { break };
             let latest = batch.iter().filter(|pdu| pdu.prev_events().iter().any(|id| missing.contains(id)));
-            let latest: Vec<EventId> = latest.map(|pdu| pdu.event_id().clone()).take(MISSING_EVENTS_MAX).collect();
-            let earliest = self.forward_extremities(room.number).await?;
+            let latest: Vec<&Pdu> = latest.take(MISSING_EVENTS_MAX).collect();
+            let mut earliest = self.forward_extremities(room.number).await?;
+            earliest.extend(already_told(&batch, &latest));
+            let latest: Vec<EventId> = latest.into_iter().map(|pdu| pdu.event_id().clone()).collect();
             let Some(found) = effort.within(self.ask_for_missing(room, asked, &earliest, &latest)).await else { break };
             let entered_at = self.depth_of_entry(room).await?;
             let (found, history) = self.news_of(room.number, entered_at, found).await?;

@@ -22,4 +22,5 @@ mod receiving;
 mod redactions;
 mod sending;
 mod unanswered_joins;
+mod wide_forks;
 mod world;
