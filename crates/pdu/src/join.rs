@@ -134,6 +134,10 @@ impl Graph {
         attempt: Attempt<'_>,
     ) -> Result<Joined, JoinError> {
         let Taken { version, event } = self.take_template(Handshake::Join, room_id, user, content, server).await?;
+        // While servers did not answer the user may have come in by another way, and what they have said since is older than this.
+        if let Some(event_id) = self.join_of(room_id, user).await? {
+            return Ok(Joined { room_id: room_id.clone(), event_id });
+        }
         let ours = event
             .sign(version, self.server_name(), self.signing_key())
             .map_err(|error| failed(server, format!("its template makes no valid event: {error}")))?;
@@ -143,6 +147,22 @@ impl Graph {
             self.look_after_failed_join(&ours, error, attempt).await?;
         }
         joined
+    }
+
+    /// The event by which a user of ours is in a room that we are in.
+    pub(crate) async fn join_of(&self, room_id: &RoomId, user: &UserId) -> Result<Option<EventId>, StoreError> {
+        let (room_id, user) = (room_id.clone(), user.clone());
+        self.database()
+            .read(move |tx| {
+                let Some(row) = room_rows::by_id(tx, &room_id)? else { return Ok(None) };
+                let is_member = room_rows::membership(tx, row.number, &user)?.as_deref() == Some("join");
+                if !is_member || !room_rows::is_server_joined(tx, row.number, &user.server())? {
+                    return Ok(None);
+                }
+                let join = room_rows::current(tx, row.number, "m.room.member", user.as_str())?;
+                join.map(|event| event_rows::id(tx, event)).transpose()
+            })
+            .await
     }
 
     /// Sends a join, and enters the room with what is answered. One that was sent before may be sent again.

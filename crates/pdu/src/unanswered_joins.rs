@@ -159,7 +159,7 @@ impl Graph {
     }
 
     async fn find_out(&self, join: &UnansweredJoin) -> Result<Fate, StoreError> {
-        if self.is_member(join).await? {
+        if self.join_of(&join.room_id, &join.user).await?.is_some() {
             return Ok(Fate::Known);
         }
         let Some((version, ours, servers)) = read(join) else {
@@ -242,18 +242,6 @@ impl Graph {
             }
         }
         if pdus.is_empty() { Ok(()) } else { self.receive(&row, server, pdus).await }
-    }
-
-    async fn is_member(&self, join: &UnansweredJoin) -> Result<bool, StoreError> {
-        let (room_id, user) = (join.room_id.clone(), join.user.clone());
-        self.database()
-            .read(move |tx| {
-                let Some(row) = room_rows::by_id(tx, &room_id)? else { return Ok(false) };
-                let membership = room_rows::membership(tx, row.number, &user)?;
-                let is_here = room_rows::is_server_joined(tx, row.number, &user.server())?;
-                Ok(is_here && membership.as_deref() == Some("join"))
-            })
-            .await
     }
 }
 

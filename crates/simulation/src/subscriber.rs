@@ -4,11 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use events::{EventId, RoomId, ServerName, UserId};
+use events::{EventId, Pdu, RoomId, ServerName, UserId, Value};
 use handles::Clock;
 use messaging::Messaging;
 use messaging::subscription::Happened;
 use persistence::{Position, StoreError};
+
+/// Whether an event is not only up to the server of its sender, so that it does not come in the order in which that has made its events.
+/// An invite is made before the server of the invited user signs it, and what is said meanwhile does not build on it. A restricted join
+/// that another server authorises is sent to all by that one (S2S API, "Restricted rooms"), which need not have what else was said.
+fn goes_through_another(pdu: &Pdu) -> bool {
+    let authorised_by = pdu.content().get("join_authorised_via_users_server").and_then(Value::as_str);
+    let authorised_by = authorised_by.and_then(|user| UserId::parse(user).ok());
+    pdu.membership() == Some("invite") || authorised_by.is_some_and(|user| user.server() != pdu.sender().server())
+}
 
 /// Before a subscriber whose server's disk fails tries again.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -69,8 +78,7 @@ impl Heard {
             Some(_) => state.twice.push(format!("{id} came at two positions")),
             None => {}
         }
-        // An invite is made before the server of the invited user signs it, and what is said meanwhile does not build on it.
-        if happened.pdu.membership() != Some("invite") {
+        if !goes_through_another(&happened.pdu) {
             let way = (happened.pdu.sender().clone(), happened.room_id.clone());
             state.by_sender.entry(way).or_default().push(id.clone());
         }

@@ -1,5 +1,7 @@
 //! Joins, as joiner and as resident.
 
+use std::time::Duration;
+
 use events::limits::INTEGER_MAX;
 use events::{Pdu, RoomId, RoomVersion, Value};
 use http::Method;
@@ -15,6 +17,7 @@ use crate::world::{Server, World, draft, message, name, state};
 
 const V: RoomVersion = RoomVersion::V11;
 const ALICE: &str = "@alice:a.test";
+const BOB: &str = "@bob:a.test";
 const EVE: &str = "@eve:evil.test";
 
 pub(crate) async fn is_in(server: &Server, room: &RoomId) -> bool {
@@ -44,6 +47,25 @@ async fn hostile_resident(
         (200, said)
     });
     (a, evil, room)
+}
+
+/// Where nobody here may let them in, users come in through others, and may be let in here meanwhile.
+#[tokio::test(start_paused = true)]
+async fn who_has_come_in_while_a_server_did_not_answer_does_not_come_in_again() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let room = evil.make_room(EVE, V);
+    evil.host(&room);
+    a.join(&room.id, BOB, &[&evil.name]).await.unwrap();
+    evil.is_slow("/v1/make_join/", Duration::from_secs(5));
+    let (asked, via) = (evil.asked("/v1/make_join/"), [&evil.name]);
+    let comes_in_here = async {
+        world.until("the question", || async { evil.asked("/v1/make_join/") > asked }).await;
+        a.send(&room.id, draft(ALICE, "m.room.member", Some(ALICE), json!({ "membership": "join" }))).await.unwrap()
+    };
+    let (joined, join) = tokio::join!(a.join(&room.id, ALICE, &via), comes_in_here);
+    assert_eq!(joined.unwrap().event_id, join);
+    assert_eq!(evil.asked("/v2/send_join/"), 1, "that of bob");
 }
 
 #[tokio::test(start_paused = true)]
