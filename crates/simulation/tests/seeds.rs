@@ -13,6 +13,14 @@ fn the_same_seed_gives_the_same_trace() {
     }
 }
 
+#[test]
+fn tens_of_servers_agree() {
+    let plan = Plan::drawn(73);
+    assert!(plan.servers > 20, "{} servers", plan.servers);
+    let outcome = run(&plan, Detail::Requests).unwrap();
+    assert!(outcome.problems.is_empty(), "{:#?}", outcome.problems);
+}
+
 /// Seeds that showed defects, when there was one room, and what these were. Each has a test of its own in `crates/pdu/tests/federation`.
 const REGRESSIONS: [(u64, &str); 8] = [
     (58, "history before what is beside our join came as news"),

@@ -15,6 +15,9 @@ const LASTS: Duration = Duration::from_secs(600);
 const AGREE_MAX: Duration = Duration::from_secs(3 * 24 * 3600);
 /// Servers of a simulation that are in the rooms from the beginning to the end.
 const RESIDENTS: (u64, u64) = (2, 8);
+/// So many in a few simulations, which take longer: one in [`CROWDED_ONE_IN`].
+const CROWD: (u64, u64) = (12, 30);
+const CROWDED_ONE_IN: u64 = 50;
 /// Servers that come and go.
 const GUESTS: (u64, u64) = (0, 3);
 /// What users do in the hall.
@@ -35,8 +38,9 @@ const FAULTS: (u64, u64) = (2, 14);
 impl Plan {
     /// Draws the simulation of a seed.
     pub fn drawn(seed: u64) -> Self {
-        let mut plan = Self::of_one_room(seed);
         let random: Arc<dyn Random> = Arc::new(SeededRandom::new(seed ^ 5 << 48));
+        let is_crowded = random.below(CROWDED_ONE_IN) == 0;
+        let mut plan = Self::of_hall(seed, if is_crowded { CROWD } else { RESIDENTS });
         let draw = Draw { random: &*random, residents: plan.residents as u64, servers: plan.servers as u64 };
         if draw.random.below(2) == 0 {
             let version = draw.version_beside();
@@ -48,11 +52,15 @@ impl Plan {
         plan
     }
 
-    /// The part of [`Plan::drawn`] that is about the hall and its events.
+    /// The part of [`Plan::drawn`] that is about the hall and its events, where there is no crowd.
     pub fn of_one_room(seed: u64) -> Self {
+        Self::of_hall(seed, RESIDENTS)
+    }
+
+    fn of_hall(seed: u64, residents: (u64, u64)) -> Self {
         let random: Arc<dyn Random> = Arc::new(SeededRandom::new(seed));
         let mut draw = Draw { random: &*random, residents: 0, servers: 0 };
-        draw.residents = draw.between(RESIDENTS);
+        draw.residents = draw.between(residents);
         draw.servers = draw.residents + draw.between(GUESTS);
         let version = *draw.one_of(&RoomVersion::ALL);
         let weather = Weather {
