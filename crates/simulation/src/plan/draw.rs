@@ -32,6 +32,8 @@ const THROUGH_THE_HALL_MAX: Duration = Duration::from_secs(40);
 const SIGNS: (u64, u64) = (0, 20);
 /// What a hostile server does.
 const ATTACKS: (u64, u64) = (5, 30);
+/// How often somebody tries to come in through it.
+const WAYS_THROUGH_IT: (u64, u64) = (0, 6);
 /// What goes wrong in one.
 const FAULTS: (u64, u64) = (2, 14);
 
@@ -255,6 +257,10 @@ impl Draw<'_> {
                 _ => (self.resident(), if self.random.below(2) == 0 { Deed::Kick(it) } else { Deed::Ban(it) }),
             };
             steps.push(Step { at: self.time(LASTS), event: Event::Deed { user, room: 0, deed } });
+        }
+        for _ in 0..self.between(WAYS_THROUGH_IT) {
+            let deed = Deed::Join(it.server);
+            steps.push(Step { at: self.time(LASTS), event: Event::Deed { user: self.removable(), room: 0, deed } });
         }
         steps
     }

@@ -25,8 +25,8 @@ const BEGINNING_BYTES: usize = 256 * 1024;
 const BEGINNINGS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of all bodies, beginnings and beyond, that come from one public address.
 const BODIES_BYTES_PER_ADDRESS_MAX: usize = 32 * 1024 * 1024;
-/// Requests of one server that are answered at once.
-const REQUESTS_PER_ORIGIN_MAX: usize = 32;
+/// Requests of one server that are answered at once. Each may keep a core busy for a while, and others share the cores with them.
+const REQUESTS_PER_ORIGIN_MAX: usize = 8;
 /// Requests of one server that wait for that.
 const WAITING_PER_ORIGIN_MAX: usize = 256;
 /// When who was sent away may come again.
