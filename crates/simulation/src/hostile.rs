@@ -35,6 +35,8 @@ pub(crate) struct Attacker {
     pub(crate) name: ServerName,
     pub(crate) key: Arc<SigningKey>,
     pub(crate) room: RoomId,
+    /// The room beside it, if there is one.
+    pub(crate) beside: Option<RoomId>,
     /// Of the server that it also is.
     pub(crate) database: Database,
     pub(crate) network: Network,
@@ -88,7 +90,7 @@ impl Attacker {
     }
 
     async fn look(&self) -> Result<Option<Known>, StoreError> {
-        let room = self.room.clone();
+        let (room, beside) = (self.room.clone(), self.beside.clone());
         self.database
             .read(move |tx| {
                 let Some(row) = room_rows::by_id(tx, &room)? else { return Ok(None) };
@@ -104,6 +106,12 @@ impl Attacker {
                 places.sort_by_key(|place| (place.topological, place.event));
                 for place in places {
                     known.events.extend(load(place.event)?.map(|stored| stored.pdu));
+                }
+                let beside = beside.map(|beside| room_rows::by_id(tx, &beside)).transpose()?.flatten();
+                if let Some(beside) = beside {
+                    for place in graph_rows::placed_after(tx, beside.number, &EARLIEST)? {
+                        known.elsewhere.push(event_rows::id(tx, place.event)?);
+                    }
                 }
                 // Who was put out goes on with what it knows.
                 Ok((!known.extremities.is_empty()).then_some(known))

@@ -192,6 +192,10 @@ pub enum Attack {
     CiteUnknown,
     /// An event that cites for its permission what has nothing to do with it.
     CiteAnything,
+    /// An event that cites for its permission what is in another room.
+    CiteElsewhere,
+    /// An event whose parent is in another room.
+    BuildElsewhere,
     /// An event that leaves out what it should cite for its permission.
     CiteTooLittle,
     /// An event with ten thousand parents.
@@ -225,7 +229,7 @@ impl Plan {
 
 impl Attack {
     /// Of each kind at least one.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::Equivocate,
         Self::Fork,
         Self::Usurp,
@@ -239,6 +243,8 @@ impl Attack {
         Self::Dangle,
         Self::CiteUnknown,
         Self::CiteAnything,
+        Self::CiteElsewhere,
+        Self::BuildElsewhere,
         Self::CiteTooLittle,
         Self::Crowd,
         Self::Replay,

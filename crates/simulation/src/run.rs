@@ -285,6 +285,7 @@ impl<'a> World<'a> {
             name: host.name().clone(),
             key: host.key(),
             room: self.rooms()[0].id.clone(),
+            beside: self.rooms().get(1).map(|room| room.id.clone()),
             database,
             network: self.network.clone(),
             handles: self.handles.clone(),

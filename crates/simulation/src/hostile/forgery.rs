@@ -29,11 +29,20 @@ pub(super) struct Known {
     pub(super) state: BTreeMap<(String, String), EventId>,
     /// All events, parents first.
     pub(super) events: Vec<Pdu>,
+    /// Events of the room beside it.
+    pub(super) elsewhere: Vec<EventId>,
 }
 
 impl Known {
     pub(super) fn new(room: RoomId, version: RoomVersion) -> Self {
-        Self { room, version, extremities: Vec::new(), state: BTreeMap::new(), events: Vec::new() }
+        Self {
+            room,
+            version,
+            extremities: Vec::new(),
+            state: BTreeMap::new(),
+            events: Vec::new(),
+            elsewhere: Vec::new(),
+        }
     }
 }
 
@@ -96,6 +105,16 @@ impl Forger<'_> {
                 let mut event = says();
                 event.auth_events.extend(self.any_event().map(|any| Reference::by_id(any.event_id().clone())));
                 self.told(event)
+            }
+            Attack::CiteElsewhere => {
+                let Some(other) = self.one_of(&self.known.elsewhere) else { return Vec::new() };
+                let mut event = says();
+                event.auth_events.push(Reference::by_id(other.clone()));
+                self.told(event)
+            }
+            Attack::BuildElsewhere => {
+                let Some(other) = self.one_of(&self.known.elsewhere) else { return Vec::new() };
+                self.told(NewEvent { prev_events: vec![Reference::by_id(other.clone())], ..says() })
             }
             Attack::CiteTooLittle => {
                 let mut event = says();
