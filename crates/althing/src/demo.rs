@@ -118,18 +118,9 @@ async fn say(sender: &House, reader: &House, room: &RoomId, text: &str) -> Resul
 
 fn public_room(creator: &UserId) -> NewRoom {
     NewRoom {
-        creator: creator.clone(),
-        version: RoomVersion::V12,
         published: true,
-        preset: Preset::PublicChat,
         name: Some("The demonstration".to_owned()),
-        topic: None,
         alias_localpart: Some("demo".to_owned()),
-        invite: Vec::new(),
-        is_direct: false,
-        creation_content: Object::new(),
-        initial_state: Vec::new(),
-        power_levels_override: Object::new(),
-        profile: Object::new(),
+        ..NewRoom::new(creator.clone(), RoomVersion::V12, Preset::PublicChat)
     }
 }

@@ -43,6 +43,27 @@ pub struct NewRoom {
     pub profile: Object,
 }
 
+impl NewRoom {
+    /// A room of such a version, with what the preset gives it and nothing else.
+    pub fn new(creator: UserId, version: RoomVersion, preset: Preset) -> Self {
+        Self {
+            creator,
+            version,
+            published: false,
+            preset,
+            name: None,
+            topic: None,
+            alias_localpart: None,
+            invite: Vec::new(),
+            is_direct: false,
+            creation_content: Object::new(),
+            initial_state: Vec::new(),
+            power_levels_override: Object::new(),
+            profile: Object::new(),
+        }
+    }
+}
+
 /// A state event that a new room starts with.
 #[derive(Debug, Clone)]
 pub struct InitialState {

@@ -216,19 +216,9 @@ impl<'a> World<'a> {
             content: join_rule("restricted", hall),
         });
         NewRoom {
-            creator: user_id(founder),
-            version,
-            published: false,
-            preset: Preset::PublicChat,
-            name: None,
-            topic: None,
-            alias_localpart: None,
-            invite: Vec::new(),
-            is_direct: false,
-            creation_content: Object::new(),
             initial_state: restricted.into_iter().collect(),
             power_levels_override: Object::from_iter([("users".to_owned(), Value::Object(users))]),
-            profile: Object::new(),
+            ..NewRoom::new(user_id(founder), version, Preset::PublicChat)
         }
     }
 

@@ -37,7 +37,8 @@ async fn run(seed: u64) -> Outcome {
     let network = Network::new(handles.clone());
     let (a, b) = (start(&network, "a.test", &handles).await, start(&network, "b.test", &handles).await);
     let (alice, bob) = (user("@alice:a.test"), user("@bob:b.test"));
-    let room = a.messaging().create_room(public_room(&alice)).await.unwrap();
+    let new = NewRoom::new(alice.clone(), RoomVersion::V12, Preset::PublicChat);
+    let room = a.messaging().create_room(new).await.unwrap();
     b.messaging().join(&bob, &RoomRef::Id(room.clone()), &[a.name().clone()], Object::new()).await.unwrap();
     say(&a, &alice, &room, "hello").await;
     until_equal(&handles, &a, &alice, &b, &bob, &room).await;
@@ -75,24 +76,6 @@ fn user(id: &str) -> UserId {
 
 fn viewer(user: &UserId) -> Viewer {
     Viewer { user: user.clone(), device: "D".to_owned() }
-}
-
-fn public_room(creator: &UserId) -> NewRoom {
-    NewRoom {
-        creator: creator.clone(),
-        version: RoomVersion::V12,
-        published: false,
-        preset: Preset::PublicChat,
-        name: None,
-        topic: None,
-        alias_localpart: None,
-        invite: Vec::new(),
-        is_direct: false,
-        creation_content: Object::new(),
-        initial_state: Vec::new(),
-        power_levels_override: Object::new(),
-        profile: Object::new(),
-    }
 }
 
 async fn say(server: &SimulatedServer, sender: &UserId, room: &RoomId, text: &str) {

@@ -31,7 +31,8 @@ impl Scene {
         let (a, b) = (ServerName::parse("a.test").unwrap(), ServerName::parse("b.test").unwrap());
         let here = SimulatedServer::start(&network, &a, handles.clone()).await.unwrap();
         let there = SimulatedServer::start(&network, &b, handles.clone()).await.unwrap();
-        let room = here.messaging().create_room(public_room()).await.unwrap();
+        let new = NewRoom::new(UserId::parse(ALICE).unwrap(), RoomVersion::V12, Preset::PublicChat);
+        let room = here.messaging().create_room(new).await.unwrap();
         let bob = UserId::parse(BOB).unwrap();
         let via = [here.name().clone()];
         there.messaging().join(&bob, &RoomRef::Id(room.clone()), &via, Object::new()).await.unwrap();
@@ -78,24 +79,6 @@ impl Scene {
 
     async fn receive_one(&self, receipt: Value) -> Vec<(String, String)> {
         self.receive(Object::from_iter([(self.room.to_string(), receipt)])).await
-    }
-}
-
-fn public_room() -> NewRoom {
-    NewRoom {
-        creator: UserId::parse(ALICE).unwrap(),
-        version: RoomVersion::V12,
-        published: false,
-        preset: Preset::PublicChat,
-        name: None,
-        topic: None,
-        alias_localpart: None,
-        invite: Vec::new(),
-        is_direct: false,
-        creation_content: Object::new(),
-        initial_state: Vec::new(),
-        power_levels_override: Object::new(),
-        profile: Object::new(),
     }
 }
 

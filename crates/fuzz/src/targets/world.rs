@@ -67,7 +67,11 @@ impl World {
 
     /// Makes a public room on one of the servers.
     pub(super) async fn room(server: &SimulatedServer, creator: &UserId, version: RoomVersion) -> RoomId {
-        server.messaging().create_room(public_room(creator, version)).await.expect("a room")
+        server
+            .messaging()
+            .create_room(NewRoom::new(creator.clone(), version, Preset::PublicChat))
+            .await
+            .expect("a room")
     }
 
     /// Joins a room, if it can be joined.
@@ -91,23 +95,5 @@ impl World {
         let content = Object::from_iter([("body".to_owned(), json!("still here"))]);
         let sent = self.victim.messaging().send_message(&self.alice, &room, "m.room.message", content, None).await;
         sent.expect("whatever strangers sent, users go on");
-    }
-}
-
-fn public_room(creator: &UserId, version: RoomVersion) -> NewRoom {
-    NewRoom {
-        creator: creator.clone(),
-        version,
-        published: false,
-        preset: Preset::PublicChat,
-        name: Some("a room".to_owned()),
-        topic: None,
-        alias_localpart: None,
-        invite: Vec::new(),
-        is_direct: false,
-        creation_content: Object::new(),
-        initial_state: Vec::new(),
-        power_levels_override: Object::new(),
-        profile: Object::new(),
     }
 }
