@@ -91,7 +91,9 @@ impl Shared {
                     Found::Waiting(page) => page,
                 },
             };
-            let ephemeral = self.take_ephemeral(name, items_max);
+            // While we look for an item that the destination does not take, nothing else rides along.
+            let rides = page.is_empty() || items_max == TRANSACTION_ITEMS_MAX;
+            let ephemeral = if rides { self.take_ephemeral(name) } else { Vec::new() };
             if page.is_empty() && ephemeral.is_empty() {
                 return Ok(None);
             }
@@ -262,11 +264,7 @@ impl Shared {
         Transaction::empty(self.next_id(), self.handles.clock.now())
     }
 
-    fn take_ephemeral(&self, name: &ServerName, items_max: usize) -> Vec<EphemeralEdu> {
-        // While we look for an item that the destination does not take, nothing else rides along.
-        if items_max < TRANSACTION_ITEMS_MAX {
-            return Vec::new();
-        }
+    fn take_ephemeral(&self, name: &ServerName) -> Vec<EphemeralEdu> {
         self.destinations().get_mut(name).map(|destination| destination.ephemeral.take()).unwrap_or_default()
     }
 

@@ -35,6 +35,20 @@ async fn an_edu_that_a_server_chokes_on_is_given_up_too() {
     world.quiet().await;
 }
 
+/// While an item at fault is looked for, nothing rides along. That must not keep it back, or the destination busy, when all is found.
+#[tokio::test(start_paused = true)]
+async fn what_is_worth_nothing_later_goes_as_soon_as_nothing_else_waits() {
+    let world = World::new();
+    world.peers.set("b.test", Manner::Chokes(400, "{\"event\":1}"));
+    world.send(&["b.test"], [1]).await;
+    world.until(|world| !world.peers.seen("b.test").is_empty()).await;
+    for n in 0..3 {
+        world.outbound.send_ephemeral(&names(&["b.test"]), edu("m.typing", n), &format!("typing {n}"));
+    }
+    world.until(|world| world.peers.edus("b.test").len() == 3).await;
+    world.quiet().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn nothing_is_given_up_for_a_server_that_refuses_everything() {
     for manner in [
