@@ -1,9 +1,10 @@
 //! Runs simulations from many seeds, several at once, and tells of those that fail.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::Parser;
@@ -34,9 +35,14 @@ const RUNS_MAX: usize = 400;
 /// Problems of one seed that are printed.
 const PROBLEMS_MAX: usize = 20;
 
+/// Looks, one a second, at a seed that still runs, until it is said to hang: virtual time stands still while a task is busy for ever.
+const LOOKS_MAX: u32 = 900;
+
 /// What came of all of them.
 #[derive(Default)]
 struct Tally {
+    /// Those that run, and how often they were looked at.
+    running: BTreeMap<u64, u32>,
     done: u64,
     failures: u64,
     events: usize,
@@ -61,8 +67,9 @@ fn main() -> ExitCode {
                 }
             });
         }
+        scope.spawn(|| end_what_hangs(arguments.seeds.get(), &tally));
     });
-    let tally = tally.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!(
         "seeds from {first} on: {} events; the longest took {} hours of virtual time until all agreed",
         tally.events,
@@ -72,11 +79,32 @@ fn main() -> ExitCode {
     if tally.failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// Ends all, if one seed does not end by itself.
+fn end_what_hangs(seeds: u64, tally: &Mutex<Tally>) {
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+        let mut tally = locked(tally);
+        if tally.done == seeds {
+            return;
+        }
+        tally.running.values_mut().for_each(|looks| *looks += 1);
+        if let Some((seed, _)) = tally.running.iter().find(|(_, looks)| **looks > LOOKS_MAX) {
+            println!("\nseed {seed} does not end: a task is busy for ever. A profiler shows which");
+            println!("{} of {seeds} seeds, {} failures", tally.done, tally.failures + 1);
+            std::process::exit(1);
+        }
+    }
+}
+
+fn locked(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn one(seed: u64, arguments: &Arguments, tally: &Mutex<Tally>) {
+    locked(tally).running.insert(seed, 0);
     let plan = if arguments.hostile { Plan::with_hostile_server(seed) } else { Plan::drawn(seed) };
     let outcome = run(&plan, if arguments.trace { Detail::Logs } else { Detail::Requests });
-    let mut tally = tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    tally.done += 1;
+    let mut tally = locked(tally);
     match outcome {
         Ok(outcome) => {
             tally.events += outcome.events;
@@ -98,6 +126,8 @@ fn one(seed: u64, arguments: &Arguments, tally: &Mutex<Tally>) {
             println!("seed {seed} cannot be run: {error}");
         }
     }
+    tally.running.remove(&seed);
+    tally.done += 1;
     eprint!("\r{} of {} seeds, {} failures ", tally.done, arguments.seeds, tally.failures);
 }
 
