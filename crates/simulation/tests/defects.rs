@@ -11,7 +11,7 @@ const SEEDS: u64 = 60;
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 fn problems(seed: u64) -> Vec<String> {
-    let plan = Plan { patience: PATIENCE, ..Plan::drawn(seed) };
+    let plan = Plan { patience: PATIENCE, ..Plan::of_one_room(seed) };
     run(&plan, Detail::Requests).expect("the servers start").problems
 }
 
