@@ -111,20 +111,17 @@ impl Messaging {
     }
 
     fn apply_receipts(&self, tx: &mut WriteTx<'_>, origin: &ServerName, content: &Value) -> Result<(), StoreError> {
-        let mut read = 0;
-        for (room_id, types) in content.as_object().into_iter().flatten() {
-            read += 1;
-            if read > RECEIPTS_PER_EDU_MAX {
-                return Ok(());
-            }
+        let mut left = RECEIPTS_PER_EDU_MAX;
+        for (room_id, types) in content.as_object().into_iter().flatten().take(RECEIPTS_PER_EDU_MAX) {
             let Ok(room_id) = RoomId::parse(room_id) else { continue };
             let Some(row) = self.open_room(tx, &room_id, origin)? else { continue };
-            let receipts: Vec<_> = types.get("m.read").and_then(Value::as_object).into_iter().flatten().collect();
-            for (user, receipt) in receipts.iter().take(RECEIPTS_PER_EDU_MAX + 1 - read) {
+            for (user, receipt) in types.get("m.read").and_then(Value::as_object).into_iter().flatten() {
+                if left == 0 {
+                    return Ok(());
+                }
+                left -= 1;
                 self.apply_receipt(tx, origin, &row, user, receipt)?;
             }
-            // With its first receipt a room is counted.
-            read += receipts.len().saturating_sub(1);
         }
         Ok(())
     }

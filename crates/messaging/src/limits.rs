@@ -10,7 +10,7 @@ pub const TYPING_TIMEOUT_MAX: Duration = Duration::from_secs(120);
 pub const TYPING_USERS_MAX: usize = 100;
 /// Rooms with typing users kept in memory.
 pub const TYPING_ROOMS_MAX: usize = 10_000;
-/// Receipts in one EDU that are looked at, and rooms for which it has none.
+/// Receipts in one EDU that are looked at, and rooms.
 pub const RECEIPTS_PER_EDU_MAX: usize = 1_000;
 /// Rooms in one answer to a question about published rooms.
 pub const PUBLIC_ROOMS_MAX: usize = 500;

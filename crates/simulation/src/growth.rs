@@ -49,7 +49,7 @@ const TABLES: [(&str, Bound); 32] = [
     ("graph", Bound::PerEvent(1)),
     ("leaps", Bound::Rows(100)),
     ("members", Bound::PerUser(1)),
-    // `MISSED_PER_ROOM_MAX`.
+    // Much less than `MISSED_PER_ROOM_MAX`: little happens here.
     ("missed", Bound::PerRoom(100)),
     ("outbound_delivered", Bound::PerEvent(50)),
     ("outbound_destinations", Bound::PerServer(1)),
@@ -58,7 +58,8 @@ const TABLES: [(&str, Bound); 32] = [
     // A guest whose join does not count for the others is told nothing more. Of those who are in the room, `agreement` wants that they
     // know all members.
     ("partial_rooms", Bound::PerRoom(1)),
-    ("partial_servers", Bound::PerRoom(20)),
+    // In each of two rooms.
+    ("partial_servers", Bound::PerServer(2)),
     // For all, and for threads, of which nobody speaks here.
     ("receipts", Bound::PerUser(1)),
     // One a request, of which there are as many as events and receipts, and those that were lost.
