@@ -3,7 +3,9 @@
 //! The others may take our user for a member, and we would ignore what they say. So a join is remembered before it is sent. If no
 //! answer comes, the server, and others that may know, are asked how the user would leave, which any member may: where that template
 //! cites our join, we are in the room, and the same join is sent again for the answer; if we have been in the room in another stay, the
-//! user joins anew. Where it does not, the join never counted, or they were removed since, and are not brought back unasked.
+//! user joins anew. Where it does not, the join never counted, or they were removed since, and are not brought back unasked. A join that
+//! does not count where we asked, since a server soft-failed it or knows a stricter rule, may yet count when the forks of the room meet: so
+//! it is asked about ever more seldom for a week.
 
 use std::time::Duration;
 
@@ -171,8 +173,8 @@ impl Graph {
         for (at, server) in servers.iter().enumerate() {
             let effort = Effort::new(self.handles(), JOIN_TIME_MAX);
             match effort.within(self.ask_about(server, version, &ours, attempt)).await {
-                // Others may not have heard of it yet.
-                Some(Ok(Told::DidNotCount)) if at == 0 => return Ok(Fate::Known),
+                // It knows our join as nobody else does, and will know when it counts. Others may not have heard of it yet.
+                Some(Ok(Told::DidNotCount)) if at == 0 => return Ok(Fate::Unknown),
                 None | Some(Ok(Told::NotYet | Told::DidNotCount)) => fate = Fate::Unknown,
                 Some(Ok(Told::Nothing)) => {}
                 Some(Ok(Told::All)) => return Ok(Fate::Known),

@@ -34,7 +34,7 @@ enum Bound {
 }
 
 /// Those that are not here have no row in a simulation, or none when nothing is under way.
-const TABLES: [(&str, Bound); 32] = [
+const TABLES: [(&str, Bound); 33] = [
     // Ten each, `AUTH_EVENTS_MAX`.
     ("auth_edges", Bound::PerEvent(10)),
     ("bodies", Bound::PerEvent(1)),
@@ -75,6 +75,8 @@ const TABLES: [(&str, Bound); 32] = [
     ("state_snapshots_purged", Bound::Rows(1)),
     ("streams", Bound::Rows(7)),
     ("subscriptions", Bound::Rows(1)),
+    // A join that counts for nobody is asked about for a week, `UNANSWERED_JOIN_HORIZON`. A user tries a few times.
+    ("unanswered_joins", Bound::PerUser(5)),
     ("verdicts", Bound::PerEvent(1)),
 ];
 
