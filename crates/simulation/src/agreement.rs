@@ -92,6 +92,11 @@ impl View {
         self.joined.contains(other)
     }
 
+    /// Whether it takes `user` for a member.
+    pub(crate) fn has_member(&self, user: &UserId) -> bool {
+        self.members.contains(user)
+    }
+
     /// Users of its own who are in the room, also by what `other` says.
     pub(crate) fn own_members<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a UserId> {
         self.members.intersection(&other.members).filter(|user| user.server() == self.server)

@@ -85,6 +85,7 @@ impl World<'_> {
         }
         self.until_quiet().await;
         for (room, farewells) in self.rooms().iter().zip(&farewells) {
+            self.until_known(room, farewells).await;
             for Acknowledged { user, event, .. } in farewells {
                 self.insist(*user, room, deadline, async |actor| actor.read_up_to(event).await).await?;
             }
@@ -157,20 +158,42 @@ impl World<'_> {
 
     /// Waits until everything that was said is delivered, though not for ever: what is said after that builds on all of it.
     async fn until_quiet(&self) {
+        let quiet = self.until(async || {
+            let mut is_quiet = true;
+            for room in self.rooms() {
+                is_quiet &= self.look(&room.id).await.is_ok_and(|(views, _)| views.iter().all(View::is_quiet));
+            }
+            is_quiet
+        });
+        if !quiet.await {
+            self.network.note("world", "not everything is delivered after so long");
+        }
+    }
+
+    /// Waits until every resident takes those who said farewell for members, though not for ever.
+    async fn until_known(&self, room: &Room, farewells: &[Acknowledged]) {
+        let known = self.until(async || {
+            let Ok((views, _)) = self.look(&room.id).await else { return false };
+            let users = || farewells.iter().map(|farewell| user_id(farewell.user));
+            views[..self.plan.residents].iter().all(|view| users().all(|user| view.has_member(&user)))
+        });
+        if !known.await {
+            self.network.note("world", "not all members are known everywhere after so long");
+        }
+    }
+
+    /// Waits until something is so, [`QUIET_MAX`] at most. Returns whether it is.
+    async fn until(&self, is_so: impl AsyncFn() -> bool) -> bool {
         let until = self.handles.clock.monotonic() + QUIET_MAX.min(self.plan.patience);
         let mut pause = LOOKS.0;
         while self.handles.clock.monotonic() < until {
             self.pause(pause).await;
             pause = (pause * 2).min(QUIET_PAUSE_MAX);
-            let mut is_quiet = true;
-            for room in self.rooms() {
-                is_quiet &= self.look(&room.id).await.is_ok_and(|(views, _)| views.iter().all(View::is_quiet));
-            }
-            if is_quiet {
-                return;
+            if is_so().await {
+                return true;
             }
         }
-        self.network.note("world", "not everything is delivered after so long");
+        false
     }
 
     /// Where the first server, which has always known all of the room, resolves otherwise than another implementation.
