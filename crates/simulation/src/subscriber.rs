@@ -32,8 +32,8 @@ struct State {
     restored: usize,
     acknowledged: Option<Position>,
     positions: BTreeMap<EventId, Position>,
-    /// What each sender has sent into a room, as it came.
-    by_sender: BTreeMap<(UserId, RoomId), Vec<EventId>>,
+    /// What each sender has sent into a room, as it came, and what time it bears.
+    by_sender: BTreeMap<(UserId, RoomId), Vec<(EventId, i64)>>,
     twice: Vec<String>,
 }
 
@@ -80,7 +80,7 @@ impl Heard {
         }
         if !goes_through_another(&happened.pdu) {
             let way = (happened.pdu.sender().clone(), happened.room_id.clone());
-            state.by_sender.entry(way).or_default().push(id.clone());
+            state.by_sender.entry(way).or_default().push((id.clone(), happened.pdu.origin_server_ts()));
         }
     }
 
@@ -90,15 +90,19 @@ impl Heard {
     }
 
     /// What users of `server` have sent came in another order than to `there`, a subscriber of that server.
+    ///
+    /// A join through another server (S2S API, "Joining Rooms") is told to all by that one. If `server` cannot get what the join builds on,
+    /// it comes there later than what was made after it: the times, which all are of one clock, say what was sent first.
     pub(crate) fn disorder(&self, server: &ServerName, there: &Self) -> Vec<String> {
         let sent = there.state().positions.clone();
         let state = self.state();
         let mut disorder = Vec::new();
         for ((sender, _), came) in state.by_sender.iter().filter(|((sender, _), _)| sender.server() == *server) {
-            let came: Vec<(&EventId, &Position)> = came.iter().filter_map(|id| Some((id, sent.get(id)?))).collect();
+            let came: Vec<(&EventId, (&Position, i64))> =
+                came.iter().filter_map(|(id, made)| Some((id, (sent.get(id)?, *made)))).collect();
             for pair in came.windows(2) {
-                let ((earlier, before), (id, position)) = (pair[0], pair[1]);
-                if position < before {
+                let ((earlier, (before, made_before)), (id, (position, made))) = (pair[0], pair[1]);
+                if position < before && made <= made_before {
                     disorder.push(format!("{id} of {sender} came after {earlier}, which was sent later"));
                 }
             }
