@@ -89,6 +89,8 @@ impl Messaging {
                         return Err(refused);
                     }
                 }
+                // Who was in it here has left it meanwhile.
+                Err(MessagingError::UnknownRoom(_)) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -234,8 +236,12 @@ impl Messaging {
     ) -> Result<RoomId, MessagingError> {
         let (room_id, servers) = self.find_room(room, via).await?;
         if self.are_we_in(&room_id).await? {
-            self.set_member(user, &room_id, user, "knock", content).await?;
-            return Ok(room_id);
+            match self.set_member(user, &room_id, user, "knock", content.clone()).await {
+                Ok(_) => return Ok(room_id),
+                // Who was in it here has left it meanwhile.
+                Err(MessagingError::UnknownRoom(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
         let servers = self.servers_to_try(&room_id, user, servers).await?;
         Ok(self.graph().knock_remote(&room_id, user, content, &servers).await?.room_id)

@@ -11,7 +11,7 @@ use events::auth_graph::StateMap;
 use events::limits::OWN_PREV_EVENTS_MAX;
 use events::pdu::FormatError;
 use events::room_version::EventIdFormat;
-use events::{EventId, NewEvent, Object, Pdu, Reference, RoomId, RoomVersion, UserId};
+use events::{EventId, NewEvent, Object, Pdu, Reference, RoomId, RoomVersion, UserId, Value};
 use persistence::transactions::rooms as room_rows;
 use persistence::{Position, RoomNumber, StoreError, WriteTx};
 
@@ -188,8 +188,11 @@ impl Graph {
     ) -> Result<Vec<Sent>, SendError> {
         for _ in 0..OVERTAKEN_MAX {
             let mut turn = self.turn(room_id).await?.ok_or_else(|| SendError::UnknownRoom(room_id.clone()))?;
+            let number = turn.row.number;
+            if drafts.iter().any(is_from_outside) && !self.are_we_in(number).await? {
+                return Err(SendError::NotInRoom(room_id.clone()));
+            }
             if turn.room().is_some_and(|room| drafts.iter().any(|draft| lacks_member(room, draft))) {
-                let number = turn.row.number;
                 drop(turn);
                 self.until_whole(number).await??;
                 continue;
@@ -329,6 +332,11 @@ impl Graph {
 }
 
 impl Graph {
+    async fn are_we_in(&self, room: RoomNumber) -> Result<bool, StoreError> {
+        let us = self.server_name().clone();
+        self.database().read(move |tx| room_rows::is_server_joined(tx, room, &us)).await
+    }
+
     /// An id for a new event of ours, in room versions where ids are chosen.
     pub(crate) fn chosen_event_id(&self, version: RoomVersion) -> Option<EventId> {
         match version.rules().event_id {
@@ -339,6 +347,13 @@ impl Graph {
             }
         }
     }
+}
+
+/// Whether a draft is of a user who need not be in the room, so that the state in which all of ours have left it allows it. What we know
+/// of the room is out of date then: only a server that is in it can let somebody in (S2S API, "Joining Rooms").
+fn is_from_outside(draft: &Draft) -> bool {
+    let membership = draft.content.get("membership").and_then(Value::as_str);
+    draft.event_type == "m.room.member" && matches!(membership, Some("join" | "knock"))
 }
 
 /// Whether a draft sets the membership of somebody of whom a partial room does not say whether they are a member.

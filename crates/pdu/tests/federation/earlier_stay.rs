@@ -1,7 +1,9 @@
 //! Rooms that were left before their members were known, and are joined again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use pdu::SendError;
 use persistence::transactions::graph::Outcome;
 use persistence::transactions::{partial, rooms as room_rows};
 use serde_json::json;
@@ -34,6 +36,24 @@ async fn who_leaves_before_the_members_are_here_is_told_anew_when_they_come_back
     room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
     until_whole(&world, &a, &room.id).await;
     assert!(has_whole_state(&a, &room).await);
+}
+
+/// While his join waited for the members, the only one of us who was in the room left it.
+#[tokio::test(start_paused = true)]
+async fn who_waits_to_join_beside_somebody_who_leaves_does_not_join_on_what_is_no_longer_known() {
+    let world = World::new();
+    let (a, evil, mut room) = room_of_many(&world, 3).await;
+    refuses(&evil, "/v1/state");
+    join(&a, &evil, &mut room).await;
+    let bob = "@bob:a.test";
+    let (joined, ()) = tokio::join!(a.graph.send(&room.id, vec![member(bob, bob, "join")], None), async {
+        world.handles.clock.sleep(Duration::from_secs(1)).await;
+        a.send(&room.id, member(ALICE, ALICE, "leave")).await.unwrap();
+    });
+    let refused = joined.unwrap_err();
+    assert!(matches!(refused, SendError::NotInRoom(_)), "{refused}");
+    let refused = a.send(&room.id, member(bob, bob, "knock")).await.unwrap_err();
+    assert!(matches!(refused, SendError::NotInRoom(_)), "{refused}");
 }
 
 /// Whoever built on such a state would take those who were unknown for gone.
