@@ -123,6 +123,13 @@ impl Graph {
         for id in missing.into_iter().take(adoptable) {
             adopted.extend(self.fetch_with_state(room, &servers, &id, &mut outliers, &effort).await?);
         }
+        let batch = match self.as_news(room, &servers, &batch, &adopted, &effort).await? {
+            Some(news) => {
+                adopted.clear();
+                news
+            }
+            None => batch,
+        };
         let citing: Vec<Pdu> = batch.iter().chain(adopted.iter().map(|adopted| &adopted.pdu)).cloned().collect();
         self.fetch_auth_events(room, &servers, &citing, &mut outliers, &effort).await?;
         Ok(Fetched { batch, outliers, adopted })

@@ -9,7 +9,7 @@ use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::staging;
 use persistence::{RoomNumber, StoreError};
 
-use super::{Effort, reachable};
+use super::{Adopted, Effort, reachable};
 use crate::graph::Graph;
 use crate::intake::{References, is_placed};
 use crate::limits::{
@@ -209,6 +209,33 @@ impl Graph {
         let entered_at = self.depth_of_entry(room).await?;
         let (_, history) = self.news_of(room.number, entered_at, found).await?;
         if history.is_empty() { Ok((walked, missing)) } else { Ok((batch, lacking)) }
+    }
+
+    /// What was adopted and lies no deeper than our entry looks like history. It may have been had too late to lead to what we have: if
+    /// it does now, returns it with `batch` and all between.
+    pub(super) async fn as_news(
+        &self,
+        room: &RoomRow,
+        servers: &[ServerName],
+        batch: &[Pdu],
+        adopted: &[Adopted],
+        effort: &Effort,
+    ) -> Result<Option<Vec<Pdu>>, StoreError> {
+        let entered_at = self.depth_of_entry(room).await?;
+        let looks_old = |adopted: &Adopted| entered_at.is_some_and(|entered_at| adopted.pdu.depth() <= entered_at);
+        if !adopted.iter().any(looks_old) {
+            return Ok(None);
+        }
+        let ids: BTreeSet<EventId> = adopted.iter().map(|adopted| adopted.pdu.event_id().clone()).collect();
+        if self.without_history(room.number, ids.clone()).await? != ids {
+            return Ok(None);
+        }
+        let together = batch.iter().chain(adopted.iter().map(|adopted| &adopted.pdu)).cloned().collect();
+        let (walked, missing) = self.fetch_unlisted_parents(room, servers, together, effort).await?;
+        let had: BTreeSet<&EventId> = batch.iter().map(Pdu::event_id).collect();
+        let found = walked.iter().filter(|pdu| !had.contains(pdu.event_id())).cloned().collect();
+        let (_, history) = self.news_of(room.number, entered_at, found).await?;
+        Ok((missing.is_empty() && history.is_empty()).then_some(walked))
     }
 
     async fn ask_for_missing(

@@ -1,6 +1,7 @@
 //! History from before a server came.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use events::{EventId, Pdu, RoomVersion, Value};
 use persistence::transactions::graph::Outcome;
@@ -295,6 +296,36 @@ async fn what_builds_on_the_room_is_news_whatever_depth_it_claims() {
     until_outcome(&world, &a, &room.id, &last, Outcome::Accepted).await;
     for pdu in [&refused, &refused_too] {
         assert_eq!(a.outcome(&room.id, pdu.event_id()).await, Some(Outcome::Rejected));
+    }
+}
+
+/// What cannot be had at first, or not be checked, is had with its state a moment later; it is not history for that.
+#[tokio::test(start_paused = true)]
+async fn what_is_given_late_and_builds_on_the_room_is_news_whatever_depth_it_claims() {
+    let world = World::new();
+    let (a, evil, mut room, _) = joined_late(&world).await;
+    let join = a.current(&room.id, "m.room.member", "@alice:a.test").await.unwrap();
+    room.line.push(a.visible(&room.id, &join).await.unwrap());
+    for depth in 0..3 {
+        let draft = message("@eve:evil.test", &format!("at depth {depth}"));
+        let parent = room.line.last().unwrap().event_id().clone();
+        room.line.push(evil.sign(&room.id, V, &draft, vec![parent], room.auth_events(&draft), depth));
+    }
+    let [.., shallow, late, last] = &room.line[..] else { panic!("three were added") };
+    evil.host(&room);
+    evil.answers("get_missing_events", |_| (200, json!({ "events": [] })));
+    let (peer, asked) = (Arc::clone(&evil), AtomicUsize::new(0));
+    evil.answers(&format!("v1/event/{}", late.event_id().as_str().replace('$', "%24")), move |request| {
+        match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => (404, json!({ "errcode": "M_NOT_FOUND", "error": "not now" })),
+            _ => peer.honest(request),
+        }
+    });
+    evil.send(&a, &[object(last)]).await;
+    until_outcome(&world, &a, &room.id, last, Outcome::Accepted).await;
+    for pdu in [shallow, late] {
+        let place = a.place(&room.id, pdu.event_id()).await;
+        assert!(place.is_some_and(|place| place.arrival.is_some()), "{:?}", pdu.content());
     }
 }
 
