@@ -27,5 +27,5 @@ pub use disk::Sound;
 pub use minimise::{Minimised, minimised};
 pub use network::{Network, Tamper, Weather};
 pub use plan::{Attack, Deed, Event, Fault, Plan, Step, USERS, User};
-pub use run::{Detail, Outcome, run};
+pub use run::{Detail, Outcome, run, run_and_look};
 pub use server::{FILE_BYTES_MAX, Machine, SimulatedServer, StartError};

@@ -53,11 +53,17 @@ pub enum Detail {
 
 /// Runs it on a runtime of its own, whose clock is virtual.
 pub fn run(plan: &Plan, detail: Detail) -> Result<Outcome, StartError> {
+    run_and_look(plan, detail, || {})
+}
+
+/// The same; looks at the process when all is over, and the servers still run.
+pub fn run_and_look(plan: &Plan, detail: Detail, look: impl FnOnce()) -> Result<Outcome, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     runtime.block_on(async {
         let world = World::new(plan)?;
         let _log = (detail == Detail::Logs).then(|| log::into_trace(&world.network));
         let outcome = world.run().await;
+        look();
         world.handles.tasks.stop().await;
         // Servers know the network, and it knows them: they would hold each other in memory for ever.
         for host in &world.hosts {
