@@ -77,6 +77,8 @@ pub(crate) struct Federation {
     pub(crate) allowed_ip_ranges: Vec<IpNet>,
     /// Whom to ask for keys of others.
     pub(crate) trusted_key_servers: Vec<ServerName>,
+    /// How much one server may have us store in a day; `None`: as much as it likes.
+    pub(crate) bytes_per_day_max: Option<u64>,
 }
 
 /// How connections of other servers are secured.
@@ -254,6 +256,7 @@ fn read_federation(values: &mut Values, warnings: &mut Vec<String>) -> Result<Fe
         },
         allowed_ip_ranges: values.parsed_list("federation.allowed_ip_ranges", IP_RANGES, parse_ip_range)?,
         trusted_key_servers: values.parsed_list("federation.trusted_key_servers", SERVER_NAME, parse_server_name)?,
+        bytes_per_day_max: read_stored_from_server(values)?,
     })
 }
 
@@ -344,6 +347,18 @@ fn read_limits(values: &mut Values) -> Result<Rates, ConfigError> {
         }
     }
     Ok(if values.flag("limits.enabled") { rates } else { Rates::off() })
+}
+
+/// How much one server may have us store in a day: enough for several transactions of the largest kind.
+fn read_stored_from_server(values: &mut Values) -> Result<Option<u64>, ConfigError> {
+    const PATH: &str = "limits.stored_from_server";
+    const LEAST: u64 = 64 << 20;
+    let off_or_size = |text: &str| match text {
+        "off" => Some(None),
+        size => parse_size(size).filter(|bytes| *bytes >= LEAST).map(Some),
+    };
+    let bytes = values.parsed(PATH, "\"off\", or a size of at least 64 MiB, like \"2 GiB\"", off_or_size)?;
+    Ok(bytes.filter(|_| values.flag("limits.enabled")))
 }
 
 fn limit_path(limit: Limit) -> &'static str {

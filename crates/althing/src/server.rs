@@ -20,7 +20,7 @@ use pdu::{Graph, Parts, StoredBodies};
 use persistence::transactions::{identity, restoring};
 use persistence::{Database, OpenError, StoreError};
 use tokio::sync::{mpsc, watch};
-use transaction::{EduIntake, Inbound, MediaRequests, Outbound, Pulls, Requests};
+use transaction::{EduIntake, Inbound, MediaRequests, Outbound, Pulls, Requests, Volume};
 use transport::address::AllowedAddresses;
 use transport::https::{Https, HttpsConfig, TlsError};
 use transport::key_ring::remember_own_key;
@@ -106,6 +106,7 @@ impl Server {
         let outbound = Outbound::new(name.clone(), database.clone(), handles.clone(), client, bodies);
 
         let notifier = Notifier::default();
+        let volume = Volume::new(config.federation.bytes_per_day_max, handles.clock.clone());
         let graph = Graph::new(Parts {
             server_name: name.clone(),
             signing_key: key,
@@ -115,6 +116,7 @@ impl Server {
             requests: requests.clone(),
             outbound: outbound.clone(),
             notifier: notifier.clone(),
+            volume: volume.clone(),
         });
         let directory = neighbours::Accounts {
             database: database.clone(),
@@ -132,7 +134,7 @@ impl Server {
         let users =
             Users::new(name.clone(), database.clone(), handles.clone(), notifier, accounts(config), around_users);
         let edus: Vec<Arc<dyn EduIntake>> = vec![Arc::new(messaging.clone()), Arc::new(users.clone())];
-        let inbound = Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), edus);
+        let inbound = Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), edus, volume);
         let pulls = Pulls::new(database.clone(), handles.clone(), requests, inbound.clone());
         let federation = ServerContext {
             server_name: name.clone(),

@@ -18,7 +18,7 @@ use persistence::transactions::graph::{self as graph_rows, Outcome, Place};
 use persistence::transactions::{events as event_rows, rooms as room_rows, state as state_rows};
 use persistence::{Database, Position, StoreError, WriteTx};
 use serde_json::json;
-use transaction::{Outbound, Requests};
+use transaction::{Outbound, Requests, Volume};
 use transport::exchange::BoxFuture;
 use transport::{Client, Exchange, ExchangeError, Health, KeyRing, Request, Response};
 
@@ -116,6 +116,7 @@ async fn graph(database: Database) -> Graph {
         KeyRing::new(Arc::clone(&key), Vec::new(), client.clone(), database.clone(), handles.clone(), Vec::new());
     let outbound =
         Outbound::new(name.clone(), database.clone(), handles.clone(), client.clone(), Arc::new(StoredBodies));
+    let volume = Volume::new(None, handles.clock.clone());
     Graph::new(Parts {
         server_name: name,
         signing_key: key,
@@ -125,6 +126,7 @@ async fn graph(database: Database) -> Graph {
         requests: Requests::new(client),
         outbound,
         notifier: Notifier::default(),
+        volume,
     })
 }
 

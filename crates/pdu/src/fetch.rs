@@ -17,6 +17,7 @@ use persistence::transactions::pulls;
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::staging::{self, Staged};
 use persistence::{RoomNumber, StoreError};
+use transaction::volume::PDU_BYTES;
 
 use crate::graph::Graph;
 use crate::intake::References;
@@ -112,6 +113,7 @@ impl Graph {
         let _turn = self.fetch_turns().take(origin, usize::MAX).await;
         let effort = Effort::new(self.handles(), FETCH_TIME_MAX);
         let servers = self.servers_to_ask(room, [origin.clone()]).await?;
+        let sent: BTreeSet<EventId> = batch.iter().map(|pdu| pdu.event_id().clone()).collect();
         let batch = self.fetch_missing_prev_events(room, &servers, batch, &effort).await?;
         let (batch, missing) = self.fetch_unlisted_parents(room, &servers, batch, &effort).await?;
         let mut outliers = Outliers::default();
@@ -120,6 +122,7 @@ impl Graph {
         let is_better_off = !missing.is_empty()
             && (self.will_tell_what_we_lost(origin).await? || self.has_told_older_words(room, origin, &batch).await?);
         let adoptable = if is_better_off { 0 } else { ADOPTED_PARENTS_MAX };
+        let leads_to_ours = missing.is_empty();
         for id in missing.into_iter().take(adoptable) {
             adopted.extend(self.fetch_with_state(room, &servers, &id, &mut outliers, &effort).await?);
         }
@@ -132,7 +135,20 @@ impl Graph {
         };
         let citing: Vec<Pdu> = batch.iter().chain(adopted.iter().map(|adopted| &adopted.pdu)).cloned().collect();
         self.fetch_auth_events(room, &servers, &citing, &mut outliers, &effort).await?;
+        // Else it is not stored, and fetched again later.
+        if leads_to_ours || !adopted.is_empty() {
+            self.count_stored(citing.iter().filter(|pdu| !sent.contains(pdu.event_id())).chain(&outliers.pdus));
+        }
         Ok(Fetched { batch, outliers, adopted })
+    }
+
+    /// What was fetched counts for those who have signed it, whoever cited it: nobody can use up what another server may send.
+    fn count_stored<'a>(&self, pdus: impl Iterator<Item = &'a Pdu>) {
+        for pdu in pdus {
+            let bytes = serde_json::to_vec(pdu.object()).map_or(0, |json| json.len());
+            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(PDU_BYTES);
+            self.volume().count(&pdu.sender().server(), bytes);
+        }
     }
 
     /// Whether `origin` is being asked again for what it sent, and may tell it soon. It is given a moment to do so: as a rule it has

@@ -8,7 +8,7 @@ use handles::{Handles, Notifier, watch};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::{Database, ReadTx, RoomNumber, StoreError};
 use tokio::sync::OwnedMutexGuard;
-use transaction::{Outbound, Requests};
+use transaction::{Outbound, Requests, Volume};
 use transport::key_ring::KeyRing;
 use transport::turns::Turns;
 
@@ -45,6 +45,8 @@ pub struct Parts {
     pub outbound: Outbound,
     /// Wakes the users of ours for whom there is news.
     pub notifier: Notifier,
+    /// What other servers have us store.
+    pub volume: Volume,
 }
 
 struct Inner {
@@ -140,6 +142,10 @@ impl Graph {
 
     pub(crate) fn key_ring(&self) -> &KeyRing {
         &self.0.parts.key_ring
+    }
+
+    pub(crate) fn volume(&self) -> &Volume {
+        &self.0.parts.volume
     }
 
     pub(crate) fn workers(&self) -> &Workers {

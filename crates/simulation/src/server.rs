@@ -13,7 +13,7 @@ use persistence::transactions::restoring;
 use persistence::{Database, OpenError, SimulatedDisk, StoreError};
 use tempfile::TempDir;
 use tracing::Instrument;
-use transaction::{EduIntake, Inbound, MediaRequests, Outbound, Pulls, Requests};
+use transaction::{EduIntake, Inbound, MediaRequests, Outbound, Pulls, Requests, Volume};
 use transport::error::ApiError;
 use transport::exchange::BoxFuture;
 use transport::key_ring::remember_own_key;
@@ -46,6 +46,8 @@ pub struct Machine {
 
 /// Bytes of a file, and of all copies of files of other servers.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// What one server may have another store in a day: more than honest ones do here.
+const DAY_BYTES_MAX: u64 = 8 << 20;
 
 /// A server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -161,6 +163,7 @@ impl SimulatedServer {
         let outbound =
             Outbound::new(name.clone(), database.clone(), handles.clone(), client.clone(), Arc::new(StoredBodies));
         let requests = Requests::new(client);
+        let volume = Volume::new(Some(DAY_BYTES_MAX), handles.clock.clone());
         let graph = Graph::new(Parts {
             server_name: name.clone(),
             signing_key: key,
@@ -170,10 +173,11 @@ impl SimulatedServer {
             requests: requests.clone(),
             outbound: outbound.clone(),
             notifier: Notifier::default(),
+            volume: volume.clone(),
         });
         let messaging = Messaging::new(graph.clone(), Arc::new(Everybody));
         let edus: Vec<Arc<dyn EduIntake>> = vec![Arc::new(messaging.clone())];
-        let inbound = Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), edus);
+        let inbound = Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), edus, volume);
         let pulls = Pulls::new(database.clone(), handles.clone(), requests, inbound.clone());
         let context = ServerContext {
             server_name: name.clone(),

@@ -20,6 +20,7 @@ use transport::questions::{Answer, Edu, Inbox, TransactionBody};
 
 use crate::intake::{CheckedPdus, EduIntake, PduIntake};
 use crate::outbound::limits::DELIVERED_AGE_MAX;
+use crate::volume::{PDU_BYTES, Volume};
 use turns::{Entry, Turns};
 
 /// Bytes of a transaction id. Ours have about 30, Synapse's 13.
@@ -47,6 +48,7 @@ struct Shared {
     handles: Handles,
     pdus: Arc<dyn PduIntake>,
     edus: Vec<Arc<dyn EduIntake>>,
+    volume: Volume,
     turns: Turns,
     /// When this run began, in milliseconds since 1970.
     started: i64,
@@ -61,11 +63,17 @@ struct Newcomers {
 }
 
 impl Inbound {
-    /// Hands PDUs to `pdus`, and each EDU to the first of `edus` that understands its type.
-    pub fn new(database: Database, handles: Handles, pdus: Arc<dyn PduIntake>, edus: Vec<Arc<dyn EduIntake>>) -> Self {
+    /// Hands PDUs to `pdus`, and each EDU to the first of `edus` that understands its type, as far as `volume` lets an origin.
+    pub fn new(
+        database: Database,
+        handles: Handles,
+        pdus: Arc<dyn PduIntake>,
+        edus: Vec<Arc<dyn EduIntake>>,
+        volume: Volume,
+    ) -> Self {
         let started = handles.clock.now();
         let (turns, newcomers) = (Turns::default(), Newcomers::default());
-        Self(Arc::new(Shared { database, handles, pdus, edus, turns, started, newcomers }))
+        Self(Arc::new(Shared { database, handles, pdus, edus, volume, turns, started, newcomers }))
     }
 
     /// When this run began, in milliseconds since 1970.
@@ -90,6 +98,7 @@ impl Inbound {
         body: TransactionBody,
         beside: impl FnOnce(&mut WriteTx<'_>) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), StoreError> {
+        self.0.volume.count(origin, size_of(&body));
         let checked = self.0.pdus.check(origin, body.pdus).await?;
         let (shared, origin) = (Arc::clone(&self.0), origin.clone());
         self.0
@@ -152,6 +161,11 @@ impl Shared {
             tracing::debug!(server.name = %origin, "{origin} repeated the transaction {id}");
             return parse(origin, id, &before);
         }
+        self.volume.take(origin, size_of(&body)).map_err(|exhausted| {
+            tracing::info!(server.name = %origin, "{origin} sends too much: {exhausted}");
+            let retry_after_ms = u64::try_from(exhausted.retry_after.as_millis()).unwrap_or(u64::MAX);
+            ApiError::new(429, "M_LIMIT_EXCEEDED", exhausted.to_string()).with("retry_after_ms", retry_after_ms)
+        })?;
         let checked = self.pdus.check(origin, body.pdus).await?;
         let answer = answer_for(&checked);
         let (shared, origin, id) = (Arc::clone(self), origin.clone(), id.to_owned());
@@ -263,3 +277,11 @@ fn parse(origin: &ServerName, id: &str, answer: &str) -> Result<Value, ApiError>
 
 #[cfg(test)]
 mod tests;
+
+/// What a transaction takes on the disk, in bytes.
+fn size_of(body: &TransactionBody) -> u64 {
+    let bytes = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+    let pdus = body.pdus.iter().map(|pdu| bytes(pdu.get().len()) + PDU_BYTES);
+    let edus = body.edus.iter().map(|edu| serde_json::to_vec(&edu.content).map_or(0, |json| bytes(json.len())));
+    pdus.chain(edus).sum()
+}

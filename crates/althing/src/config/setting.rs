@@ -272,6 +272,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         about: "",
     },
     Setting {
+        path: "limits.stored_from_server",
+        kind: Kind::Text,
+        default: Default::Is("\"2 GiB\""),
+        about: "How much another server may have us store in a day, by its events and messages to devices. What is\n\
+                more waits there until there is room again.",
+    },
+    Setting {
         path: "log.format",
         kind: Kind::Text,
         default: Default::Is("\"text\""),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events::{EventId, Pdu, RoomId, RoomVersion, Value};
+use http::Method;
 use pdu::limits::{STAGED_HORIZON, STAGED_PER_ORIGIN_MAX, UNVERIFIED_PER_ORIGIN_MAX};
 use persistence::transactions::graph::Outcome;
 use persistence::transactions::{events as event_rows, staging, unverified};
@@ -11,7 +12,8 @@ use persistence::{RoomNumber, StoreError};
 use serde_json::json;
 
 use crate::peer::{Peer, PeerRoom, object};
-use crate::world::{Server, World, draft, message, name, state};
+use crate::reading::refusal;
+use crate::world::{DAY_BYTES, Server, World, draft, message, name, state};
 
 const V: RoomVersion = RoomVersion::V11;
 
@@ -71,6 +73,27 @@ async fn a_wrong_signature_is_said_and_nothing_is_stored() {
     until_outcome(&world, &a, &room, &good, Outcome::Accepted).await;
     assert!(!is_stored(&a, &room, forged.event_id()).await);
     assert_eq!(waiting(&a).await, 0);
+}
+
+/// A transaction of one event may have us fetch a thousand.
+#[tokio::test(start_paused = true)]
+async fn what_is_fetched_counts_for_the_day_of_whoever_signed_it() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let words = "x".repeat(60_000);
+    for _ in 0..=DAY_BYTES / 60_000 {
+        evil.add(&mut of_peer, message("@eve:evil.test", &words));
+    }
+    let last = evil.add(&mut of_peer, message("@eve:evil.test", "last"));
+    evil.host(&of_peer);
+    evil.send(&a, &[object(&last)]).await;
+    until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
+    let next = evil.add(&mut of_peer, message("@eve:evil.test", "next"));
+    let body = |pdu: &Pdu| Some(json!({ "origin": "", "origin_server_ts": 0, "pdus": [object(pdu)] }));
+    let refused = evil.ask(&a, Method::PUT, "v1/send/next", body(&next)).await;
+    assert_eq!(refusal(refused).0, 429);
+    let good = world.peer("good.test").await;
+    good.ask(&a, Method::PUT, "v1/send/next", body(&next)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

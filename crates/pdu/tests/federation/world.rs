@@ -16,7 +16,7 @@ use persistence::transactions::{events as event_rows, state as state_rows};
 use persistence::{Database, ReadTx, RoomNumber, StoreError};
 use serde_json::json;
 use tower::ServiceExt;
-use transaction::{Inbound, Outbound, Pulls, Requests};
+use transaction::{Inbound, Outbound, Pulls, Requests, Volume};
 use transport::exchange::BoxFuture;
 use transport::questions::{
     Answer, DirectoryFilter, DirectoryQuestions, FileAnswer, Handshake, MediaQuestions, Members, MembershipQuestions,
@@ -33,6 +33,9 @@ use crate::peer::Peer;
 const LATENCY: Duration = Duration::from_millis(10);
 /// How long, in virtual time, a test waits for something.
 const WAIT_MAX: Duration = Duration::from_secs(30 * 3600);
+
+/// What one server may have another store in a day.
+pub(crate) const DAY_BYTES: u64 = 8 << 20;
 
 pub(crate) struct World {
     pub(crate) handles: Handles,
@@ -152,6 +155,7 @@ impl Server {
             KeyRing::new(Arc::clone(&key), Vec::new(), client.clone(), database.clone(), handles.clone(), Vec::new());
         let bodies = Arc::new(StoredBodies);
         let outbound = Outbound::new(server.clone(), database.clone(), handles.clone(), client.clone(), bodies);
+        let volume = Volume::new(Some(DAY_BYTES), handles.clock.clone());
         let graph = Graph::new(Parts {
             server_name: server.clone(),
             signing_key: key,
@@ -161,8 +165,9 @@ impl Server {
             requests: Requests::new(client.clone()),
             outbound: outbound.clone(),
             notifier: Notifier::default(),
+            volume: volume.clone(),
         });
-        let inbound = Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), Vec::new());
+        let inbound = Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), Vec::new(), volume);
         let pulls = Pulls::new(database.clone(), handles, Requests::new(client), inbound.clone());
         let context = ServerContext {
             server_name: server.clone(),

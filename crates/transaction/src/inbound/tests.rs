@@ -64,6 +64,8 @@ impl EduIntake for Receipts {
 }
 
 const CHECK_TIME: Duration = Duration::from_secs(1);
+/// What one server may have stored in a day.
+const DAY_BYTES: u64 = 1 << 20;
 
 struct World {
     database: Database,
@@ -82,8 +84,9 @@ impl World {
         let handles = Handles::simulated(1);
         let intake =
             Arc::new(Intake { handles: handles.clone(), checks: Mutex::default(), fails_to_stage: Mutex::default() });
+        let volume = Volume::new(Some(DAY_BYTES), Arc::clone(&handles.clock));
         let inbound =
-            Inbound::new(database.clone(), handles.clone(), Arc::clone(&intake) as _, vec![Arc::new(Receipts)]);
+            Inbound::new(database.clone(), handles.clone(), Arc::clone(&intake) as _, vec![Arc::new(Receipts)], volume);
         Self { database, handles, intake, inbound }
     }
 
@@ -179,6 +182,28 @@ async fn an_origin_has_one_turn_at_a_time_and_others_do_not_wait_for_it() {
     let (b1, b2, b3, c1) =
         tokio::join!(took("b.test", "1"), took("b.test", "2"), took("b.test", "3"), took("c.test", "1"));
     assert_eq!([b1, b2, b3, c1].map(|took| took.as_secs()), [1, 2, 3, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_origin_that_has_too_much_stored_waits_and_loses_nothing() {
+    let world = World::new();
+    let pdus = vec!["$1"; 50];
+    // With their quotes, and beside them two EDUs of `{}`.
+    let each = 50 * (PDU_BYTES + 4) + 4;
+    let taken = DAY_BYTES.div_ceil(each);
+    for id in 0..taken {
+        world.receive("b.test", &id.to_string(), &pdus).await.unwrap();
+    }
+    let before = world.written().await;
+    let refused = world.receive("b.test", "more", &pdus).await.unwrap_err();
+    assert_eq!((refused.status, refused.errcode), (429, "M_LIMIT_EXCEEDED"));
+    assert_eq!(world.written().await, before, "nothing is kept of what was refused");
+    world.receive("b.test", "0", &pdus).await.unwrap();
+    world.receive("c.test", "0", &pdus).await.unwrap();
+    let wait =
+        refused.extra.iter().find_map(|(key, value)| value.as_u64().filter(|_| *key == "retry_after_ms")).unwrap();
+    world.handles.clock.sleep(Duration::from_millis(wait + 1_000)).await;
+    world.receive("b.test", "more", &pdus).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

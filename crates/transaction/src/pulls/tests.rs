@@ -11,6 +11,7 @@ use transport::{Client, Exchange, ExchangeError, Health, Request, Response};
 
 use super::*;
 use crate::intake::{CheckedPdus, EduIntake, PduIntake, Staging};
+use crate::volume::Volume;
 use persistence::WriteTx;
 
 /// What was taken: PDUs and EDUs are numbers here.
@@ -106,7 +107,8 @@ impl World {
         let taken = Arc::default();
         let edus: Vec<Arc<dyn EduIntake>> = vec![Arc::new(Taken(Arc::clone(&taken)))];
         let pdus = Arc::new(Taken(Arc::clone(&taken)));
-        let inbound = Inbound::new(database.clone(), handles.clone(), pdus, edus);
+        let inbound =
+            Inbound::new(database.clone(), handles.clone(), pdus, edus, Volume::new(None, handles.clock.clone()));
         let pulls = Pulls::new(database.clone(), handles.clone(), Requests::new(client), inbound.clone());
         for kin in ["kin.test", "evil.test"] {
             others.software.lock().unwrap().insert(name(kin), SOFTWARE);
