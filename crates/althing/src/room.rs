@@ -7,7 +7,7 @@ use events::{RoomId, ServerName};
 use handles::Handles;
 use messaging::membership::Occupants;
 use messaging::{Messaging, MessagingError};
-use pdu::{JoinProgress, PurgeError};
+use pdu::{JoinInDoubt, JoinProgress, PurgeError};
 use persistence::{Database, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ pub(crate) enum Order {
         /// Whether our users leave it first.
         leave: bool,
     },
-    /// Tells of the joins whose members are being fetched.
+    /// Tells of the joins whose members are being fetched, and of those that nobody has answered.
     Joins {
         /// As JSON, one object a line.
         json: bool,
@@ -64,7 +64,10 @@ pub(crate) async fn run(file: &Path, order: Order) -> Result<(), RoomError> {
 async fn alone(database: &Database, order: Order) -> Result<Vec<String>, RoomError> {
     let (room, leave) = match order {
         Order::Purge { room, leave } => (room, leave),
-        Order::Joins { json } => return Ok(told(&pdu::joins_under_way(database).await?, json)),
+        Order::Joins { json } => {
+            let (under_way, in_doubt) = (pdu::joins_under_way(database).await?, pdu::joins_in_doubt(database).await?);
+            return Ok(told(&under_way, &in_doubt, json));
+        }
     };
     if leave {
         return Err(RoomError::NobodyToTell);
@@ -81,7 +84,10 @@ impl Order {
     pub(crate) async fn perform(self, messaging: &Messaging) -> Result<Vec<String>, MessagingError> {
         let (room, leave) = match self {
             Self::Purge { room, leave } => (room, leave),
-            Self::Joins { json } => return Ok(told(&messaging.joins_under_way().await?, json)),
+            Self::Joins { json } => {
+                let (under_way, in_doubt) = (messaging.joins_under_way().await?, messaging.joins_in_doubt().await?);
+                return Ok(told(&under_way, &in_doubt, json));
+            }
         };
         messaging.purge(&room, if leave { Occupants::Leave } else { Occupants::Stay }).await?;
         let line = if messaging.until_purged(PURGE_WAIT).await? {
@@ -95,15 +101,28 @@ impl Order {
     }
 }
 
-/// The joins under way, a line each.
-fn told(joins: &[JoinProgress], json: bool) -> Vec<String> {
+/// The joins under way, and those that nobody has answered, a line each.
+fn told(under_way: &[JoinProgress], in_doubt: &[JoinInDoubt], json: bool) -> Vec<String> {
     if json {
-        return joins.iter().map(|join| serde_json::to_string(join).expect("progress is plain data")).collect();
+        let under_way = under_way.iter().map(|join| serde_json::to_string(join).expect("progress is plain data"));
+        let in_doubt = in_doubt.iter().map(|join| serde_json::to_string(join).expect("a join in doubt is plain data"));
+        return under_way.chain(in_doubt).collect();
     }
-    if joins.is_empty() {
+    if under_way.is_empty() && in_doubt.is_empty() {
         return vec!["the members of all rooms are here".to_owned()];
     }
-    joins.iter().map(|join| harmless(&line(join))).collect()
+    under_way.iter().map(line).chain(in_doubt.iter().map(line_in_doubt)).map(|line| harmless(&line)).collect()
+}
+
+fn line_in_doubt(join: &JoinInDoubt) -> String {
+    let JoinInDoubt { room_id, user, event_id: _, servers, since, attempts, retry_at } = join;
+    let asked = servers.first().map_or("nobody", ServerName::as_str);
+    format!(
+        "{room_id}: {asked} has not said whether it let {user} in, who asked at {}; looked what became of it {attempts} times, \
+         again at {}",
+        time(*since),
+        time(*retry_at)
+    )
 }
 
 /// Why a room that is whole lacks some of its state.

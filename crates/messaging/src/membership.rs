@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::rooms::draft;
 use crate::{Messaging, MessagingError};
-use pdu::{JoinProgress, PurgeError};
+use pdu::{JoinInDoubt, JoinProgress, PurgeError};
 
 /// A room, as a person names it.
 #[derive(Debug, Clone)]
@@ -290,6 +290,11 @@ impl Messaging {
     /// Tells of all joins whose members are being fetched.
     pub async fn joins_under_way(&self) -> Result<Vec<JoinProgress>, MessagingError> {
         Ok(self.graph().joins_under_way().await?)
+    }
+
+    /// Tells of all joins of which nobody has said whether they counted.
+    pub async fn joins_in_doubt(&self) -> Result<Vec<JoinInDoubt>, MessagingError> {
+        Ok(self.graph().joins_in_doubt().await?)
     }
 
     /// Waits until no room is being purged, but not for longer than `limit`. Returns whether it is so.

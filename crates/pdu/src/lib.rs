@@ -60,4 +60,5 @@ pub use leave::LeaveError;
 pub use partial::{JoinProgress, StillPartial, joins_under_way};
 pub use purge::{PurgeError, purge_alone};
 pub use send::{Beside, BesideRoom, Draft, NewRoom, SendError, Sent};
+pub use unanswered_joins::{JoinInDoubt, joins_in_doubt};
 pub use verdict::{Step, Tellers, Verdict};

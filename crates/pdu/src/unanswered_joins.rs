@@ -9,11 +9,12 @@
 
 use std::time::Duration;
 
-use events::{EventId, Object, Pdu, RoomId, RoomVersion, ServerName};
-use persistence::StoreError;
+use events::{EventId, Object, Pdu, RoomId, RoomVersion, ServerName, UserId};
 use persistence::transactions::graph as graph_rows;
 use persistence::transactions::rooms as room_rows;
 use persistence::transactions::unanswered_joins::{self as rows, UnansweredJoin};
+use persistence::{Database, StoreError};
+use serde::Serialize;
 use tokio::sync::Notify;
 use transport::questions::Handshake;
 
@@ -26,6 +27,40 @@ use crate::limits::{
 };
 use crate::partial::doubled;
 use crate::template::Taken;
+
+/// A join of which we do not know yet whether it counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JoinInDoubt {
+    /// The room.
+    pub room_id: RoomId,
+    /// Who wants to be in it.
+    pub user: UserId,
+    /// The join.
+    pub event_id: EventId,
+    /// Who is asked, first the server that it was sent to.
+    pub servers: Vec<ServerName>,
+    /// When it was sent first, in milliseconds since 1970.
+    pub since: i64,
+    /// How often was asked.
+    pub attempts: i64,
+    /// When is asked next, in milliseconds since 1970. At first the answer is waited for until then.
+    pub retry_at: i64,
+}
+
+/// Tells of all joins in doubt, whether a server runs or not.
+pub async fn joins_in_doubt(database: &Database) -> Result<Vec<JoinInDoubt>, StoreError> {
+    let all = database.read(rows::all).await?;
+    let describe = |(join, retry_at): (UnansweredJoin, i64)| JoinInDoubt {
+        servers: serde_json::from_str(&join.servers).unwrap_or_default(),
+        room_id: join.room_id,
+        user: join.user,
+        event_id: join.event_id,
+        since: join.since,
+        attempts: join.attempts,
+        retry_at,
+    };
+    Ok(all.into_iter().map(describe).collect())
+}
 
 /// Wakes the task that looks what became of joins.
 #[derive(Default)]
@@ -65,6 +100,11 @@ enum Told {
 }
 
 impl Graph {
+    /// Tells of all joins in doubt.
+    pub async fn joins_in_doubt(&self) -> Result<Vec<JoinInDoubt>, StoreError> {
+        joins_in_doubt(self.database()).await
+    }
+
     /// Remembers a join that is about to be sent to `server`. The others may know of it later.
     pub(crate) async fn remember_join(
         &self,

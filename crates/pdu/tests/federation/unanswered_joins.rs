@@ -239,9 +239,14 @@ async fn a_join_that_counts_later_is_found_out_about() {
     evil.host(&room);
     world.until("it to be asked for", || async { evil.asked("/v1/make_leave/") > 2 }).await;
     assert!(!is_in(&a, &room.id).await);
+    let in_doubt = a.graph.joins_in_doubt().await.unwrap();
+    assert_eq!((&in_doubt[0].room_id, in_doubt[0].user.as_str(), in_doubt.len()), (&room.id, ALICE, 1));
+    assert_eq!(in_doubt[0].servers, std::slice::from_ref(&evil.name));
+    assert!(in_doubt[0].retry_at > world.handles.clock.now() && in_doubt[0].attempts > 1);
     evil.host(&with_join);
     world.until("the join", || is_in(&a, &room.id)).await;
     world.until("nothing to be left to find out", || is_forgotten(&a)).await;
+    assert_eq!(a.graph.joins_in_doubt().await.unwrap(), []);
 }
 
 #[tokio::test(start_paused = true)]

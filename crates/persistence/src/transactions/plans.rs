@@ -32,6 +32,10 @@ const SCANS: &[(&str, &str)] = &[
         "the rooms that are being joined, which are few",
     ),
     ("UPDATE partial_rooms SET retry_at = ?1", "all of them, once at start"),
+    (
+        "SELECT event_id, room_id, user_id, servers, room_version, event, since, attempts, retry_at",
+        "all of them, for an operator who asks",
+    ),
     ("SELECT stream, position FROM streams", "a row for each stream, and there are seven"),
     ("SELECT room, since, looked_at, found FROM purges", "the rooms that are being purged, which are few"),
     ("UPDATE state_snapshots_purged", "one row"),

@@ -3,6 +3,7 @@
 use events::{EventId, RoomId, UserId};
 
 use crate::tx::{ReadTx, StoreError, WriteTx};
+use crate::value::Row;
 
 /// Such a join.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,19 +48,32 @@ pub fn due(tx: &ReadTx<'_>, now: i64) -> Result<Option<UnansweredJoin>, StoreErr
           ORDER BY retry_at
           LIMIT 1",
         &[&now],
-        |row| {
-            Ok(UnansweredJoin {
-                event_id: row.get(0)?,
-                room_id: row.get(1)?,
-                user: row.get(2)?,
-                servers: row.get(3)?,
-                room_version: row.get(4)?,
-                event: row.get(5)?,
-                since: row.get(6)?,
-                attempts: row.get(7)?,
-            })
-        },
+        read,
     )
+}
+
+/// Returns all, the oldest first, and when each is looked at again.
+pub fn all(tx: &ReadTx<'_>) -> Result<Vec<(UnansweredJoin, i64)>, StoreError> {
+    tx.query_all(
+        "SELECT event_id, room_id, user_id, servers, room_version, event, since, attempts, retry_at
+           FROM unanswered_joins
+          ORDER BY since, event_id",
+        &[],
+        |row| Ok((read(row)?, row.get(8)?)),
+    )
+}
+
+fn read(row: &Row<'_>) -> Result<UnansweredJoin, StoreError> {
+    Ok(UnansweredJoin {
+        event_id: row.get(0)?,
+        room_id: row.get(1)?,
+        user: row.get(2)?,
+        servers: row.get(3)?,
+        room_version: row.get(4)?,
+        event: row.get(5)?,
+        since: row.get(6)?,
+        attempts: row.get(7)?,
+    })
 }
 
 /// Returns when the next one is due.
