@@ -11,7 +11,7 @@ use crate::stage::{Failure, cargo, command};
 const FIXED: &str = "60";
 /// Seeds of every run of the checks that nobody has tried before. One that fails has found a defect, which may be older than the commit:
 /// few, as long as one in a thousand does.
-const FRESH: &str = "10";
+const FRESH: &str = "30";
 /// Seeds of every run of the checks with a hostile server: the first, which no test of the crate runs, and how many.
 const HOSTILE: [&str; 2] = ["7", "14"];
 /// Seeds that are run if nobody says how many, nor which.
