@@ -7,6 +7,7 @@ use persistence::StoreError;
 use persistence::transactions::rooms as room_rows;
 
 use crate::commit::Entry;
+use crate::due::milliseconds;
 use crate::graph::{Graph, RoomTurn};
 use crate::limits::{DUMMIES_AT_ONCE_MAX, DUMMIES_PAUSE, EXTREMITIES_MAX};
 use crate::send::{Draft, SendError};
@@ -23,7 +24,7 @@ impl Graph {
     /// it when something builds on it. Were it sent, servers that join the same extremities at once would make new ones.
     pub(crate) async fn join_extremities(&self, turn: &mut RoomTurn) -> Result<(), StoreError> {
         let now = self.handles().clock.now();
-        let pause = i64::try_from(DUMMIES_PAUSE.as_millis()).unwrap_or(i64::MAX);
+        let pause = milliseconds(DUMMIES_PAUSE);
         let Some(room) = turn.room_mut().filter(|room| room.heads.len() > EXTREMITIES_MAX) else { return Ok(()) };
         if room.joined_heads_at.is_some_and(|at| now - at < pause) {
             return Ok(());

@@ -19,6 +19,7 @@ use persistence::transactions::staging::{self, Staged};
 use persistence::{RoomNumber, StoreError};
 use transaction::volume::PDU_BYTES;
 
+use crate::due::milliseconds;
 use crate::graph::Graph;
 use crate::intake::References;
 use crate::limits::{
@@ -155,7 +156,7 @@ impl Graph {
     /// nothing to tell.
     async fn will_tell_what_we_lost(&self, origin: &ServerName) -> Result<bool, StoreError> {
         let clock = &self.handles().clock;
-        let patience = i64::try_from(PULL_PATIENCE.as_millis()).unwrap_or(i64::MAX);
+        let patience = milliseconds(PULL_PATIENCE);
         let until = clock.monotonic() + PULL_WAIT_MAX;
         loop {
             let origin = origin.clone();

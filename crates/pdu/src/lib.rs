@@ -15,6 +15,7 @@
 mod acl;
 mod backfill;
 mod commit;
+mod due;
 mod entering;
 mod event_lists;
 pub mod explain;

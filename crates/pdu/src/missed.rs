@@ -13,6 +13,7 @@ use persistence::transactions::{events as event_rows, graph as graph_rows};
 use tokio::sync::Notify;
 
 use crate::backfill::builders;
+use crate::due::{milliseconds, rest, until};
 use crate::fetch::Effort;
 use crate::graph::Graph;
 use crate::limits::{BACKFILL_TIME_MAX, MISSED_HORIZON, STAGED_RETRY_FIRST};
@@ -33,22 +34,11 @@ impl Graph {
         let graph = self.clone();
         self.handles().tasks.spawn("missed history", async move {
             loop {
-                let pause = match graph.fill_due().await {
-                    Ok(pause) => pause,
-                    Err(error) => {
-                        tracing::error!("what was missed is not fetched for now, since the database failed: {error}");
-                        Some(STAGED_RETRY_FIRST)
-                    }
-                };
-                let news = graph.filler().0.notified();
-                match pause {
-                    None => news.await,
-                    Some(pause) => tokio::select! {
-                        biased;
-                        () = news => {}
-                        () = graph.handles().clock.sleep(pause) => {}
-                    },
-                }
+                let pause = graph.fill_due().await.unwrap_or_else(|error| {
+                    tracing::error!("what was missed is not fetched for now, since the database failed: {error}");
+                    Some(STAGED_RETRY_FIRST)
+                });
+                rest(&*graph.handles().clock, &graph.filler().0, pause).await;
             }
         });
     }
@@ -60,7 +50,7 @@ impl Graph {
             let (due, next) =
                 self.database().read(move |tx| Ok::<_, StoreError>((rows::due(tx, now)?, rows::next_due(tx)?))).await?;
             let Some(missed) = due else {
-                return Ok(next.map(|next| Duration::from_millis(u64::try_from(next - now).unwrap_or(0))));
+                return Ok(next.map(|next| until(next, now)));
             };
             self.fill(missed).await?;
         }
@@ -95,7 +85,7 @@ impl Graph {
 
     async fn try_again(&self, missed: Missed, row: &RoomRow) -> Result<(), StoreError> {
         let now = self.handles().clock.now();
-        if now - missed.since > i64::try_from(MISSED_HORIZON.as_millis()).unwrap_or(i64::MAX) {
+        if now - missed.since > milliseconds(MISSED_HORIZON) {
             tracing::warn!(room.id = %row.room_id, "Gave up on what was missed in {}: no server gives it", row.room_id);
             return self.forget_missed(missed).await;
         }

@@ -33,7 +33,6 @@ use crate::graph::Graph;
 use crate::limits::{ATTEMPTS_BEFORE_TELLING, WHOLE_WAIT_MAX};
 use crate::room::Room;
 
-pub(crate) use complete::doubled;
 pub use complete::{JoinProgress, joins_under_way};
 pub(crate) use keys::{LackingKeys, keys_pause};
 pub(crate) use undecided::end_undecided;

@@ -12,8 +12,9 @@ use persistence::transactions::rooms as room_rows;
 use persistence::{Database, StoreError};
 use tokio::sync::Notify;
 
+use crate::due::{milliseconds, rest};
 use crate::graph::Graph;
-use crate::limits::{PURGE_AWAITED_MAX, PURGE_PAUSE, PURGE_WINDOW};
+use crate::limits::{PURGE_AWAITED_MAX, PURGE_PAUSE, PURGE_WINDOW, STAGED_RETRY_FIRST};
 
 /// Wakes the task that purges rooms.
 #[derive(Default)]
@@ -70,37 +71,28 @@ impl Graph {
         let graph = self.clone();
         self.handles().tasks.spawn("purge of rooms", async move {
             loop {
-                let awaited = graph.purge_begun().await.unwrap_or_else(|error| {
+                let pause = graph.purge_begun().await.unwrap_or_else(|error| {
                     tracing::error!("rooms are not purged for now, since the database failed: {error}");
-                    true
+                    Some(STAGED_RETRY_FIRST)
                 });
-                let news = graph.purger().0.notified();
-                if awaited {
-                    tokio::select! {
-                        biased;
-                        () = news => {}
-                        () = graph.handles().clock.sleep(PURGE_PAUSE) => {}
-                    }
-                } else {
-                    news.await;
-                }
+                rest(&*graph.handles().clock, &graph.purger().0, pause).await;
             }
         });
     }
 
-    /// Purges rooms until their rows are gone. Returns whether some have to wait.
-    async fn purge_begun(&self) -> Result<bool, StoreError> {
+    /// Purges rooms until their rows are gone. Returns when to look at those that have to wait; `None` if none do.
+    async fn purge_begun(&self) -> Result<Option<Duration>, StoreError> {
         let mut awaited = false;
         for purge in self.database().read(rows::begun).await? {
             let age = self.handles().clock.now() - purge.since;
-            let is_old = age > i64::try_from(PURGE_AWAITED_MAX.as_millis()).unwrap_or(i64::MAX);
+            let is_old = age > milliseconds(PURGE_AWAITED_MAX);
             if !is_old && self.database().read(move |tx| rows::is_awaited(tx, purge.room)).await? {
                 awaited = true;
                 continue;
             }
             delete_rows(self.database(), self.handles(), purge).await?;
         }
-        Ok(awaited)
+        Ok(awaited.then_some(PURGE_PAUSE))
     }
 }
 

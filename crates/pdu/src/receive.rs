@@ -15,6 +15,7 @@ use persistence::transactions::staging::{self, Staged};
 use persistence::{RoomNumber, StoreError};
 
 use crate::commit::{CommitError, Entry};
+use crate::due::{doubled, milliseconds};
 use crate::fetch::{Adopted, Fetched, Outliers};
 use crate::graph::{Graph, RoomTurn};
 use crate::judge::{Candidate, JudgeError, judge};
@@ -365,7 +366,7 @@ impl Graph {
     /// Staged events that were not decided about wait longer each time, until their horizon.
     async fn postpone_undecided(&self, room: RoomNumber, staged: Vec<Staged>) -> Result<(), StoreError> {
         let now = self.handles().clock.now();
-        let horizon = i64::try_from(STAGED_HORIZON.as_millis()).unwrap_or(i64::MAX);
+        let horizon = milliseconds(STAGED_HORIZON);
         let undecided = self.database().read(move |tx| {
             let still_there = |event: Staged| Ok(staging::waits(tx, event.number)?.then_some(event));
             staged
@@ -399,9 +400,7 @@ impl Graph {
 
 /// The pause before the next attempt, in milliseconds.
 pub(crate) fn retry_after(attempts: i64) -> i64 {
-    let doublings = u32::try_from(attempts.clamp(0, 16)).unwrap_or(0);
-    let pause = STAGED_RETRY_FIRST.saturating_mul(1 << doublings).min(STAGED_RETRY_MAX);
-    i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)
+    doubled(STAGED_RETRY_FIRST, STAGED_RETRY_MAX, attempts)
 }
 
 impl Workers {

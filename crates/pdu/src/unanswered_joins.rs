@@ -18,6 +18,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 use transport::questions::Handshake;
 
+use crate::due::{doubled, milliseconds, rest, until};
 use crate::fetch::Effort;
 use crate::graph::Graph;
 use crate::intake::is_placed;
@@ -25,7 +26,6 @@ use crate::join::JoinError;
 use crate::limits::{
     JOIN_TIME_MAX, STAGED_RETRY_FIRST, UNANSWERED_JOIN_HORIZON, UNANSWERED_JOIN_RETRY_FIRST, UNANSWERED_JOIN_RETRY_MAX,
 };
-use crate::partial::doubled;
 use crate::template::Taken;
 
 /// A join of which we do not know yet whether it counted.
@@ -156,24 +156,11 @@ impl Graph {
         let graph = self.clone();
         self.handles().tasks.spawn("unanswered joins", async move {
             loop {
-                let pause = match graph.look_at_due_joins().await {
-                    Ok(pause) => pause,
-                    Err(error) => {
-                        tracing::error!(
-                            "what became of joins is not looked for now, since the database failed: {error}"
-                        );
-                        Some(STAGED_RETRY_FIRST)
-                    }
-                };
-                let news = graph.unanswered_joins().0.notified();
-                match pause {
-                    None => news.await,
-                    Some(pause) => tokio::select! {
-                        biased;
-                        () = news => {}
-                        () = graph.handles().clock.sleep(pause) => {}
-                    },
-                }
+                let pause = graph.look_at_due_joins().await.unwrap_or_else(|error| {
+                    tracing::error!("what became of joins is not looked for now, since the database failed: {error}");
+                    Some(STAGED_RETRY_FIRST)
+                });
+                rest(&*graph.handles().clock, &graph.unanswered_joins().0, pause).await;
             }
         });
         Ok(())
@@ -186,7 +173,7 @@ impl Graph {
             let (due, next) =
                 self.database().read(move |tx| Ok::<_, StoreError>((rows::due(tx, now)?, rows::next_due(tx)?))).await?;
             let Some(join) = due else {
-                return Ok(next.map(|next| Duration::from_millis(u64::try_from(next - now).unwrap_or(0))));
+                return Ok(next.map(|next| until(next, now)));
             };
             let fate = self.find_out(&join).await?;
             let (id, retry_at) = (join.event_id, self.handles().clock.now() + pause(join.attempts));
@@ -325,8 +312,4 @@ fn says_no(status: u16) -> bool {
 /// The pause before the next look, in milliseconds.
 fn pause(attempts: i64) -> i64 {
     doubled(UNANSWERED_JOIN_RETRY_FIRST, UNANSWERED_JOIN_RETRY_MAX, attempts)
-}
-
-fn milliseconds(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

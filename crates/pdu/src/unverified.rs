@@ -12,6 +12,7 @@ use persistence::transactions::unverified::{self as rows, Unverified};
 use persistence::{RoomNumber, StoreError};
 use tokio::sync::Notify;
 
+use crate::due::milliseconds;
 use crate::graph::Graph;
 use crate::intake::{References, Refusal, stage};
 use crate::limits::{STAGED_HORIZON, STAGED_RETRY_FIRST, UNVERIFIED_BATCH_MAX};
@@ -117,7 +118,7 @@ impl Graph {
 }
 
 fn outcome_of(waiting: &Unverified, checked: Result<Pdu, Refusal>, now: i64) -> Outcome {
-    let horizon = i64::try_from(STAGED_HORIZON.as_millis()).unwrap_or(i64::MAX);
+    let horizon = milliseconds(STAGED_HORIZON);
     let origin = &waiting.origin;
     match checked {
         Ok(pdu) => Outcome::Checked(pdu),

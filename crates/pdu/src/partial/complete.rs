@@ -14,6 +14,7 @@ use transaction::requests::RoomStateIds;
 
 use super::keys::{LackingKeys, keys_pause};
 use super::replay::ReplayError;
+use crate::due::{doubled, milliseconds, rest, until};
 use crate::graph::Graph;
 use crate::limits::{
     JOIN_EVENTS_MAX, JOINS_AT_ONCE, LOOKED_UP_AT_ONCE, PARTIAL_HORIZON, PARTIAL_RETRY_FIRST, PARTIAL_RETRY_MAX,
@@ -114,22 +115,11 @@ impl Graph {
         let graph = self.clone();
         self.handles().tasks.spawn("joins", async move {
             loop {
-                let news = graph.joins().news.notified();
-                let pause = match graph.begin_due().await {
-                    Ok(pause) => pause,
-                    Err(error) => {
-                        tracing::error!("no members are fetched for now, since the database failed: {error}");
-                        Some(STAGED_RETRY_FIRST)
-                    }
-                };
-                match pause {
-                    None => news.await,
-                    Some(pause) => tokio::select! {
-                        biased;
-                        () = news => {}
-                        () = graph.handles().clock.sleep(pause) => {}
-                    },
-                }
+                let pause = graph.begin_due().await.unwrap_or_else(|error| {
+                    tracing::error!("no members are fetched for now, since the database failed: {error}");
+                    Some(STAGED_RETRY_FIRST)
+                });
+                rest(&*graph.handles().clock, &graph.joins().news, pause).await;
             }
         });
         Ok(())
@@ -143,7 +133,7 @@ impl Graph {
                 continue;
             }
             if partial.retry_at > now {
-                return Ok(Some(Duration::from_millis(u64::try_from(partial.retry_at - now).unwrap_or(0))));
+                return Ok(Some(until(partial.retry_at, now)));
             }
             {
                 let mut running = self.joins().running();
@@ -211,7 +201,7 @@ impl Graph {
     async fn try_join_again(&self, wanted: &Wanted, problem: String) -> Result<(), StoreError> {
         let now = self.handles().clock.now();
         let (room, attempts) = (wanted.partial.room, wanted.partial.attempts);
-        let horizon = i64::try_from(PARTIAL_HORIZON.as_millis()).unwrap_or(i64::MAX);
+        let horizon = milliseconds(PARTIAL_HORIZON);
         if wanted.partial.whole {
             let is_over = now - wanted.partial.since > horizon || defects::is_on(Defect::KeysAreNotAskedForAgain);
             let retry_at = now + keys_pause(attempts);
@@ -334,11 +324,4 @@ impl Wanted {
 /// The pause after a failed attempt, in milliseconds.
 fn pause(attempts: i64) -> i64 {
     doubled(PARTIAL_RETRY_FIRST, PARTIAL_RETRY_MAX, attempts)
-}
-
-/// A pause in milliseconds that was doubled so many times, up to `max`.
-pub(crate) fn doubled(first: Duration, max: Duration, times: i64) -> i64 {
-    let doublings = u32::try_from(times.clamp(0, 16)).unwrap_or(0);
-    let pause = first.saturating_mul(1 << doublings).min(max);
-    i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)
 }

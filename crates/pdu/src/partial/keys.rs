@@ -13,7 +13,8 @@ use persistence::transactions::{graph as graph_rows, partial as rows};
 use serde::{Deserialize, Serialize};
 use transport::Keys;
 
-use super::complete::{Completed, Wanted, doubled};
+use super::complete::{Completed, Wanted};
+use crate::due::doubled;
 use crate::graph::Graph;
 use crate::intake::claims;
 use crate::limits::{
