@@ -25,6 +25,8 @@ use crate::{Network, StartError, log, portrait};
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Between two looks whether the servers agree: the first pause, and the longest.
 const LOOKS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(3600));
+/// The task of a user who does something.
+const DEED: &str = "simulated user";
 /// Users whose level is 100 from the beginning.
 const ADMINS: usize = 3;
 /// The longest that the servers have for coming into the room.
@@ -258,7 +260,7 @@ impl<'a> World<'a> {
                     network.note(&actor.user.to_string(), &format!("{what}: {said}"));
                 };
                 let server = log::span_of(self.hosts[user.server].name().as_str());
-                server.in_scope(|| tasks.spawn("simulated user", user_acts));
+                server.in_scope(|| tasks.spawn(DEED, user_acts));
             }
             Event::Attack { attack, victims } => self.attack(number, *attack, *victims),
             Event::Fault(fault) => {

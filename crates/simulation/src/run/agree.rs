@@ -7,7 +7,7 @@ use messaging::MessagingError;
 use persistence::StoreError;
 use persistence::transactions::{graph as graph_rows, rooms as room_rows};
 
-use super::{LOOKS, Room, World};
+use super::{DEED, LOOKS, Room, World};
 use crate::agreement::{self, View};
 use crate::deeds::{Acknowledged, Actor, user_id};
 use crate::host::Host;
@@ -27,6 +27,7 @@ impl World<'_> {
     pub(super) async fn agree(&self, problems: &mut Vec<String>) -> usize {
         let deadline = self.handles.clock.monotonic() + self.plan.patience;
         let mut pause = LOOKS.0;
+        self.until_deeds_are_done().await;
         self.until_quiet().await;
         let farewells = match self.farewells(deadline).await {
             Ok(farewells) => farewells,
@@ -167,6 +168,15 @@ impl World<'_> {
         });
         if !quiet.await {
             self.network.note("world", "not everything is delivered after so long");
+        }
+    }
+
+    /// Waits until no user waits for anything any more. Who comes in by a join whose template is from before the last words, which can
+    /// take minutes, is told nothing of these before something else is said.
+    async fn until_deeds_are_done(&self) {
+        let acts = |host: &Host| host.running().is_some_and(|(_, tasks)| tasks.by_name().contains_key(DEED));
+        if !self.until(async || !self.hosts.iter().any(acts)).await {
+            self.network.note("world", "users still wait after so long");
         }
     }
 
