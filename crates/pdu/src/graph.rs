@@ -13,6 +13,7 @@ use transport::key_ring::KeyRing;
 use transport::turns::Turns;
 
 use crate::acl::Acls;
+use crate::counted_in::CountedIn;
 use crate::limits::{EVENTS_LOADED_MAX, FETCHES_PER_ORIGIN_MAX, ROOMS_LOADED_MAX};
 use crate::missed::Filler;
 use crate::partial::Joins;
@@ -56,6 +57,7 @@ struct Inner {
     verifier: Verifier,
     filler: Filler,
     unanswered_joins: UnansweredJoins,
+    counted_in: CountedIn,
     joins: Joins,
     purger: Purger,
     /// To fetch what events of an origin refer to: after an outage one server may be asked about hundreds of rooms, and neither it nor
@@ -92,6 +94,7 @@ impl Graph {
             verifier: Verifier::default(),
             filler: Filler::default(),
             unanswered_joins: UnansweredJoins::default(),
+            counted_in: CountedIn::default(),
             joins: Joins::default(),
             purger: Purger::default(),
             fetch_turns: Turns::new(FETCHES_PER_ORIGIN_MAX),
@@ -158,6 +161,10 @@ impl Graph {
 
     pub(crate) fn filler(&self) -> &Filler {
         &self.0.filler
+    }
+
+    pub(crate) fn counted_in(&self) -> &CountedIn {
+        &self.0.counted_in
     }
 
     pub(crate) fn unanswered_joins(&self) -> &UnansweredJoins {

@@ -233,6 +233,7 @@ impl Graph {
                     staging.withdrawals.push((room.number, withdrawal));
                 } else if may_be_good && !room.is_ours {
                     tracing::info!(server.name = %origin, room.id = %room_id, "Ignored {id}: nobody here is in the room");
+                    self.note_counted_in(&room_id, origin);
                 } else if let Err(refusal) = staging.take(room.number, checked, &space) {
                     tracing::info!(server.name = %origin, room.id = %room_id, event.id = %id, "Refused {id} from {origin}: {refusal}");
                     results.insert(id, Some(refusal.to_string()));

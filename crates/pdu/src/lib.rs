@@ -15,6 +15,7 @@
 mod acl;
 mod backfill;
 mod commit;
+mod counted_in;
 mod due;
 mod entering;
 mod event_lists;

@@ -142,6 +142,14 @@ pub const UNANSWERED_JOIN_RETRY_FIRST: Duration = Duration::from_secs(10);
 pub const UNANSWERED_JOIN_RETRY_MAX: Duration = Duration::from_hours(1);
 /// How long it is looked for.
 pub const UNANSWERED_JOIN_HORIZON: Duration = Duration::from_hours(24 * 7);
+/// How long after a server told us of a room that we have left it is asked whether it counts us in. Our leave may be on its way.
+pub const COUNTED_IN_AFTER: Duration = Duration::from_secs(60);
+/// The pause before the same server is asked again about the same room.
+pub const COUNTED_IN_PAUSE: Duration = Duration::from_hours(1);
+/// Rooms, each with a server, that are remembered for that.
+pub const COUNTED_IN_MAX: usize = 1_000;
+/// Users of ours that one server is asked about at a time.
+pub const COUNTED_IN_USERS_MAX: usize = 20;
 /// How long others are given to take note of a leave. Then it is so all the same.
 pub const LEAVE_TIME_MAX: Duration = Duration::from_secs(20);
 /// Where the topological numbers of a room begin, so that history can be put before it.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 /// Tasks that a server has as long as it runs, one of each.
-const TASKS: [&str; 12] = [
+const TASKS: [&str; 13] = [
     "joins",
+    "leaving again",
     "missed history",
     "outbound: forget idle destinations",
     "outbound: forget what was delivered",

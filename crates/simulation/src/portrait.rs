@@ -60,5 +60,7 @@ fn described(tx: &ReadTx<'_>, row: &RoomRow, event: EventNumber) -> Result<Strin
     let content = serde_json::Value::Object(pdu.content().clone()).to_string();
     let content: String = content.chars().take(CONTENT_CHARS_MAX).collect();
     let state_key = pdu.state_key().map(|key| format!(" {key:?}")).unwrap_or_default();
-    Ok(format!("{id} {}{state_key} of {} {content} after {:?}", pdu.event_type(), pdu.sender(), pdu.prev_events()))
+    let (event_type, sender, time) = (pdu.event_type(), pdu.sender(), pdu.origin_server_ts());
+    let (after, by) = (pdu.prev_events(), pdu.auth_events());
+    Ok(format!("{id} {event_type}{state_key} of {sender} at {time} {content} after {after:?} by {by:?}"))
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
+mod counted_in;
 mod earlier_stay;
 mod explain;
 mod extremities;
