@@ -95,7 +95,7 @@ pub(crate) struct Batch {
 }
 
 /// What the transaction returns, to bring the room in memory up to date.
-struct Written {
+pub(crate) struct Written {
     snapshots: Vec<SnapshotNumber>,
     events: Vec<Committed>,
 }
@@ -118,44 +118,23 @@ impl Graph {
                     let ids: Vec<EventId> = batch.events.iter().map(|record| record.pdu.event_id().clone()).collect();
                     beside(tx, &ids)?;
                 }
-                this.write_batch(tx, batch)
+                let written = this.write_batch(tx, &batch)?;
+                Ok::<_, CommitError>((written, batch))
             })
             .await?;
-        for (record, snapshot) in batch.states.iter().zip(&written.snapshots) {
-            record.state.set_stored(*snapshot);
-            room.keep_state(*snapshot, &record.state);
-        }
-        for (record, committed) in batch.events.iter().zip(&written.events) {
-            if let Some(index) = room.graph.index_of(record.pdu.event_id()) {
-                room.set_number(index, committed.number);
-            }
-        }
-        let numbers =
-            batch.events.iter().zip(&written.events).map(|(record, committed)| (record.pdu.event_id(), committed));
-        let numbers: BTreeMap<&EventId, &Committed> = numbers.collect();
-        room.heads = advance
-            .heads
-            .into_iter()
-            .filter_map(|head| {
-                let number = head.number.or_else(|| numbers.get(head.event_id()).map(|committed| committed.number))?;
-                let NewHead { reference, depth, topological, after, .. } = head;
-                Some(Head { number, reference, depth, topological, after })
-            })
-            .collect();
-        room.current = Some(advance.current);
-        room.stale_heads.clear();
-        room.turn += 1;
+        room.take_up(advance, batch, &written);
         Ok(written.events)
     }
 
-    fn write_batch(&self, tx: &mut WriteTx<'_>, batch: Batch) -> Result<(Written, Batch), CommitError> {
+    /// Writes a batch. After the commit the room in memory is to [take it up](Room::take_up).
+    pub(crate) fn write_batch(&self, tx: &mut WriteTx<'_>, batch: &Batch) -> Result<Written, CommitError> {
         let mut written = Written { snapshots: Vec::new(), events: Vec::new() };
         written.snapshots = write_states(tx, batch.room, &batch.states)?;
         if !room_rows::advance(tx, batch.room, batch.turn, written.resolve(&batch.current))? {
             return Err(CommitError::Overtaken);
         }
         for record in &batch.events {
-            let committed = self.write_event(tx, &batch, record, &written)?;
+            let committed = self.write_event(tx, batch, record, &written)?;
             written.events.push(committed);
         }
         let mut added = Vec::new();
@@ -171,7 +150,7 @@ impl Graph {
         self.write_current_state(tx, batch.room, &batch.current_changes, position)?;
         let sets = batch.events.iter().filter(|record| record.pdu.membership().is_some());
         self.wake_users(tx, batch.room, &batch.current_changes, sets.filter_map(|record| record.pdu.state_key()))?;
-        Ok((written, batch))
+        Ok(written)
     }
 
     fn write_event(
@@ -232,6 +211,32 @@ impl Graph {
             }
         });
         Ok(())
+    }
+}
+
+impl Room {
+    /// Brings the room in memory up to date: `advance` was committed as `batch`.
+    pub(crate) fn take_up(&mut self, advance: Advance, batch: Batch, written: &Written) {
+        for (record, snapshot) in batch.states.iter().zip(&written.snapshots) {
+            record.state.set_stored(*snapshot);
+            self.keep_state(*snapshot, &record.state);
+        }
+        let mut numbers = BTreeMap::new();
+        for (record, committed) in batch.events.iter().zip(&written.events) {
+            if let Some(index) = self.graph.index_of(record.pdu.event_id()) {
+                self.set_number(index, committed.number);
+            }
+            numbers.insert(record.pdu.event_id(), committed.number);
+        }
+        let head = |head: NewHead| {
+            let number = head.number.or_else(|| numbers.get(head.event_id()).copied())?;
+            let NewHead { reference, depth, topological, after, .. } = head;
+            Some(Head { number, reference, depth, topological, after })
+        };
+        self.heads = advance.heads.into_iter().filter_map(head).collect();
+        self.current = Some(advance.current);
+        self.stale_heads.clear();
+        self.turn += 1;
     }
 }
 
@@ -296,7 +301,8 @@ pub(crate) fn write_states(
 }
 
 impl Batch {
-    fn new(room: &Room, advance: &Advance, entry: Entry, us: &ServerName) -> Self {
+    /// Puts what was decided into terms that outlive the room in memory.
+    pub(crate) fn new(room: &Room, advance: &Advance, entry: Entry, us: &ServerName) -> Self {
         let states = state_records(room, &advance.new_states);
         let events = advance.judged.iter().map(|judged| EventRecord::new(room, judged, &states, entry, us)).collect();
         let empty = StateMap::default();

@@ -210,6 +210,17 @@ impl Graph {
         Ok(RoomTurn { row, guard })
     }
 
+    /// Takes the turn of a room that is in memory as it is in the database, if nobody has it or waits for it.
+    pub(crate) async fn turn_if_free(&self, number: RoomNumber) -> Result<Option<RoomTurn>, StoreError> {
+        let Ok(guard) = self.lock_of(number).try_lock_owned() else { return Ok(None) };
+        if guard.is_none() {
+            return Ok(None);
+        }
+        let row = self.database().read(move |tx| room_rows::by_number(tx, number)).await?;
+        let is_current = guard.as_ref().is_some_and(|room| room.turn == row.turn);
+        Ok(is_current.then_some(RoomTurn { row, guard }))
+    }
+
     /// Has `work` read the database and change the room. On an error the room is empty, and to be dropped.
     pub(crate) async fn with_room<T: Send + 'static>(
         &self,

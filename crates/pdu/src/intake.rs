@@ -18,6 +18,7 @@ use transport::Keys;
 use transport::exchange::BoxFuture;
 
 use crate::acl::ServerAcl;
+use crate::at_once::AtOnce;
 use crate::gates::may_be_in_room;
 use crate::graph::Graph;
 use crate::limits::{CHECKED_EVENTS_CHUNK, STAGED_PER_ORIGIN_MAX, UNVERIFIED_MAX, UNVERIFIED_PER_ORIGIN_MAX};
@@ -240,6 +241,7 @@ impl Graph {
                 }
             }
         }
+        staging.judge().await?;
         Ok(CheckedPdus { results, staging: Box::new(staging) })
     }
 
@@ -283,6 +285,8 @@ struct StagedPdus {
     graph: Graph,
     origin: ServerName,
     checked: Vec<(RoomNumber, Pdu)>,
+    /// Those of them that need not wait.
+    at_once: Vec<AtOnce>,
     /// Those of which the keys could not be had.
     unverified: Vec<(RoomNumber, ParsedPdu)>,
     /// In rooms that nobody here is in.
@@ -294,7 +298,20 @@ impl StagedPdus {
     fn new(graph: &Graph, origin: &ServerName) -> Self {
         let now = graph.handles().clock.now();
         let (graph, origin) = (graph.clone(), origin.clone());
-        Self { graph, origin, checked: Vec::new(), unverified: Vec::new(), withdrawals: Vec::new(), now }
+        let (checked, at_once) = (Vec::new(), Vec::new());
+        Self { graph, origin, checked, at_once, unverified: Vec::new(), withdrawals: Vec::new(), now }
+    }
+
+    /// Judges what need not wait.
+    async fn judge(&mut self) -> Result<(), StoreError> {
+        let mut by_room: BTreeMap<RoomNumber, Vec<Pdu>> = BTreeMap::new();
+        for (room, pdu) in &self.checked {
+            by_room.entry(*room).or_default().push(pdu.clone());
+        }
+        for (room, pdus) in by_room {
+            self.at_once.extend(self.graph.judge_at_once(room, &self.origin, pdus).await?);
+        }
+        Ok(())
     }
 
     /// Takes what is good, and what may turn out to be good: a key that cannot be had is no bad signature.
@@ -328,7 +345,7 @@ impl StagedPdus {
 
 impl Staging for StagedPdus {
     fn stage(self: Box<Self>, tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
-        let Self { graph, origin, checked, unverified, withdrawals, now } = *self;
+        let Self { graph, origin, mut checked, at_once, unverified, withdrawals, now } = *self;
         graph.apply_withdrawals(tx, withdrawals)?;
         for (room, pdu) in &unverified {
             if !is_placed(tx, *room, pdu.event_id())? {
@@ -338,6 +355,10 @@ impl Staging for StagedPdus {
         if !unverified.is_empty() {
             let graph = graph.clone();
             tx.after_commit(move || graph.wake_verifier());
+        }
+        for judged in at_once {
+            let written = judged.write(&graph, tx)?;
+            checked.retain(|(room, pdu)| !written.contains(&(*room, pdu.event_id().clone())));
         }
         stage(tx, &graph, &origin, &checked, now)
     }

@@ -13,6 +13,7 @@
 //! walks it finds one.
 
 mod acl;
+mod at_once;
 mod backfill;
 mod commit;
 mod counted_in;

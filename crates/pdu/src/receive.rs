@@ -12,13 +12,14 @@ use events::{EventId, Pdu, ServerName};
 use persistence::transactions::graph::Outcome;
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::staging::{self, Staged};
-use persistence::{RoomNumber, StoreError};
+use persistence::{ReadTx, RoomNumber, StoreError};
 
 use crate::commit::{CommitError, Entry};
 use crate::due::{doubled, milliseconds};
 use crate::fetch::{Adopted, Fetched, Outliers};
+use crate::gates::may_be_in_room;
 use crate::graph::{Graph, RoomTurn};
-use crate::judge::{Candidate, JudgeError, judge};
+use crate::judge::{Advance, Candidate, JudgeError, judge};
 use crate::limits::{
     BATCH_EVENTS_MAX, FETCHED_EVENTS_MAX, STAGED_HORIZON, STAGED_RETRY_FIRST, STAGED_RETRY_MAX, UNJUDGED_MAX,
 };
@@ -49,14 +50,23 @@ enum Progress {
 }
 
 /// A batch, by what can be done with it.
-struct Sorted {
-    ready: Vec<Pdu>,
+pub(crate) struct Sorted {
+    pub(crate) ready: Vec<Pdu>,
     /// They refer to something that we do not have.
-    lacking: Vec<Pdu>,
+    pub(crate) lacking: Vec<Pdu>,
+}
+
+/// A batch that can be committed.
+pub(crate) struct JudgedBatch {
+    pub(crate) room: Room,
+    pub(crate) advance: Advance,
+    /// An outlier was accepted by what it cites, and is refused by the state before it: the graph in memory has it wrong, and the room
+    /// is to be dropped from memory after the commit.
+    pub(crate) is_stale: bool,
 }
 
 /// Why a batch was not committed, or leaves no room in memory.
-enum BatchError {
+pub(crate) enum BatchError {
     /// It cannot be judged. The room is as it was.
     Judge(JudgeError, Box<Room>),
     /// Somebody else took the room's turn.
@@ -163,12 +173,26 @@ impl Graph {
         let pdus = self.with_staged_ancestors(&row, pdus).await?;
         let lacking = self.advance_by(&row, origin, pdus, Outliers::default(), Vec::new()).await?;
         let lacking = self.without_what_was_before_us(&row, lacking).await?;
-        if !lacking.is_empty() {
+        if !lacking.is_empty() && !self.is_left_behind(&row, &lacking).await? {
             self.receive(&row, origin, lacking).await?;
         }
         tracing::debug!(room.id = %row.room_id, server.name = %origin, "Looked at {} staged events", staged.len());
         self.postpone_undecided(room, staged).await?;
         Ok(Progress::More)
+    }
+
+    /// Whether the room was left since events of it were staged: nobody would give us what they lack. They are forgotten then, like
+    /// those that come after it.
+    async fn is_left_behind(&self, row: &RoomRow, lacking: &[Pdu]) -> Result<bool, StoreError> {
+        let (number, us) = (row.number, self.server_name().clone());
+        let is_in = move |tx: &ReadTx<'_>| may_be_in_room(tx, &room_rows::by_number(tx, number)?, &us);
+        if self.database().read(is_in).await? {
+            return Ok(false);
+        }
+        tracing::info!(room.id = %row.room_id, "Forgot {} events of {}, which lack others: nobody here is in the room any more", lacking.len(), row.room_id);
+        let ids: Vec<EventId> = lacking.iter().map(|pdu| pdu.event_id().clone()).collect();
+        self.database().write(move |tx| ids.iter().try_for_each(|id| staging::remove(tx, number, id))).await?;
+        Ok(true)
     }
 
     /// Adds the staged events that `batch` refers to, whoever sent them: they need not be fetched.
@@ -282,11 +306,21 @@ impl Graph {
         Ok(())
     }
 
-    /// Judges on the processor pool, then commits.
+    /// Judges, then commits.
     async fn judge_and_commit(&self, room: Room, origin: &ServerName, pdus: Vec<Pdu>) -> Result<Room, BatchError> {
-        let mut room = room;
+        let JudgedBatch { mut room, advance, is_stale } = self.judge_batch(room, origin, pdus).await?;
+        self.commit(&mut room, advance, Entry::FromOthers, None).await?;
+        if is_stale { Err(BatchError::StaleInMemory) } else { Ok(room) }
+    }
+
+    /// Judges on the processor pool.
+    pub(crate) async fn judge_batch(
+        &self,
+        mut room: Room,
+        origin: &ServerName,
+        pdus: Vec<Pdu>,
+    ) -> Result<JudgedBatch, BatchError> {
         let around = self.surroundings(&mut room, &pdus).await?;
-        let room_id = room.room_id.clone();
         let accepted = |pdu: &&Pdu| {
             let index = room.graph.index_of(pdu.event_id());
             index.is_some_and(|index| room.graph.standing(index) == Standing::Accepted)
@@ -301,26 +335,23 @@ impl Graph {
                 (room, advance)
             })
             .await;
-        let (mut room, advance) = judged;
-        let advance = match advance {
-            Ok(advance) => advance,
-            Err(error) => return Err(BatchError::Judge(error, Box::new(room))),
+        let (room, advance) = match judged {
+            (room, Ok(advance)) => (room, advance),
+            (room, Err(error)) => return Err(BatchError::Judge(error, Box::new(room))),
         };
-        let mut stale = false;
+        let mut is_stale = false;
         for judged in &advance.judged {
             if let Some(rejection) = &judged.verdict.rejection {
                 let id = judged.pdu.event_id();
-                tracing::info!(server.name = %origin, room.id = %room_id, event.id = %id, "{:?} {id} from {origin}: {rejection}", judged.verdict.outcome());
-                stale |= judged.verdict.outcome() == Outcome::Rejected && accepted.contains(id);
+                tracing::info!(server.name = %origin, room.id = %room.room_id, event.id = %id, "{:?} {id} from {origin}: {rejection}", judged.verdict.outcome());
+                is_stale |= judged.verdict.outcome() == Outcome::Rejected && accepted.contains(id);
             }
         }
-        self.commit(&mut room, advance, Entry::FromOthers, None).await?;
-        // An outlier was accepted by what it cites, and is refused by the state before it: the graph in memory has it wrong.
-        if stale { Err(BatchError::StaleInMemory) } else { Ok(room) }
+        Ok(JudgedBatch { room, advance, is_stale })
     }
 
     /// Sorts a batch by whether all that an event refers to is known; leaves out what has its place. Parents come first.
-    async fn sort(&self, room: &Room, batch: Vec<Pdu>) -> Result<Sorted, StoreError> {
+    pub(crate) async fn sort(&self, room: &Room, batch: Vec<Pdu>) -> Result<Sorted, StoreError> {
         let number = room.number;
         let mut left_out = self.missing_prev_events(number, &batch).await?;
         let own: Vec<EventId> = batch.iter().map(|pdu| pdu.event_id().clone()).collect();
@@ -407,6 +438,11 @@ pub(crate) fn retry_after(attempts: i64) -> i64 {
 impl Workers {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Queue, Woken>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether somebody looks after the queue.
+    pub(crate) fn has(&self, queue: &Queue) -> bool {
+        self.lock().contains_key(queue)
     }
 
     /// Ends the worker, unless it was woken since it looked. Returns whether it ends.

@@ -160,6 +160,23 @@ async fn a_part_of_a_state_is_no_state() {
     assert_eq!(a.outcome(&room, last.event_id()).await, None);
 }
 
+/// Whoever is asked says that we may not know: that would go on until the horizon.
+#[tokio::test(start_paused = true)]
+async fn what_waits_in_a_room_that_was_left_is_forgotten() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let (_, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
+    evil.answers("state_ids", |_| (403, json!({ "errcode": "M_FORBIDDEN", "error": "you have left" })));
+    evil.send(&a, &[object(&last)]).await;
+    let began = world.handles.clock.now();
+    let staged = || a.read(&room, |tx, room, _| staging::next_due(tx, room, &name("evil.test")));
+    world.until("it to be tried", || async { staged().await.is_some_and(|due| due > began + 5_000) }).await;
+    a.send(&room, crate::partial::member("@alice:a.test", "@alice:a.test", "leave")).await.unwrap();
+    let asked = evil.asked("state_ids");
+    world.until("it to be forgotten", || async { staged().await.is_none() }).await;
+    assert!(world.handles.clock.now() - began < 3_600_000 && evil.asked("state_ids") == asked);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_list_of_events_that_is_no_state_places_nothing() {
     let world = World::new();

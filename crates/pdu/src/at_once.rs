@@ -1,0 +1,89 @@
+//! Judges events before they are acknowledged, where nothing stands in the way.
+//!
+//! Most events build on what we have, in a room that nobody else advances just then. They are judged while the origin waits, and are
+//! written by the transaction that stores its answer: one commit does for both, and our users have them when the origin has its
+//! answer. All else is staged in that transaction, and judged when its turn has come. What it takes to judge is bounded (as for
+//! staged events); nothing is fetched, nobody is waited for.
+
+use std::collections::BTreeSet;
+
+use events::{EventId, Pdu, ServerName};
+use persistence::transactions::rooms as room_rows;
+use persistence::{RoomNumber, StoreError, WriteTx};
+
+use crate::commit::{Batch, CommitError, Entry};
+use crate::graph::{Graph, RoomTurn};
+use crate::limits::{BATCH_EVENTS_MAX, EXTREMITIES_MAX};
+use crate::receive::{BatchError, JudgedBatch, Sorted};
+
+/// Judged events of one room, with the room's turn. Nothing changes if it is dropped: the room is loaded again at its next turn.
+pub(crate) struct AtOnce {
+    turn: RoomTurn,
+    judged: JudgedBatch,
+    batch: Batch,
+}
+
+impl Graph {
+    /// Judges those events that can be judged now. `None`: none can.
+    pub(crate) async fn judge_at_once(
+        &self,
+        number: RoomNumber,
+        origin: &ServerName,
+        pdus: Vec<Pdu>,
+    ) -> Result<Option<AtOnce>, StoreError> {
+        // What came from there before goes first.
+        if pdus.is_empty() || pdus.len() > BATCH_EVENTS_MAX || self.workers().has(&(number, origin.clone())) {
+            return Ok(None);
+        }
+        let Some(mut turn) = self.turn_if_free(number).await? else { return Ok(None) };
+        let Some(room) = turn.take() else { return Ok(None) };
+        let Sorted { ready, .. } = self.sort(&room, pdus).await?;
+        if ready.is_empty() || room.lacks_something() || room.heads.len() > EXTREMITIES_MAX {
+            turn.put_back(room);
+            return Ok(None);
+        }
+        match self.judge_batch(room, origin, ready).await {
+            // Whoever judges them later joins the extremities, too. What judging left in the room goes with it.
+            Ok(judged) if judged.advance.heads.len() > EXTREMITIES_MAX => Ok(None),
+            Ok(judged) => {
+                let batch = Batch::new(&judged.room, &judged.advance, Entry::FromOthers, self.server_name());
+                Ok(Some(AtOnce { turn, judged, batch }))
+            }
+            // Its worker tries them one by one, and says what is the matter.
+            Err(BatchError::Judge(_, room)) => {
+                turn.put_back(*room);
+                Ok(None)
+            }
+            Err(BatchError::Store(error)) => Err(error),
+            Err(BatchError::Overtaken | BatchError::StaleInMemory) => Ok(None),
+        }
+    }
+}
+
+impl AtOnce {
+    /// Writes the events, and has the room go on after the commit. Returns which were written: none, if the room is not what it was.
+    pub(crate) fn write(
+        self,
+        graph: &Graph,
+        tx: &mut WriteTx<'_>,
+    ) -> Result<BTreeSet<(RoomNumber, EventId)>, StoreError> {
+        let Self { mut turn, judged, batch } = self;
+        let number = turn.row.number;
+        if room_rows::by_number(tx, number)?.turn != turn.row.turn {
+            return Ok(BTreeSet::new());
+        }
+        let written = graph.write_batch(tx, &batch).map_err(|error| match error {
+            CommitError::Store(error) => error,
+            CommitError::Overtaken => StoreError::Conflict("the room advanced meanwhile".to_owned()),
+        })?;
+        let JudgedBatch { mut room, advance, is_stale } = judged;
+        let ids = advance.judged.iter().map(|judged| (number, judged.pdu.event_id().clone())).collect();
+        tx.after_commit(move || {
+            room.take_up(advance, batch, &written);
+            if !is_stale {
+                turn.put_back(room);
+            }
+        });
+        Ok(ids)
+    }
+}
