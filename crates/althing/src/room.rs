@@ -101,12 +101,19 @@ impl Order {
     }
 }
 
+/// What a join waits for, for programs.
+#[derive(Serialize)]
+#[serde(tag = "waits_for", rename_all = "snake_case")]
+enum Told<'a> {
+    Members(&'a JoinProgress),
+    Answer(&'a JoinInDoubt),
+}
+
 /// The joins under way, and those that nobody has answered, a line each.
 fn told(under_way: &[JoinProgress], in_doubt: &[JoinInDoubt], json: bool) -> Vec<String> {
     if json {
-        let under_way = under_way.iter().map(|join| serde_json::to_string(join).expect("progress is plain data"));
-        let in_doubt = in_doubt.iter().map(|join| serde_json::to_string(join).expect("a join in doubt is plain data"));
-        return under_way.chain(in_doubt).collect();
+        let all = under_way.iter().map(Told::Members).chain(in_doubt.iter().map(Told::Answer));
+        return all.map(|join| serde_json::to_string(&join).expect("a join is plain data")).collect();
     }
     if under_way.is_empty() && in_doubt.is_empty() {
         return vec!["the members of all rooms are here".to_owned()];
@@ -147,4 +154,66 @@ fn line(join: &JoinProgress) -> String {
         line += &format!("; {attempts} attempts failed, {next}: {problem}");
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use events::{EventId, UserId};
+    use serde_json::Value;
+
+    use super::*;
+
+    fn joins() -> (JoinProgress, JoinInDoubt) {
+        let room_id = RoomId::parse("!r:b.test").unwrap();
+        let server = ServerName::parse("b.test").unwrap();
+        let under_way = JoinProgress {
+            room_id: room_id.clone(),
+            given_by: server.clone(),
+            since: 0,
+            wanted: Some(9),
+            lacking: Some(2),
+            attempts: 0,
+            retry_at: None,
+            problem: None,
+            whole: false,
+            lacking_keys_of: Vec::new(),
+        };
+        let in_doubt = JoinInDoubt {
+            room_id,
+            user: UserId::parse("@alice:a.test").unwrap(),
+            event_id: EventId::parse("$join").unwrap(),
+            servers: vec![server],
+            since: 0,
+            attempts: 3,
+            retry_at: 3_600_000,
+        };
+        (under_way, in_doubt)
+    }
+
+    #[test]
+    fn people_read_of_each_join_what_it_waits_for() {
+        let (under_way, in_doubt) = joins();
+        let lines = told(&[under_way], &[in_doubt], false);
+        assert_eq!(
+            lines[0],
+            "!r:b.test, joined through b.test at Thu, 01 Jan 1970 00:00:00 GMT: 7 of 9 events are here"
+        );
+        assert!(lines[1].starts_with("!r:b.test: b.test has not said whether it let @alice:a.test in"), "{}", lines[1]);
+        assert!(
+            lines[1].ends_with("looked what became of it 3 times, again at Thu, 01 Jan 1970 01:00:00 GMT"),
+            "{}",
+            lines[1]
+        );
+        assert_eq!(told(&[], &[], false), ["the members of all rooms are here"]);
+    }
+
+    #[test]
+    fn programs_are_told_what_a_join_waits_for() {
+        let (under_way, in_doubt) = joins();
+        let lines = told(&[under_way], &[in_doubt], true);
+        let read: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&read[0]["waits_for"], &read[0]["lacking"]), (&"members".into(), &2.into()));
+        assert_eq!((&read[1]["waits_for"], &read[1]["user"]), (&"answer".into(), &"@alice:a.test".into()));
+        assert!(told(&[], &[], true).is_empty());
+    }
 }
