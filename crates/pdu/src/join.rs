@@ -232,8 +232,7 @@ impl Graph {
         let lacking = outliers.lacking_keys();
         let without_keys = outliers.joined_without_keys(&state);
         self.store_unverified(&mut room, outliers, server).await?;
-        let us = self.server_name().clone();
-        if self.database().read(move |tx| room_rows::is_server_joined(tx, number, &us)).await? {
+        if self.are_we_in(number).await? {
             turn.put_back(room);
             return self.enter_live(turn, join, server).await;
         }

@@ -332,7 +332,8 @@ impl Graph {
 }
 
 impl Graph {
-    async fn are_we_in(&self, room: RoomNumber) -> Result<bool, StoreError> {
+    /// Says whether a user of ours is in the room.
+    pub(crate) async fn are_we_in(&self, room: RoomNumber) -> Result<bool, StoreError> {
         let us = self.server_name().clone();
         self.database().read(move |tx| room_rows::is_server_joined(tx, room, &us)).await
     }
