@@ -10,6 +10,7 @@ use handles::Handles;
 use messaging::MessagingError;
 use messaging::membership::RoomRef;
 use messaging::rooms::{NewRoom, Preset};
+use messaging::subscription::Wanted;
 use persistence::StoreError;
 use serde_json::json;
 
@@ -97,7 +98,7 @@ async fn talk(one: &House, two: &House, steps: &mut Steps) -> Result<(), DemoErr
 
 /// Sends a message at one server and waits until the other has it.
 async fn say(sender: &House, reader: &House, room: &RoomId, text: &str) -> Result<(), DemoError> {
-    let mut news = reader.server.messaging.subscribe("demo").await?;
+    let mut news = reader.server.messaging.subscribe("demo", Wanted::Everything).await?;
     let content = Object::from_iter([("msgtype".to_owned(), json!("m.text")), ("body".to_owned(), json!(text))]);
     let sent = sender.server.messaging.send_message(&sender.user, room, "m.room.message", content, None).await?;
     let arrived = async {

@@ -46,7 +46,17 @@ impl ParsedPdu {
     /// Checks the format of `object` for a room of `version` and computes its id.
     ///
     /// `unsigned` is dropped: nothing in it is signed, and nothing of a peer's is believed.
-    pub fn parse(mut object: Object, version: RoomVersion) -> Result<Self, FormatError> {
+    pub fn parse(object: Object, version: RoomVersion) -> Result<Self, FormatError> {
+        Self::parse_with(object, version, None)
+    }
+
+    /// Like [`ParsedPdu::parse`], for an object of which [`crate::hash::event_id`] has just said the id: to compute it takes as long
+    /// as all else.
+    pub fn parse_identified(object: Object, version: RoomVersion, event_id: EventId) -> Result<Self, FormatError> {
+        Self::parse_with(object, version, Some(event_id))
+    }
+
+    fn parse_with(mut object: Object, version: RoomVersion, known_id: Option<EventId>) -> Result<Self, FormatError> {
         if object.remove("unsigned").is_some_and(|unsigned| !unsigned.is_object()) {
             return Err(FormatError::Wrong { field: "unsigned", expected: "an object" });
         }
@@ -60,7 +70,7 @@ impl ParsedPdu {
         if size > PDU_SIZE_BYTES_MAX {
             return Err(FormatError::TooLarge(size));
         }
-        let fields = Fields::parse(&object, version)?;
+        let fields = Fields::parse(&object, version, known_id)?;
         Ok(Self { fields, object })
     }
 
@@ -174,8 +184,7 @@ impl Pdu {
         event_id: EventId,
         mangled: bool,
     ) -> Result<Self, FormatError> {
-        let mut fields = Fields::parse(&object, version)?;
-        fields.event_id = event_id;
+        let fields = Fields::parse(&object, version, Some(event_id))?;
         let parsed = ParsedPdu { fields, object };
         let signed_by = parsed.required_signatures();
         Ok(Self(Arc::new(Checked { fields: parsed.fields, object: parsed.object, mangled, signed_by })))

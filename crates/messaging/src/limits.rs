@@ -20,6 +20,8 @@ pub const INVITES_MAX: usize = 100;
 pub const INITIAL_STATE_MAX: usize = 200;
 /// Events handed to a subscriber at once.
 pub const SUBSCRIPTION_PAGE: u32 = 100;
+/// Events that a subscriber does not want, after which its position is stored all the same.
+pub const SUBSCRIPTION_SKIPPED_MAX: usize = 1_000;
 /// Users that one user can ignore; further ones are heard.
 pub const IGNORED_USERS_MAX: usize = 10_000;
 /// Events looked at for one page of history. A page is counted by position, so that hidden events cannot end it early.

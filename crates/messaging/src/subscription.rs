@@ -8,7 +8,7 @@ use persistence::transactions::{events as event_rows, rooms as room_rows, state 
 use persistence::{Position, ReadTx, StoreError};
 
 use crate::Messaging;
-use crate::limits::SUBSCRIPTION_PAGE;
+use crate::limits::{SUBSCRIPTION_PAGE, SUBSCRIPTION_SKIPPED_MAX};
 
 /// Follows the events of all rooms, in the order of their arrival, from a position that outlives restarts.
 ///
@@ -16,8 +16,20 @@ use crate::limits::SUBSCRIPTION_PAGE;
 pub struct Subscription {
     messaging: Messaging,
     name: String,
+    wanted: Wanted,
     position: Position,
+    /// Events that were not wanted, since the last time the position was stored.
+    skipped: usize,
     newest: watch::Receiver<u64>,
+}
+
+/// Which events somebody follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// All.
+    Everything,
+    /// Those that set memberships. What else happens costs next to nothing then.
+    Memberships,
 }
 
 /// An event that happened.
@@ -35,11 +47,11 @@ pub struct Happened {
 
 impl Messaging {
     /// Takes up the subscription called `name` where it was, or starts it at what happens next.
-    pub async fn subscribe(&self, name: &str) -> Result<Subscription, StoreError> {
+    pub async fn subscribe(&self, name: &str, wanted: Wanted) -> Result<Subscription, StoreError> {
         let newest = self.graph().newest().subscribe();
         let key = name.to_owned();
         let position = self.database().write(move |tx| subscriptions::take_up(tx, &key)).await?;
-        Ok(Subscription { messaging: self.clone(), name: name.to_owned(), position, newest })
+        Ok(Subscription { messaging: self.clone(), name: name.to_owned(), wanted, position, skipped: 0, newest })
     }
 }
 
@@ -49,27 +61,14 @@ impl Subscription {
         loop {
             // Marked as seen before looking: what comes after the look wakes the wait.
             self.newest.mark_seen();
-            let from = self.position;
-            let page = self
-                .messaging
-                .database()
-                .read(move |tx| {
-                    let mut page = Vec::new();
-                    for (room, place) in graph_rows::stream(tx, from, SUBSCRIPTION_PAGE)? {
-                        let row = room_rows::by_number(tx, room)?;
-                        if let (Some(position), Some(stored)) =
-                            (place.arrival, event_rows::load(tx, row.version, place.event)?)
-                        {
-                            let pdu = stored.visible();
-                            let membership_before = membership_before(tx, &place, &pdu)?;
-                            page.push(Happened { position, room_id: row.room_id, pdu, membership_before });
-                        }
-                    }
-                    Ok::<_, StoreError>(page)
-                })
-                .await?;
-            if let Some(last) = page.last() {
-                self.position = last.position;
+            let (from, wanted) = (self.position, self.wanted);
+            let (page, looked_at) = self.messaging.database().read(move |tx| page(tx, from, wanted)).await?;
+            if let Some(last) = looked_at.last() {
+                self.position = *last;
+                if page.is_empty() {
+                    self.skip(looked_at.len()).await?;
+                    continue;
+                }
                 let skips = defects::is_on(Defect::SubscriberSkips);
                 return Ok(if skips { page.into_iter().take(1).collect() } else { page });
             }
@@ -79,14 +78,47 @@ impl Subscription {
         }
     }
 
+    /// Passes over events that are not wanted. That is stored seldom: to look at them again after a restart is no harm.
+    async fn skip(&mut self, count: usize) -> Result<(), StoreError> {
+        self.skipped += count;
+        if self.skipped < SUBSCRIPTION_SKIPPED_MAX {
+            return Ok(());
+        }
+        self.acknowledge(self.position).await
+    }
+
     /// Everything up to `position` is done, and does not come again.
-    pub async fn acknowledge(&self, position: Position) -> Result<(), StoreError> {
+    pub async fn acknowledge(&mut self, position: Position) -> Result<(), StoreError> {
+        self.skipped = 0;
         if defects::is_on(Defect::AcknowledgementLost) {
             return Ok(());
         }
         let name = self.name.clone();
         self.messaging.database().write(move |tx| subscriptions::acknowledge(tx, &name, position)).await
     }
+}
+
+/// Returns those of the next events that are wanted, and the positions of all that it looked at.
+fn page(tx: &ReadTx<'_>, from: Position, wanted: Wanted) -> Result<(Vec<Happened>, Vec<Position>), StoreError> {
+    let (mut page, mut looked_at) = (Vec::new(), Vec::new());
+    for (room, place) in graph_rows::stream(tx, from, SUBSCRIPTION_PAGE)? {
+        let Some(position) = place.arrival else { continue };
+        looked_at.push(position);
+        let is_wanted = match wanted {
+            Wanted::Everything => true,
+            Wanted::Memberships => event_rows::event_type(tx, place.event)?.as_deref() == Some("m.room.member"),
+        };
+        if !is_wanted {
+            continue;
+        }
+        let row = room_rows::by_number(tx, room)?;
+        if let Some(stored) = event_rows::load(tx, row.version, place.event)? {
+            let pdu = stored.visible();
+            let membership_before = membership_before(tx, &place, &pdu)?;
+            page.push(Happened { position, room_id: row.room_id, pdu, membership_before });
+        }
+    }
+    Ok((page, looked_at))
 }
 
 /// Returns the membership that `pdu` replaces, if it sets one.

@@ -2,12 +2,14 @@
 //!
 //! Most events build on what we have, in a room that nobody else advances just then. They are judged while the origin waits, and are
 //! written by the transaction that stores its answer: one commit does for both, and our users have them when the origin has its
-//! answer. All else is staged in that transaction, and judged when its turn has come. What it takes to judge is bounded (as for
-//! staged events); nothing is fetched, nobody is waited for.
+//! answer. All else is staged in that transaction, and judged when its turn has come. What it takes to judge is bounded, as for staged
+//! events; nothing is fetched. Whoever has the room's turn, and what is staged, is waited for a moment only: else an origin that was
+//! ahead of us once, and so has its events staged, would stay so.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use events::{EventId, Pdu, ServerName};
+use events::{EventId, Pdu};
 use persistence::transactions::rooms as room_rows;
 use persistence::{RoomNumber, StoreError, WriteTx};
 
@@ -15,6 +17,7 @@ use crate::commit::{Batch, CommitError, Entry};
 use crate::graph::{Graph, RoomTurn};
 use crate::limits::{BATCH_EVENTS_MAX, EXTREMITIES_MAX};
 use crate::receive::{BatchError, JudgedBatch, Sorted};
+use crate::workers::Queue;
 
 /// Judged events of one room, with the room's turn. Nothing changes if it is dropped: the room is loaded again at its next turn.
 pub(crate) struct AtOnce {
@@ -24,18 +27,18 @@ pub(crate) struct AtOnce {
 }
 
 impl Graph {
-    /// Judges those events that can be judged now. `None`: none can.
+    /// Judges those events of a queue that can be judged now, or within `patience`. `None`: none can.
     pub(crate) async fn judge_at_once(
         &self,
-        number: RoomNumber,
-        origin: &ServerName,
+        queue: &Queue,
         pdus: Vec<Pdu>,
+        patience: Duration,
     ) -> Result<Option<AtOnce>, StoreError> {
-        // What came from there before goes first.
-        if pdus.is_empty() || pdus.len() > BATCH_EVENTS_MAX || self.workers().has(&(number, origin.clone())) {
+        if pdus.is_empty() || pdus.len() > BATCH_EVENTS_MAX {
             return Ok(None);
         }
-        let Some(mut turn) = self.turn_if_free(number).await? else { return Ok(None) };
+        let origin = &queue.1;
+        let Some(mut turn) = self.turn_if_free(queue, patience).await? else { return Ok(None) };
         let Some(room) = turn.take() else { return Ok(None) };
         let Sorted { ready, .. } = self.sort(&room, pdus).await?;
         if ready.is_empty() || room.lacks_something() || room.heads.len() > EXTREMITIES_MAX {

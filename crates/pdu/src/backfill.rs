@@ -14,13 +14,14 @@ use persistence::{EventNumber, ReadTx, StoreError};
 
 use crate::fetch::{Effort, Outliers, Told, reachable};
 use crate::graph::Graph;
-use crate::intake::{References, is_placed};
+use crate::intake::References;
 use crate::limits::{
     BACKFILL_BATCHES_MAX, BACKFILL_EDGES_MAX, BACKFILL_EVENTS_MAX, BACKFILL_GAPS_MAX, BACKFILL_TIME_MAX,
     OLD_EVENTS_BATCHES_MAX,
 };
 use crate::outliers::in_order_of_parents;
 use crate::past::{Behind, Past};
+use crate::waiting::is_placed;
 
 /// Whether an event from `told` is on the right side of `at`, and nearer than one from `found`.
 fn is_nearer(told: i64, at: i64, direction: Direction, found: Option<i64>) -> bool {

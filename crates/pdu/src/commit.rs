@@ -7,16 +7,15 @@ use defects::Defect;
 use events::auth_graph::{EventIndex, StateMap};
 use events::membership::Membership;
 use events::{EventId, Pdu, ServerName, UserId};
+use persistence::transactions::events::{self as event_rows, Numbers, StoredAs};
 use persistence::transactions::graph::{self as graph_rows, Outcome, Place};
 use persistence::transactions::streams::{self, Stream};
-use persistence::transactions::{
-    events as event_rows, remote_devices, rooms as room_rows, staging, state as state_rows,
-};
+use persistence::transactions::{remote_devices, rooms as room_rows, staging, state as state_rows};
 use persistence::{EventNumber, Position, RoomNumber, SnapshotNumber, StoreError, WriteTx};
 
 use crate::graph::Graph;
 use crate::judge::{Advance, Judged, NewHead};
-use crate::redaction::apply_redactions;
+use crate::redaction::{apply_own_redaction, apply_redactions};
 use crate::room::{Head, Origin, Room, State};
 use crate::send::Beside;
 
@@ -133,13 +132,18 @@ impl Graph {
         if !room_rows::advance(tx, batch.room, batch.turn, written.resolve(&batch.current))? {
             return Err(CommitError::Overtaken);
         }
-        for record in &batch.events {
-            let committed = self.write_event(tx, batch, record, &written)?;
-            written.events.push(committed);
+        let mut numbers = Numbers::new(batch.room);
+        if !batch.events.is_empty() {
+            let mut arrival = streams::next_of(tx, Stream::Events, batch.events.len())?;
+            for record in &batch.events {
+                let number = self.write_event(tx, &mut numbers, batch.room, record, arrival, &written)?;
+                written.events.push(Committed { number, arrival });
+                arrival.0 += 1;
+            }
         }
         let mut added = Vec::new();
         for id in &batch.added_heads {
-            added.push(event_rows::intern(tx, batch.room, id)?);
+            added.push(numbers.intern(tx, id)?);
         }
         graph_rows::set_extremities(tx, batch.room, &batch.removed_heads, &added)?;
         let position = match written.events.last() {
@@ -156,17 +160,17 @@ impl Graph {
     fn write_event(
         &self,
         tx: &mut WriteTx<'_>,
-        batch: &Batch,
+        numbers: &mut Numbers,
+        room: RoomNumber,
         record: &EventRecord,
+        arrival: Position,
         written: &Written,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<EventNumber, StoreError> {
         let rejected = record.outcome == Outcome::Rejected;
-        let number = event_rows::store(tx, batch.room, &record.pdu, rejected)?;
-        event_rows::set_rejected(tx, number, rejected)?;
+        let StoredAs { number, is_new } = event_rows::store_among(tx, numbers, &record.pdu, rejected)?;
         if !defects::is_on(Defect::NoVerdict) {
-            event_rows::store_verdict(tx, batch.room, number, &record.verdict)?;
+            event_rows::store_verdict(tx, room, number, &record.verdict)?;
         }
-        let arrival = streams::next(tx, Stream::Events)?;
         let place = Place {
             event: number,
             arrival: Some(arrival),
@@ -177,15 +181,22 @@ impl Graph {
         };
         let mut parents = Vec::new();
         for id in record.pdu.prev_events() {
-            parents.push(event_rows::intern(tx, batch.room, id)?);
+            parents.push(numbers.intern(tx, id)?);
         }
-        graph_rows::insert(tx, batch.room, &place, &parents)?;
-        staging::remove(tx, batch.room, record.pdu.event_id())?;
-        apply_redactions(tx, batch.room, number, &record.pdu, record.outcome)?;
+        staging::remove(tx, room, record.pdu.event_id())?;
+        // Most events are new: then nothing that is in the database can be about them.
+        if is_new {
+            graph_rows::insert_unnamed(tx, room, &place, &parents)?;
+            apply_own_redaction(tx, room, number, &record.pdu, record.outcome)?;
+        } else {
+            event_rows::set_rejected(tx, number, rejected)?;
+            graph_rows::insert(tx, room, &place, &parents)?;
+            apply_redactions(tx, room, number, &record.pdu, record.outcome)?;
+        }
         if record.outcome == Outcome::Accepted {
-            self.outbound().enqueue_pdu(tx, &record.destinations, batch.room, number)?;
+            self.outbound().enqueue_pdu(tx, &record.destinations, room, number)?;
         }
-        Ok(Committed { number, arrival })
+        Ok(number)
     }
 
     /// After the commit, wakes the users of ours who follow the room, who are among `targets`, or whose membership changed.

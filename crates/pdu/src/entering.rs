@@ -17,9 +17,10 @@ use crate::commit::Entry;
 use crate::event_lists::{self, EventList};
 use crate::graph::Graph;
 use crate::handshake::{membership_of, stripped_state, unknown_room};
-use crate::intake::{References, is_placed};
+use crate::intake::References;
 use crate::judge::{Candidate, Refusal, judge_entering};
 use crate::limits::HEROES_MAX;
+use crate::waiting::is_placed;
 
 impl Graph {
     /// `PUT /send_join`, `/send_leave`, `/send_knock`

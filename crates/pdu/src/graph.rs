@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use events::{RoomId, ServerName, SigningKey};
 use handles::{Handles, Notifier, watch};
@@ -18,11 +19,11 @@ use crate::limits::{EVENTS_LOADED_MAX, FETCHES_PER_ORIGIN_MAX, ROOMS_LOADED_MAX}
 use crate::missed::Filler;
 use crate::partial::Joins;
 use crate::purge::Purger;
-use crate::receive::Workers;
 use crate::room::Room;
 use crate::send::WaitingMessages;
 use crate::unanswered_joins::UnansweredJoins;
 use crate::unverified::Verifier;
+use crate::workers::{Queue, Workers};
 
 /// The event graphs of all rooms. Cheap to clone.
 #[derive(Clone)]
@@ -210,12 +211,21 @@ impl Graph {
         Ok(RoomTurn { row, guard })
     }
 
-    /// Takes the turn of a room that is in memory as it is in the database, if nobody has it or waits for it.
-    pub(crate) async fn turn_if_free(&self, number: RoomNumber) -> Result<Option<RoomTurn>, StoreError> {
-        let Ok(guard) = self.lock_of(number).try_lock_owned() else { return Ok(None) };
-        if guard.is_none() {
-            return Ok(None);
-        }
+    /// Takes the turn of a room for a queue that has no worker, if it is free within `patience`, and the room is in memory as it is in
+    /// the database.
+    pub(crate) async fn turn_if_free(&self, queue: &Queue, patience: Duration) -> Result<Option<RoomTurn>, StoreError> {
+        let number = queue.0;
+        let free = async {
+            // What came from there before goes first.
+            let is_idle = self.workers().until_idle(queue).await;
+            if is_idle { Some(self.lock_of(number).lock_owned().await) } else { None }
+        };
+        let guard = tokio::select! {
+            biased;
+            guard = free => guard,
+            () = self.handles().clock.sleep(patience) => None,
+        };
+        let Some(guard) = guard.filter(|guard| guard.is_some()) else { return Ok(None) };
         let row = self.database().read(move |tx| room_rows::by_number(tx, number)).await?;
         let is_current = guard.as_ref().is_some_and(|room| room.turn == row.turn);
         Ok(is_current.then_some(RoomTurn { row, guard }))

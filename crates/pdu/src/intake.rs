@@ -3,27 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use defects::Defect;
 use events::limits::{AUTH_EVENTS_MAX, PREV_EVENTS_MAX};
 use events::pdu::FormatError;
 use events::room_version::EventIdFormat;
 use events::signature::SignatureError;
 use events::{EventId, KeyId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, Value, json};
 use handles::Timestamp;
-use persistence::transactions::{events as event_rows, rooms as room_rows, staging, unverified};
-use persistence::{ReadTx, RoomNumber, StoreError, WriteTx};
+use persistence::transactions::{events as event_rows, rooms as room_rows};
+use persistence::{ReadTx, RoomNumber, StoreError};
 use serde_json::value::RawValue;
-use transaction::{CheckedPdus, EventBodies, PduIntake, Staging};
+use transaction::{CheckedPdus, EventBodies, PduIntake};
 use transport::Keys;
 use transport::exchange::BoxFuture;
 
 use crate::acl::ServerAcl;
-use crate::at_once::AtOnce;
 use crate::gates::may_be_in_room;
 use crate::graph::Graph;
-use crate::limits::{CHECKED_EVENTS_CHUNK, STAGED_PER_ORIGIN_MAX, UNVERIFIED_MAX, UNVERIFIED_PER_ORIGIN_MAX};
+use crate::limits::CHECKED_EVENTS_CHUNK;
 use crate::outside::Withdrawal;
-use crate::receive::retry_after;
+use crate::waiting::StagedPdus;
 
 /// What we know of the room that a PDU claims to be in.
 #[derive(Clone)]
@@ -72,8 +70,17 @@ impl Graph {
         objects: Vec<Object>,
         references: References,
     ) -> Vec<Result<Pdu, Refusal>> {
-        let parsed: Vec<Result<ParsedPdu, Refusal>> =
-            objects.into_iter().map(|object| parse_event(room_id, version, object, references)).collect();
+        let parse = |object| parse_event(room_id, version, object, references);
+        self.check_parsed(room_id, version, objects.into_iter().map(parse).collect()).await
+    }
+
+    /// Goes on with events whose format was looked at: signatures, hash.
+    async fn check_parsed(
+        &self,
+        room_id: &RoomId,
+        version: RoomVersion,
+        parsed: Vec<Result<ParsedPdu, Refusal>>,
+    ) -> Vec<Result<Pdu, Refusal>> {
         let keys = self.key_ring().for_events(&claims(parsed.iter().flatten())).await;
         let checked = self.verify(version, parsed, &Arc::new(keys)).await;
         match version.rules().event_id {
@@ -225,8 +232,14 @@ impl Graph {
         let mut staging = StagedPdus::new(self, origin);
         for (room_id, objects) in by_room {
             let Some(room) = rooms.get(&room_id) else { continue };
-            let (ids, objects): (Vec<EventId>, Vec<Object>) = objects.into_iter().unzip();
-            let checked = self.check_events(&room_id, room.version, objects, References::Limited).await;
+            let (ids, parsed): (Vec<EventId>, Vec<Result<ParsedPdu, Refusal>>) = objects
+                .into_iter()
+                .map(|(id, object)| {
+                    let parsed = ParsedPdu::parse_identified(object, room.version, id.clone());
+                    (id, parsed.map_err(Refusal::from).and_then(|pdu| in_room(&room_id, pdu, References::Limited)))
+                })
+                .unzip();
+            let checked = self.check_parsed(&room_id, room.version, parsed).await;
             for (id, checked) in ids.into_iter().zip(checked) {
                 let may_be_good = matches!(checked, Ok(_) | Err(Refusal::NoKeys { .. }));
                 let withdrawal = checked.as_ref().ok().and_then(|pdu| Withdrawal::of(pdu, self.server_name()));
@@ -244,27 +257,6 @@ impl Graph {
         staging.judge().await?;
         Ok(CheckedPdus { results, staging: Box::new(staging) })
     }
-
-    /// Looks how much more of `origin` may wait.
-    async fn space_for(&self, origin: &ServerName) -> Result<Space, StoreError> {
-        let origin = origin.clone();
-        self.database()
-            .read(move |tx| {
-                let unverified = unverified::count(tx)?.min(UNVERIFIED_MAX);
-                let of_origin = unverified::count_of(tx, &origin)?.min(UNVERIFIED_PER_ORIGIN_MAX);
-                Ok(Space {
-                    staged: STAGED_PER_ORIGIN_MAX.saturating_sub(staging::count_of(tx, &origin)?),
-                    unverified: (UNVERIFIED_MAX - unverified).min(UNVERIFIED_PER_ORIGIN_MAX - of_origin),
-                })
-            })
-            .await
-    }
-}
-
-/// How many more events of an origin may wait.
-struct Space {
-    staged: i64,
-    unverified: i64,
 }
 
 /// Pieces that one list of signatures is cut into for the cores.
@@ -278,122 +270,6 @@ impl PduIntake for Graph {
     ) -> BoxFuture<'a, Result<CheckedPdus, StoreError>> {
         Box::pin(self.check_transaction(origin, pdus))
     }
-}
-
-/// PDUs on their way into the staging tables.
-struct StagedPdus {
-    graph: Graph,
-    origin: ServerName,
-    checked: Vec<(RoomNumber, Pdu)>,
-    /// Those of them that need not wait.
-    at_once: Vec<AtOnce>,
-    /// Those of which the keys could not be had.
-    unverified: Vec<(RoomNumber, ParsedPdu)>,
-    /// In rooms that nobody here is in.
-    withdrawals: Vec<(RoomNumber, Withdrawal)>,
-    now: i64,
-}
-
-impl StagedPdus {
-    fn new(graph: &Graph, origin: &ServerName) -> Self {
-        let now = graph.handles().clock.now();
-        let (graph, origin) = (graph.clone(), origin.clone());
-        let (checked, at_once) = (Vec::new(), Vec::new());
-        Self { graph, origin, checked, at_once, unverified: Vec::new(), withdrawals: Vec::new(), now }
-    }
-
-    /// Judges what need not wait.
-    async fn judge(&mut self) -> Result<(), StoreError> {
-        let mut by_room: BTreeMap<RoomNumber, Vec<Pdu>> = BTreeMap::new();
-        for (room, pdu) in &self.checked {
-            by_room.entry(*room).or_default().push(pdu.clone());
-        }
-        for (room, pdus) in by_room {
-            self.at_once.extend(self.graph.judge_at_once(room, &self.origin, pdus).await?);
-        }
-        Ok(())
-    }
-
-    /// Takes what is good, and what may turn out to be good: a key that cannot be had is no bad signature.
-    fn take(&mut self, room: RoomNumber, checked: Result<Pdu, Refusal>, space: &Space) -> Result<(), Refusal> {
-        let is_full = |held: usize, space: i64| i64::try_from(held).is_ok_and(|held| held >= space);
-        match checked {
-            Ok(_) if is_full(self.checked.len(), space.staged) => Err(Refusal::TooManyWaiting(self.origin.clone())),
-            Ok(pdu) => {
-                self.checked.push((room, pdu));
-                Ok(())
-            }
-            Err(Refusal::NoKeys { .. }) if is_full(self.unverified.len(), space.unverified) => {
-                Err(Refusal::TooManyWaiting(self.origin.clone()))
-            }
-            Err(Refusal::NoKeys { event, .. }) => {
-                self.unverified.push((room, *event));
-                Ok(())
-            }
-            Err(
-                refusal @ (Refusal::Format(_)
-                | Refusal::TooManyReferences(..)
-                | Refusal::Signature(_)
-                | Refusal::OtherRoom(_)
-                | Refusal::OtherEvent(_)
-                | Refusal::DeniedByAcl(_)
-                | Refusal::TooManyWaiting(_)),
-            ) => Err(refusal),
-        }
-    }
-}
-
-impl Staging for StagedPdus {
-    fn stage(self: Box<Self>, tx: &mut WriteTx<'_>) -> Result<(), StoreError> {
-        let Self { graph, origin, mut checked, at_once, unverified, withdrawals, now } = *self;
-        graph.apply_withdrawals(tx, withdrawals)?;
-        for (room, pdu) in &unverified {
-            if !is_placed(tx, *room, pdu.event_id())? {
-                unverified::insert(tx, *room, &origin, pdu, now, now + retry_after(0))?;
-            }
-        }
-        if !unverified.is_empty() {
-            let graph = graph.clone();
-            tx.after_commit(move || graph.wake_verifier());
-        }
-        for judged in at_once {
-            let written = judged.write(&graph, tx)?;
-            checked.retain(|(room, pdu)| !written.contains(&(*room, pdu.event_id().clone())));
-        }
-        stage(tx, &graph, &origin, &checked, now)
-    }
-}
-
-/// Stages checked events, and has workers look at them.
-pub(crate) fn stage(
-    tx: &mut WriteTx<'_>,
-    graph: &Graph,
-    origin: &ServerName,
-    checked: &[(RoomNumber, Pdu)],
-    now: i64,
-) -> Result<(), StoreError> {
-    let mut rooms = BTreeSet::new();
-    for (room, pdu) in checked {
-        if !is_placed(tx, *room, pdu.event_id())? {
-            staging::insert(tx, *room, origin, pdu, now)?;
-            rooms.insert(*room);
-        } else if !pdu.is_mangled() {
-            // The copy that was judged may have been one whose content hash did not match. This one is whole.
-            event_rows::store(tx, *room, pdu, false)?;
-        }
-    }
-    let (graph, origin) = (graph.clone(), origin.clone());
-    tx.after_commit(move || rooms.into_iter().for_each(|room| graph.wake_worker((room, origin.clone()))));
-    Ok(())
-}
-
-/// Says whether the event has its place in the graph.
-pub(crate) fn is_placed(tx: &ReadTx<'_>, room: RoomNumber, event_id: &EventId) -> Result<bool, StoreError> {
-    if defects::is_on(Defect::NoDeduplication) {
-        return Ok(false);
-    }
-    let Some(number) = event_rows::number(tx, room, event_id)? else { return Ok(false) };
-    Ok(persistence::transactions::graph::place(tx, number)?.is_some())
 }
 
 /// Gives stored events their bodies. Holds nothing: the queues, which the graph is built on, need it.
@@ -450,7 +326,11 @@ pub(crate) fn parse_event(
     object: Object,
     references: References,
 ) -> Result<ParsedPdu, Refusal> {
-    let parsed = ParsedPdu::parse(object, version)?;
+    in_room(room_id, ParsedPdu::parse(object, version)?, references)
+}
+
+/// Goes on with an event whose format is right.
+fn in_room(room_id: &RoomId, parsed: ParsedPdu, references: References) -> Result<ParsedPdu, Refusal> {
     if parsed.room_id() != room_id {
         return Err(Refusal::OtherRoom(parsed.room_id().clone()));
     }

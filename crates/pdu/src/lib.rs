@@ -50,7 +50,9 @@ mod template;
 mod unanswered_joins;
 mod unverified;
 mod verdict;
+mod waiting;
 mod whole_room;
+mod workers;
 
 pub use acl::ServerAcl;
 pub use extremities::DUMMY_EVENT_TYPE;

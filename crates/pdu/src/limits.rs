@@ -6,6 +6,8 @@ use events::limits::PDU_SIZE_BYTES_MAX;
 
 /// Staged events of a room that are judged together.
 pub const BATCH_EVENTS_MAX: usize = 50;
+/// How long a transaction of another server is not answered for its events to be judged with it. After that they are staged.
+pub const AT_ONCE_PATIENCE: Duration = Duration::from_millis(20);
 /// Messages of our users in one room that share a transaction.
 pub const SENT_TOGETHER_MAX: usize = 50;
 /// Messages that wait to be sent together in one room. Further ones wait for the room's turn by themselves.

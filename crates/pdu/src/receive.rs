@@ -4,7 +4,6 @@
 //! its own, and not those of others. The workers of a room take turns only to judge.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use events::auth_graph::Standing;
@@ -27,19 +26,7 @@ use crate::outliers::in_order_of_parents;
 use crate::past::{Behind, Past};
 use crate::room::Room;
 use crate::surroundings::is_history;
-
-/// The events of one origin in one room.
-type Queue = (RoomNumber, ServerName);
-
-/// The queues that have a worker, and whether it was woken since it last looked.
-#[derive(Default)]
-pub(crate) struct Workers(Mutex<BTreeMap<Queue, Woken>>);
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Woken {
-    No,
-    Again,
-}
+use crate::workers::Queue;
 
 /// What became of a staged batch.
 enum Progress {
@@ -108,13 +95,8 @@ impl Graph {
 
     /// Has the queue's worker look for staged events; starts one if there is none.
     pub(crate) fn wake_worker(&self, queue: Queue) {
-        {
-            let mut workers = self.workers().lock();
-            if let Some(woken) = workers.get_mut(&queue) {
-                *woken = Woken::Again;
-                return;
-            }
-            workers.insert(queue.clone(), Woken::No);
+        if !self.workers().wake(&queue) {
+            return;
         }
         let graph = self.clone();
         self.handles().tasks.spawn("room", async move { graph.work(queue).await });
@@ -174,7 +156,10 @@ impl Graph {
         let lacking = self.advance_by(&row, origin, pdus, Outliers::default(), Vec::new()).await?;
         let lacking = self.without_what_was_before_us(&row, lacking).await?;
         if !lacking.is_empty() && !self.is_left_behind(&row, &lacking).await? {
-            self.receive(&row, origin, lacking).await?;
+            self.workers().set_asks_others(queue, true);
+            let received = self.receive(&row, origin, lacking).await;
+            self.workers().set_asks_others(queue, false);
+            received?;
         }
         tracing::debug!(room.id = %row.room_id, server.name = %origin, "Looked at {} staged events", staged.len());
         self.postpone_undecided(room, staged).await?;
@@ -361,7 +346,7 @@ impl Graph {
             .read(move |tx| {
                 let mut placed = BTreeSet::new();
                 for id in own {
-                    if crate::intake::is_placed(tx, number, &id)? {
+                    if crate::waiting::is_placed(tx, number, &id)? {
                         placed.insert(id);
                     }
                 }
@@ -415,7 +400,7 @@ impl Graph {
             .write(move |tx| {
                 for event in undecided {
                     let id = event.pdu.event_id();
-                    if crate::intake::is_placed(tx, room, id)? {
+                    if crate::waiting::is_placed(tx, room, id)? {
                         staging::remove(tx, room, id)?;
                     } else if now - event.received > horizon {
                         tracing::warn!(event.id = %id, server.name = %event.origin, "Gave up on {id}: what it refers to could not be had");
@@ -433,30 +418,4 @@ impl Graph {
 /// The pause before the next attempt, in milliseconds.
 pub(crate) fn retry_after(attempts: i64) -> i64 {
     doubled(STAGED_RETRY_FIRST, STAGED_RETRY_MAX, attempts)
-}
-
-impl Workers {
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Queue, Woken>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether somebody looks after the queue.
-    pub(crate) fn has(&self, queue: &Queue) -> bool {
-        self.lock().contains_key(queue)
-    }
-
-    /// Ends the worker, unless it was woken since it looked. Returns whether it ends.
-    fn rest(&self, queue: &Queue) -> bool {
-        let mut workers = self.lock();
-        match workers.get_mut(queue) {
-            Some(woken @ Woken::Again) => {
-                *woken = Woken::No;
-                false
-            }
-            Some(Woken::No) | None => {
-                workers.remove(queue);
-                true
-            }
-        }
-    }
 }

@@ -17,15 +17,27 @@ pub(crate) fn apply_redactions(
     pdu: &Pdu,
     outcome: Outcome,
 ) -> Result<(), StoreError> {
+    apply_own_redaction(tx, room, number, pdu, outcome)?;
+    for redaction in event_rows::redactions_of(tx, number)? {
+        apply_redaction(tx, pdu.version(), redaction, number)?;
+    }
+    Ok(())
+}
+
+/// The effect of an event that was just stored, if it is an accepted redaction.
+pub(crate) fn apply_own_redaction(
+    tx: &mut WriteTx<'_>,
+    room: RoomNumber,
+    number: EventNumber,
+    pdu: &Pdu,
+    outcome: Outcome,
+) -> Result<(), StoreError> {
     if outcome == Outcome::Accepted
         && let Some(target) = pdu.redacts()
     {
         let target = event_rows::intern(tx, room, &target)?;
         event_rows::store_redaction(tx, room, number, target)?;
         apply_redaction(tx, pdu.version(), number, target)?;
-    }
-    for redaction in event_rows::redactions_of(tx, number)? {
-        apply_redaction(tx, pdu.version(), redaction, number)?;
     }
     Ok(())
 }

@@ -21,12 +21,12 @@ use transport::questions::Handshake;
 use crate::due::{doubled, milliseconds, rest, until};
 use crate::fetch::Effort;
 use crate::graph::Graph;
-use crate::intake::is_placed;
 use crate::join::JoinError;
 use crate::limits::{
     JOIN_TIME_MAX, STAGED_RETRY_FIRST, UNANSWERED_JOIN_HORIZON, UNANSWERED_JOIN_RETRY_FIRST, UNANSWERED_JOIN_RETRY_MAX,
 };
 use crate::template::Taken;
+use crate::waiting::is_placed;
 
 /// A join of which we do not know yet whether it counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

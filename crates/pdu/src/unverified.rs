@@ -14,9 +14,10 @@ use tokio::sync::Notify;
 
 use crate::due::milliseconds;
 use crate::graph::Graph;
-use crate::intake::{References, Refusal, stage};
+use crate::intake::{References, Refusal};
 use crate::limits::{STAGED_HORIZON, STAGED_RETRY_FIRST, UNVERIFIED_BATCH_MAX};
 use crate::receive::retry_after;
+use crate::waiting::stage;
 
 /// Wakes the task that tries such events again.
 #[derive(Default)]

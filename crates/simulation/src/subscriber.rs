@@ -7,7 +7,7 @@ use std::time::Duration;
 use events::{EventId, Pdu, RoomId, ServerName, UserId, Value};
 use handles::Clock;
 use messaging::Messaging;
-use messaging::subscription::Happened;
+use messaging::subscription::{Happened, Wanted};
 use persistence::{Position, StoreError};
 
 /// Whether an event is not only up to the server of its sender, so that it does not come in the order in which that has made its events.
@@ -47,7 +47,7 @@ impl Heard {
     }
 
     async fn follow(&self, messaging: &Messaging) -> Result<(), StoreError> {
-        let mut subscription = messaging.subscribe("simulation").await?;
+        let mut subscription = messaging.subscribe("simulation", Wanted::Everything).await?;
         loop {
             let page = subscription.next().await?;
             page.iter().for_each(|happened| self.note(happened));

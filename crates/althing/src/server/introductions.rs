@@ -7,7 +7,7 @@ use std::time::Duration;
 use events::{ServerName, UserId};
 use handles::Handles;
 use messaging::Messaging;
-use messaging::subscription::{Happened, Subscription};
+use messaging::subscription::{Happened, Subscription, Wanted};
 use persistence::StoreError;
 use persistence::transactions::{companions, rooms};
 use users::Users;
@@ -19,7 +19,7 @@ const RETRY: Duration = Duration::from_secs(60);
 
 /// Begins to introduce the devices of users of ours to servers that they come to share a room with.
 pub(super) async fn start(messaging: &Messaging, users: &Users, handles: &Handles) -> Result<(), StoreError> {
-    let mut subscription = messaging.subscribe(NAME).await?;
+    let mut subscription = messaging.subscribe(NAME, Wanted::Memberships).await?;
     let (messaging, users, clock) = (messaging.clone(), users.clone(), handles.clock.clone());
     handles.tasks.spawn("introductions", async move {
         loop {

@@ -54,7 +54,8 @@ pub enum FormatError {
 }
 
 impl Fields {
-    pub(super) fn parse(object: &Object, version: RoomVersion) -> Result<Self, FormatError> {
+    /// `known_id` is what [`event_id`] says of the object, where somebody has asked it already.
+    pub(super) fn parse(object: &Object, version: RoomVersion, known_id: Option<EventId>) -> Result<Self, FormatError> {
         let rules = version.rules();
         let event_type = text(object, "type")?.to_owned();
         let state_key = match object.get("state_key") {
@@ -68,7 +69,7 @@ impl Fields {
         }
         check_hashes(object)?;
         check_signatures(object)?;
-        let event_id = event_id(object, version).ok_or(FormatError::Missing("event_id"))?;
+        let event_id = known_id.or_else(|| event_id(object, version)).ok_or(FormatError::Missing("event_id"))?;
         let is_nameless_create = rules.room_id == RoomIdFormat::CreateEvent
             && event_type == "m.room.create"
             && !object.contains_key("room_id");

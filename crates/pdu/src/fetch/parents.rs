@@ -11,13 +11,14 @@ use persistence::{RoomNumber, StoreError};
 
 use super::{Adopted, Effort, reachable};
 use crate::graph::Graph;
-use crate::intake::{References, is_placed};
+use crate::intake::References;
 use crate::limits::{
     BACKFILL_EVENTS_MAX, FETCHED_EVENTS_MAX, MISSING_EVENTS_MAX, MISSING_EVENTS_ROUNDS_MAX, OLD_EVENTS_BATCHES_MAX,
     TOLD_EVENTS_MAX, UNLISTED_PARENTS_MAX,
 };
 use crate::outliers::in_order_of_parents;
 use crate::surroundings::{has_state, is_history};
+use crate::waiting::is_placed;
 
 /// Parents of `latest` that are in `batch`: of a fork that is wider than a list we would else be told the same part again and again.
 fn already_told(batch: &[Pdu], latest: &[&Pdu]) -> BTreeSet<EventId> {

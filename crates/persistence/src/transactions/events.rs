@@ -1,5 +1,7 @@
 //! Events and what they contain, verdicts and redactions.
 
+use std::collections::BTreeMap;
+
 use events::room_version::EventIdFormat;
 use events::{EventId, Object, Pdu, RoomVersion};
 
@@ -28,12 +30,10 @@ impl StoredEvent {
 
 /// Returns the number of an event, made if it is new.
 pub fn intern(tx: &mut WriteTx<'_>, room: RoomNumber, event_id: &EventId) -> Result<EventNumber, StoreError> {
-    if let Some(number) = number(tx, room, event_id)? {
-        return Ok(number);
+    match number(tx, room, event_id)? {
+        Some(number) => Ok(number),
+        None => insert_id(tx, room, event_id),
     }
-    tx.query_one("INSERT INTO events (room, event_id) VALUES (?1, ?2) RETURNING number", &[&room, event_id], |row| {
-        row.get(0)
-    })
 }
 
 /// Returns the number of an event that was seen or referred to.
@@ -60,21 +60,79 @@ pub fn id(tx: &ReadTx<'_>, event: EventNumber) -> Result<EventId, StoreError> {
     tx.query_one("SELECT event_id FROM events WHERE number = ?1", &[&event], |row| row.get(0))
 }
 
+/// The numbers of a room's event ids, as one transaction comes to know them: each is looked up once.
+pub struct Numbers {
+    room: RoomNumber,
+    known: BTreeMap<EventId, EventNumber>,
+}
+
+/// An event whose content is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredAs {
+    /// Its number.
+    pub number: EventNumber,
+    /// It was neither seen nor referred to before: nothing else in the database can be about it.
+    pub is_new: bool,
+}
+
+impl Numbers {
+    /// Nothing is known yet.
+    pub fn new(room: RoomNumber) -> Self {
+        Self { room, known: BTreeMap::new() }
+    }
+
+    /// Like [`intern`].
+    pub fn intern(&mut self, tx: &mut WriteTx<'_>, event_id: &EventId) -> Result<EventNumber, StoreError> {
+        Ok(self.look_up(tx, event_id)?.number)
+    }
+
+    fn look_up(&mut self, tx: &mut WriteTx<'_>, event_id: &EventId) -> Result<StoredAs, StoreError> {
+        if let Some(number) = self.known.get(event_id) {
+            return Ok(StoredAs { number: *number, is_new: false });
+        }
+        let (number, is_new) = match number(tx, self.room, event_id)? {
+            Some(number) => (number, false),
+            None => (insert_id(tx, self.room, event_id)?, true),
+        };
+        self.known.insert(event_id.clone(), number);
+        Ok(StoredAs { number, is_new })
+    }
+}
+
+fn insert_id(tx: &mut WriteTx<'_>, room: RoomNumber, event_id: &EventId) -> Result<EventNumber, StoreError> {
+    tx.query_one("INSERT INTO events (room, event_id) VALUES (?1, ?2) RETURNING number", &[&room, event_id], |row| {
+        row.get(0)
+    })
+}
+
 /// Stores an event's content if it is not there, and returns its number.
 ///
 /// A full copy takes the place of a mangled one, if it is one of the same event: where ids are chosen, another may have the same.
 /// What came from outside of the graph and was never judged is stored anew.
 pub fn store(tx: &mut WriteTx<'_>, room: RoomNumber, pdu: &Pdu, rejected: bool) -> Result<EventNumber, StoreError> {
-    let event = intern(tx, room, pdu.event_id())?;
-    tx.execute(
-        "DELETE FROM bodies
-          WHERE event = ?1 AND NOT EXISTS (SELECT 1 FROM verdicts WHERE verdicts.event = bodies.event)",
-        &[&event],
-    )?;
-    if is_id_of_another(tx, room, pdu)? {
-        return Ok(event);
+    Ok(store_among(tx, &mut Numbers::new(room), pdu, rejected)?.number)
+}
+
+/// Like [`store`], for one of many events of the room that `numbers` is of.
+pub fn store_among(
+    tx: &mut WriteTx<'_>,
+    numbers: &mut Numbers,
+    pdu: &Pdu,
+    rejected: bool,
+) -> Result<StoredAs, StoreError> {
+    let (room, stored) = (numbers.room, numbers.look_up(tx, pdu.event_id())?);
+    let event = stored.number;
+    if !stored.is_new {
+        tx.execute(
+            "DELETE FROM bodies
+              WHERE event = ?1 AND NOT EXISTS (SELECT 1 FROM verdicts WHERE verdicts.event = bodies.event)",
+            &[&event],
+        )?;
+        if is_id_of_another(tx, room, pdu)? {
+            return Ok(stored);
+        }
     }
-    let stored = tx.execute(
+    let changed = tx.execute(
         "INSERT INTO bodies (event, room, type, state_key, sender, origin_server_ts, mangled, rejected, json)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT (event) DO UPDATE
@@ -92,16 +150,16 @@ pub fn store(tx: &mut WriteTx<'_>, room: RoomNumber, pdu: &Pdu, rejected: bool) 
             &pdu.to_json(),
         ],
     )?;
-    if stored == 1 {
+    if changed == 1 {
         for auth in pdu.auth_events() {
-            let auth = intern(tx, room, auth)?;
+            let auth = numbers.intern(tx, auth)?;
             tx.execute(
                 "INSERT INTO auth_edges (event, room, auth) VALUES (?1, ?2, ?3) ON CONFLICT (event, auth) DO NOTHING",
                 &[&event, &room, &auth],
             )?;
         }
     }
-    Ok(event)
+    Ok(stored)
 }
 
 /// Says whether the room has another event of this id that was judged: where ids are chosen, it is the one of that id.
@@ -218,6 +276,11 @@ pub fn condition(tx: &ReadTx<'_>, event: EventNumber) -> Result<Option<(bool, bo
     tx.query_optional("SELECT redacted_by IS NOT NULL, mangled FROM bodies WHERE event = ?1", &[&event], |row| {
         Ok((row.get(0)?, row.get(1)?))
     })
+}
+
+/// Returns the type of an event; `None` if its content is not stored.
+pub fn event_type(tx: &ReadTx<'_>, event: EventNumber) -> Result<Option<String>, StoreError> {
+    tx.query_optional("SELECT type FROM bodies WHERE event = ?1", &[&event], |row| row.get(0))
 }
 
 /// Returns `membership` of an event's content.

@@ -120,6 +120,18 @@ pub fn insert(
     place: &Place,
     prev_events: &[EventNumber],
 ) -> Result<(), StoreError> {
+    insert_unnamed(tx, room, place, prev_events)?;
+    tx.execute("DELETE FROM gaps WHERE room = ?1 AND prev = ?2", &[&room, &place.event])?;
+    Ok(())
+}
+
+/// Like [`insert`], for an event that no other names, so that it closes no gap.
+pub fn insert_unnamed(
+    tx: &mut WriteTx<'_>,
+    room: RoomNumber,
+    place: &Place,
+    prev_events: &[EventNumber],
+) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO graph (event, room, arrival, topological, state_before, state_after, outcome)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -146,7 +158,6 @@ pub fn insert(
             &[&room, prev, &place.event, &place.topological],
         )?;
     }
-    tx.execute("DELETE FROM gaps WHERE room = ?1 AND prev = ?2", &[&room, &place.event])?;
     Ok(())
 }
 

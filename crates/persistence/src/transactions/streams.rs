@@ -61,6 +61,19 @@ pub fn next(tx: &mut WriteTx<'_>, stream: Stream) -> Result<Position, StoreError
     )
 }
 
+/// Makes `count` positions in `stream`, and returns the first. They follow each other.
+pub fn next_of(tx: &mut WriteTx<'_>, stream: Stream, count: usize) -> Result<Position, StoreError> {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    tx.query_one(
+        "INSERT INTO streams (stream, position)
+         VALUES (?1, ?2)
+         ON CONFLICT (stream) DO UPDATE SET position = streams.position + ?2
+         RETURNING position - ?2 + 1",
+        &[&stream.name(), &count],
+        |row| row.get(0),
+    )
+}
+
 /// Returns the position of the latest thing in `stream`, 0 if there is none.
 pub fn current(tx: &ReadTx<'_>, stream: Stream) -> Result<Position, StoreError> {
     let position =
