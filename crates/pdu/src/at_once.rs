@@ -64,7 +64,8 @@ impl Graph {
 }
 
 impl AtOnce {
-    /// Writes the events, and has the room go on after the commit. Returns which were written: none, if the room is not what it was.
+    /// Writes the events, and has the room go on after the commit. Returns which are written and need nothing more: none, if the room
+    /// is not what it was; not mangled ones, of which a full copy may have come beside.
     pub(crate) fn write(
         self,
         graph: &Graph,
@@ -80,7 +81,8 @@ impl AtOnce {
             CommitError::Overtaken => StoreError::Conflict("the room advanced meanwhile".to_owned()),
         })?;
         let JudgedBatch { mut room, advance, is_stale } = judged;
-        let ids = advance.judged.iter().map(|judged| (number, judged.pdu.event_id().clone())).collect();
+        let whole = advance.judged.iter().filter(|judged| !judged.pdu.is_mangled());
+        let ids = whole.map(|judged| (number, judged.pdu.event_id().clone())).collect();
         tx.after_commit(move || {
             room.take_up(advance, batch, &written);
             if !is_stale {

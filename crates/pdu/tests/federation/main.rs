@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
+mod at_once;
 mod counted_in;
 mod earlier_stay;
 mod explain;

@@ -292,3 +292,39 @@ pub fn membership(tx: &ReadTx<'_>, event: EventNumber) -> Result<Option<String>,
     let membership = object.get("content").and_then(|content| content.get("membership"));
     Ok(membership.and_then(events::Value::as_str).map(str::to_owned))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transactions::rooms as room_rows;
+    use crate::transactions::testing::in_one_transaction;
+
+    fn message(prev: &EventId) -> Pdu {
+        let object = serde_json::json!({
+            "room_id": "!r:a.test", "sender": "@alice:a.test", "type": "m.room.message", "content": {}, "depth": 1,
+            "origin_server_ts": 1, "prev_events": [prev], "auth_events": ["$auth"], "hashes": { "sha256": "" },
+            "signatures": {},
+        });
+        let object = object.as_object().unwrap().clone();
+        Pdu::from_store(object, RoomVersion::V11, EventId::parse("$said").unwrap(), false).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_named_before_is_not_new() {
+        in_one_transaction(|tx| {
+            let room = room_rows::intern(tx, &events::RoomId::parse("!r:a.test").unwrap(), RoomVersion::V11).unwrap();
+            let pdu = message(&EventId::parse("$before").unwrap());
+            let named = intern(tx, room, &EventId::parse("$auth").unwrap()).unwrap();
+            let mut numbers = Numbers::new(room);
+            let first = store_among(tx, &mut numbers, &pdu, false).unwrap();
+            assert!(first.is_new);
+            assert_eq!(numbers.intern(tx, &EventId::parse("$auth").unwrap()).unwrap(), named);
+            let again = StoredAs { number: first.number, is_new: false };
+            assert_eq!(store_among(tx, &mut numbers, &pdu, false).unwrap(), again);
+            assert_eq!(store_among(tx, &mut Numbers::new(room), &pdu, false).unwrap(), again);
+            assert_eq!(event_type(tx, first.number).unwrap().as_deref(), Some("m.room.message"));
+            assert_eq!(event_type(tx, named).unwrap(), None);
+        })
+        .await;
+    }
+}

@@ -110,6 +110,10 @@ mod tests {
             .unwrap();
         assert_eq!(taken, (Position(1), Position(2), Position(1)));
 
+        let many =
+            database.write(|tx| Ok::<_, StoreError>((next_of(tx, Stream::Receipts, 3)?, next(tx, Stream::Receipts)?)));
+        assert_eq!(many.await.unwrap(), (Position(1), Position(4)));
+
         let failed: Result<(), StoreError> = database
             .write(|tx| {
                 next(tx, Stream::Events)?;
@@ -121,7 +125,7 @@ mod tests {
             .read(|tx| Stream::ALL.iter().map(|stream| current(tx, *stream)).collect::<Result<Vec<_>, StoreError>>())
             .await
             .unwrap();
-        assert_eq!(all.iter().map(|position| position.0).collect::<Vec<_>>(), [2, 0, 0, 0, 1, 0, 0]);
+        assert_eq!(all.iter().map(|position| position.0).collect::<Vec<_>>(), [2, 0, 4, 0, 1, 0, 0]);
         assert_eq!(database.read(super::all).await.unwrap(), all);
     }
 }
