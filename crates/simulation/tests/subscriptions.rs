@@ -74,12 +74,13 @@ async fn what_is_passed_over_is_stored_seldom_but_stored() {
     let (server, room) = a_room().await;
     let mut subscription = server.messaging().subscribe("test", Wanted::Memberships).await.unwrap();
     let began = stored(&server).await;
-    let waits = tokio::spawn(async move { told(&mut subscription).await });
-    say(&server, &room, SUBSCRIPTION_SKIPPED_MAX - 100).await;
-    assert_eq!(stored(&server).await, began);
-    say(&server, &room, 300).await;
-    assert!(stored(&server).await > began);
-    assert!(!waits.is_finished());
-    join(&server, &room, "@bob:a.test").await;
-    assert_eq!(waits.await.unwrap(), [("@bob:a.test".to_owned(), "join".to_owned())]);
+    let talk = async {
+        say(&server, &room, SUBSCRIPTION_SKIPPED_MAX - 100).await;
+        assert_eq!(stored(&server).await, began);
+        say(&server, &room, 300).await;
+        assert!(stored(&server).await > began);
+        join(&server, &room, "@bob:a.test").await;
+    };
+    let (told, ()) = tokio::join!(told(&mut subscription), talk);
+    assert_eq!(told, [("@bob:a.test".to_owned(), "join".to_owned())]);
 }
