@@ -11,12 +11,15 @@ use std::time::Duration;
 
 use events::{EventId, Pdu};
 use persistence::transactions::rooms as room_rows;
-use persistence::{RoomNumber, StoreError, WriteTx};
+use persistence::{ReadTx, RoomNumber, StoreError, WriteTx};
 
 use crate::commit::{Batch, CommitError, Entry};
 use crate::graph::{Graph, RoomTurn};
 use crate::limits::{BATCH_EVENTS_MAX, EXTREMITIES_MAX};
-use crate::receive::{BatchError, JudgedBatch, Sorted};
+use crate::receive::{BatchError, JudgedBatch};
+use crate::room::Room;
+use crate::sorting::{Sorted, sort};
+use crate::surroundings::surroundings;
 use crate::workers::Queue;
 
 /// Judged events of one room, with the room's turn. Nothing changes if it is dropped: the room is loaded again at its next turn.
@@ -37,18 +40,34 @@ impl Graph {
         if pdus.is_empty() || pdus.len() > BATCH_EVENTS_MAX {
             return Ok(None);
         }
-        let origin = &queue.1;
-        let Some(mut turn) = self.turn_if_free(queue, patience).await? else { return Ok(None) };
-        let Some(room) = turn.take() else { return Ok(None) };
-        let Sorted { ready, .. } = self.sort(&room, pdus).await?;
-        if ready.is_empty() || room.lacks_something() || room.heads.len() > EXTREMITIES_MAX {
+        let (number, origin) = queue;
+        let Some((mut guard, mut room)) = self.room_if_free(queue, patience).await else { return Ok(None) };
+        // Whoever judges them later looks after what the room lacks, and joins its extremities.
+        if room.lacks_something() || room.heads.len() > EXTREMITIES_MAX {
+            *guard = Some(room);
+            return Ok(None);
+        }
+        let (number, now) = (*number, self.handles().clock.now());
+        let look = move |room: &mut Room, tx: &ReadTx<'_>| {
+            let row = room_rows::by_number(tx, number)?;
+            if row.turn != room.turn {
+                return Ok(None);
+            }
+            let Sorted { ready, .. } = sort(room, tx, pdus)?;
+            let around = surroundings(room, tx, &ready, now)?;
+            Ok(Some((row, ready, around)))
+        };
+        let Some((row, ready, around)) = self.with_room(&mut room, look).await? else { return Ok(None) };
+        let mut turn = RoomTurn::new(row, guard);
+        if ready.is_empty() {
             turn.put_back(room);
             return Ok(None);
         }
-        match self.judge_batch(room, origin, ready).await {
-            // Whoever judges them later joins the extremities, too. What judging left in the room goes with it.
+        match self.judge_batch(room, origin, ready, around).await {
+            // What judging left in the room goes with it.
             Ok(judged) if judged.advance.heads.len() > EXTREMITIES_MAX => Ok(None),
             Ok(judged) => {
+                self.make_space(number, judged.room.weight());
                 let batch = Batch::new(&judged.room, &judged.advance, Entry::FromOthers, self.server_name());
                 Ok(Some(AtOnce { turn, judged, batch }))
             }

@@ -211,24 +211,25 @@ impl Graph {
         Ok(RoomTurn { row, guard })
     }
 
-    /// Takes the turn of a room for a queue that has no worker, if it is free within `patience`, and the room is in memory as it is in
-    /// the database.
-    pub(crate) async fn turn_if_free(&self, queue: &Queue, patience: Duration) -> Result<Option<RoomTurn>, StoreError> {
-        let number = queue.0;
+    /// Takes a room out of memory for a queue that has no worker, if its turn is free within `patience`. What is in the database may be
+    /// newer.
+    pub(crate) async fn room_if_free(
+        &self,
+        queue: &Queue,
+        patience: Duration,
+    ) -> Option<(OwnedMutexGuard<Option<Room>>, Room)> {
         let free = async {
             // What came from there before goes first.
             let is_idle = self.workers().until_idle(queue).await;
-            if is_idle { Some(self.lock_of(number).lock_owned().await) } else { None }
+            if is_idle { Some(self.lock_of(queue.0).lock_owned().await) } else { None }
         };
-        let guard = tokio::select! {
+        let mut guard = tokio::select! {
             biased;
-            guard = free => guard,
-            () = self.handles().clock.sleep(patience) => None,
+            guard = free => guard?,
+            () = self.handles().clock.sleep(patience) => return None,
         };
-        let Some(guard) = guard.filter(|guard| guard.is_some()) else { return Ok(None) };
-        let row = self.database().read(move |tx| room_rows::by_number(tx, number)).await?;
-        let is_current = guard.as_ref().is_some_and(|room| room.turn == row.turn);
-        Ok(is_current.then_some(RoomTurn { row, guard }))
+        let room = guard.take()?;
+        Some((guard, room))
     }
 
     /// Has `work` read the database and change the room. On an error the room is empty, and to be dropped.
@@ -263,7 +264,7 @@ impl Graph {
     }
 
     /// Drops rooms from memory that have not been used for longest, until the limits hold.
-    fn make_space(&self, current: RoomNumber, weight: usize) {
+    pub(crate) fn make_space(&self, current: RoomNumber, weight: usize) {
         let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = loaded.get_mut(&current) {
             entry.weight = weight;
@@ -280,6 +281,11 @@ impl Graph {
 }
 
 impl RoomTurn {
+    /// The turn of whoever has locked a room. `row` is how the room stands in the database.
+    pub(crate) fn new(row: RoomRow, guard: OwnedMutexGuard<Option<Room>>) -> Self {
+        Self { row, guard }
+    }
+
     /// Takes the room out, to work on it. What is not [put back](RoomTurn::put_back) is loaded again at the next turn.
     pub(crate) fn take(&mut self) -> Option<Room> {
         self.guard.take()

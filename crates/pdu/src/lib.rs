@@ -45,6 +45,7 @@ mod room;
 mod send;
 mod serve;
 mod servers;
+mod sorting;
 mod surroundings;
 mod template;
 mod unanswered_joins;

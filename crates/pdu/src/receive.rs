@@ -18,14 +18,15 @@ use crate::due::{doubled, milliseconds};
 use crate::fetch::{Adopted, Fetched, Outliers};
 use crate::gates::may_be_in_room;
 use crate::graph::{Graph, RoomTurn};
-use crate::judge::{Advance, Candidate, JudgeError, judge};
+use crate::judge::{Advance, Candidate, JudgeError, Surroundings, judge};
 use crate::limits::{
     BATCH_EVENTS_MAX, FETCHED_EVENTS_MAX, STAGED_HORIZON, STAGED_RETRY_FIRST, STAGED_RETRY_MAX, UNJUDGED_MAX,
 };
-use crate::outliers::in_order_of_parents;
 use crate::past::{Behind, Past};
 use crate::room::Room;
+use crate::sorting::{Sorted, sort};
 use crate::surroundings::is_history;
+use crate::waiting::is_placed;
 use crate::workers::Queue;
 
 /// What became of a staged batch.
@@ -34,13 +35,6 @@ enum Progress {
     More,
     /// Nothing is due before this many milliseconds since 1970; `None`: nothing is staged.
     IdleUntil(Option<i64>),
-}
-
-/// A batch, by what can be done with it.
-pub(crate) struct Sorted {
-    pub(crate) ready: Vec<Pdu>,
-    /// They refer to something that we do not have.
-    pub(crate) lacking: Vec<Pdu>,
 }
 
 /// A batch that can be committed.
@@ -240,7 +234,7 @@ impl Graph {
             let past = Past { pdus: vec![pdu], given, given_by, room_for };
             self.place_past(&mut room, past).await?;
         }
-        let Sorted { ready, lacking } = self.sort(&room, batch).await?;
+        let Sorted { ready, lacking } = self.with_room(&mut room, move |room, tx| sort(room, tx, batch)).await?;
         turn.put_back(room);
         self.judge_all(&mut turn, origin, ready).await?;
         self.join_extremities(&mut turn).await?;
@@ -292,8 +286,9 @@ impl Graph {
     }
 
     /// Judges, then commits.
-    async fn judge_and_commit(&self, room: Room, origin: &ServerName, pdus: Vec<Pdu>) -> Result<Room, BatchError> {
-        let JudgedBatch { mut room, advance, is_stale } = self.judge_batch(room, origin, pdus).await?;
+    async fn judge_and_commit(&self, mut room: Room, origin: &ServerName, pdus: Vec<Pdu>) -> Result<Room, BatchError> {
+        let around = self.surroundings(&mut room, &pdus).await?;
+        let JudgedBatch { mut room, advance, is_stale } = self.judge_batch(room, origin, pdus, around).await?;
         self.commit(&mut room, advance, Entry::FromOthers, None).await?;
         if is_stale { Err(BatchError::StaleInMemory) } else { Ok(room) }
     }
@@ -304,8 +299,8 @@ impl Graph {
         mut room: Room,
         origin: &ServerName,
         pdus: Vec<Pdu>,
+        around: Surroundings,
     ) -> Result<JudgedBatch, BatchError> {
-        let around = self.surroundings(&mut room, &pdus).await?;
         let accepted = |pdu: &&Pdu| {
             let index = room.graph.index_of(pdu.event_id());
             index.is_some_and(|index| room.graph.standing(index) == Standing::Accepted)
@@ -335,51 +330,6 @@ impl Graph {
         Ok(JudgedBatch { room, advance, is_stale })
     }
 
-    /// Sorts a batch by whether all that an event refers to is known; leaves out what has its place. Parents come first.
-    pub(crate) async fn sort(&self, room: &Room, batch: Vec<Pdu>) -> Result<Sorted, StoreError> {
-        let number = room.number;
-        let mut left_out = self.missing_prev_events(number, &batch).await?;
-        let own: Vec<EventId> = batch.iter().map(|pdu| pdu.event_id().clone()).collect();
-        let cited: BTreeSet<EventId> = batch.iter().flat_map(Pdu::auth_events).cloned().collect();
-        let (placed, known) = self
-            .database()
-            .read(move |tx| {
-                let mut placed = BTreeSet::new();
-                for id in own {
-                    if crate::waiting::is_placed(tx, number, &id)? {
-                        placed.insert(id);
-                    }
-                }
-                let mut known = BTreeSet::new();
-                for id in cited {
-                    if crate::serve::has_body(tx, number, &id)? {
-                        known.insert(id);
-                    }
-                }
-                Ok::<_, StoreError>((placed, known))
-            })
-            .await?;
-        let inside: BTreeSet<EventId> = batch.iter().map(|pdu| pdu.event_id().clone()).collect();
-        let mut sorted = Sorted { ready: Vec::new(), lacking: Vec::new() };
-        for pdu in in_order_of_parents(batch) {
-            if placed.contains(pdu.event_id()) {
-                continue;
-            }
-            let lacks_parent = pdu.prev_events().iter().any(|id| left_out.contains(id));
-            let lacks_auth = pdu.auth_events().iter().any(|id| {
-                let is_known = inside.contains(id) || known.contains(id) || room.graph.index_of(id).is_some();
-                left_out.contains(id) || !is_known
-            });
-            if lacks_parent || lacks_auth {
-                left_out.insert(pdu.event_id().clone());
-                sorted.lacking.push(pdu);
-            } else {
-                sorted.ready.push(pdu);
-            }
-        }
-        Ok(sorted)
-    }
-
     /// Staged events that were not decided about wait longer each time, until their horizon.
     async fn postpone_undecided(&self, room: RoomNumber, staged: Vec<Staged>) -> Result<(), StoreError> {
         let now = self.handles().clock.now();
@@ -400,7 +350,7 @@ impl Graph {
             .write(move |tx| {
                 for event in undecided {
                     let id = event.pdu.event_id();
-                    if crate::waiting::is_placed(tx, room, id)? {
+                    if is_placed(tx, room, id)? {
                         staging::remove(tx, room, id)?;
                     } else if now - event.received > horizon {
                         tracing::warn!(event.id = %id, server.name = %event.origin, "Gave up on {id}: what it refers to could not be had");

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use events::auth::{AuthEvent, Cited};
 use events::{EventId, Pdu};
+use handles::Timestamp;
 use persistence::transactions::events as event_rows;
 use persistence::transactions::graph::{self as graph_rows, Outcome};
 use persistence::{EventNumber, ReadTx, RoomNumber, StoreError};
@@ -16,42 +17,49 @@ use crate::room::{Parent, Room};
 impl Graph {
     /// Reads what judging `batch` needs from the database.
     pub(crate) async fn surroundings(&self, room: &mut Room, batch: &[Pdu]) -> Result<Surroundings, StoreError> {
-        let inside: BTreeSet<EventId> = batch.iter().map(|pdu| pdu.event_id().clone()).collect();
-        let prev = batch.iter().flat_map(Pdu::prev_events).filter(|id| !inside.contains(*id));
-        let prev: BTreeSet<EventId> = prev.cloned().collect();
-        let cited = batch.iter().flat_map(Pdu::auth_events).filter(|id| !inside.contains(*id));
-        let cited: BTreeSet<EventId> = cited.cloned().collect();
-        let parents: BTreeMap<EventId, Vec<EventId>> =
-            batch.iter().map(|pdu| (pdu.event_id().clone(), pdu.prev_events().to_vec())).collect();
-        let now = self.handles().clock.now();
-        self.with_room(room, move |room, tx| {
-            let mut around = Surroundings { now, ..Surroundings::default() };
-            // The events themselves too: they may be outliers, whose standing is known.
-            room.bring_by_id(tx, cited.iter().chain(&inside))?;
-            let others: Vec<EventId> = cited.into_iter().filter(|id| room.graph.index_of(id).is_none()).collect();
-            for id in others {
-                if let Some(event) = event_rows::number(tx, room.number, &id)?
-                    && let Some(stored) = event_rows::load(tx, room.version, event)?
-                {
-                    around.cited.insert(id, Cited { event: AuthEvent::new(&stored.pdu), rejected: stored.rejected });
-                }
-            }
-            for id in prev {
-                if let Some(event) = event_rows::number(tx, room.number, &id)?
-                    && let Some(place) = graph_rows::place(tx, event)?
-                    && let Some(snapshot) = place.state_after
-                {
-                    let accepted_ancestors =
-                        if place.outcome == Outcome::Accepted { Vec::new() } else { accepted_ancestors(tx, event)? };
-                    let after = room.load_state(tx, snapshot)?;
-                    around.parents.insert(id, Parent { topological: place.topological, after, accepted_ancestors });
-                }
-            }
-            around.covered = covered(tx, room.number, &parents)?;
-            Ok(around)
-        })
-        .await
+        let (batch, now) = (batch.to_vec(), self.handles().clock.now());
+        self.with_room(room, move |room, tx| surroundings(room, tx, &batch, now)).await
     }
+}
+
+/// Reads what judging `batch` needs from the database.
+pub(crate) fn surroundings(
+    room: &mut Room,
+    tx: &ReadTx<'_>,
+    batch: &[Pdu],
+    now: Timestamp,
+) -> Result<Surroundings, StoreError> {
+    let inside: BTreeSet<&EventId> = batch.iter().map(Pdu::event_id).collect();
+    let outside = |ids: fn(&Pdu) -> &[EventId]| -> BTreeSet<&EventId> {
+        batch.iter().flat_map(ids).filter(|id| !inside.contains(*id)).collect()
+    };
+    let (prev, cited) = (outside(Pdu::prev_events), outside(Pdu::auth_events));
+    let parents: BTreeMap<EventId, Vec<EventId>> =
+        batch.iter().map(|pdu| (pdu.event_id().clone(), pdu.prev_events().to_vec())).collect();
+    let mut around = Surroundings { now, ..Surroundings::default() };
+    // The events themselves too: they may be outliers, whose standing is known.
+    room.bring_by_id(tx, cited.iter().chain(&inside).copied())?;
+    for id in cited {
+        if room.graph.index_of(id).is_none()
+            && let Some(event) = event_rows::number(tx, room.number, id)?
+            && let Some(stored) = event_rows::load(tx, room.version, event)?
+        {
+            around.cited.insert(id.clone(), Cited { event: AuthEvent::new(&stored.pdu), rejected: stored.rejected });
+        }
+    }
+    for id in prev {
+        if let Some(event) = event_rows::number(tx, room.number, id)?
+            && let Some(place) = graph_rows::place(tx, event)?
+            && let Some(snapshot) = place.state_after
+        {
+            let accepted_ancestors =
+                if place.outcome == Outcome::Accepted { Vec::new() } else { accepted_ancestors(tx, event)? };
+            let after = room.load_state(tx, snapshot)?;
+            around.parents.insert(id.clone(), Parent { topological: place.topological, after, accepted_ancestors });
+        }
+    }
+    around.covered = covered(tx, room.number, &parents)?;
+    Ok(around)
 }
 
 /// Returns those of a batch that an accepted event of the graph builds on, which is not of the batch: they come late, and are no

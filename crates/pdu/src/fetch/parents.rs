@@ -17,7 +17,8 @@ use crate::limits::{
     TOLD_EVENTS_MAX, UNLISTED_PARENTS_MAX,
 };
 use crate::outliers::in_order_of_parents;
-use crate::surroundings::{has_state, is_history};
+use crate::sorting::missing_prev_events;
+use crate::surroundings::is_history;
 use crate::waiting::is_placed;
 
 /// Parents of `latest` that are in `batch`: of a fork that is wider than a list we would else be told the same part again and again.
@@ -270,19 +271,7 @@ impl Graph {
         room: RoomNumber,
         batch: &[Pdu],
     ) -> Result<BTreeSet<EventId>, StoreError> {
-        let inside: BTreeSet<&EventId> = batch.iter().map(Pdu::event_id).collect();
-        let named = batch.iter().flat_map(Pdu::prev_events).filter(|id| !inside.contains(id)).cloned();
-        let named: BTreeSet<EventId> = named.collect();
-        self.database()
-            .read(move |tx| {
-                let mut missing = BTreeSet::new();
-                for id in named {
-                    if !has_state(tx, room, &id)? {
-                        missing.insert(id);
-                    }
-                }
-                Ok(missing)
-            })
-            .await
+        let batch = batch.to_vec();
+        self.database().read(move |tx| missing_prev_events(tx, room, &batch)).await
     }
 }
