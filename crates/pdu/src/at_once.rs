@@ -15,9 +15,9 @@ use persistence::{ReadTx, RoomNumber, StoreError, WriteTx};
 
 use crate::commit::{Batch, CommitError, Entry};
 use crate::graph::{Graph, RoomTurn};
-use crate::limits::{BATCH_EVENTS_MAX, EXTREMITIES_MAX};
+use crate::limits::{AT_ONCE_PATIENCE, BATCH_EVENTS_MAX, EXTREMITIES_MAX};
 use crate::receive::{BatchError, JudgedBatch};
-use crate::room::Room;
+use crate::room::{Head, Room};
 use crate::sorting::{Sorted, sort};
 use crate::surroundings::surroundings;
 use crate::workers::Queue;
@@ -30,17 +30,20 @@ pub(crate) struct AtOnce {
 }
 
 impl Graph {
-    /// Judges those events of a queue that can be judged now, or within `patience`. `None`: none can.
+    /// Judges those events of a queue that can be judged now, or in a moment. `None`: none can.
+    ///
+    /// Whoever `holds` the turns of other rooms waits for nobody, and resolves no forks: whoever waits for those rooms would wait, too.
     pub(crate) async fn judge_at_once(
         &self,
         queue: &Queue,
         pdus: Vec<Pdu>,
-        patience: Duration,
+        holds: &[AtOnce],
     ) -> Result<Option<AtOnce>, StoreError> {
         if pdus.is_empty() || pdus.len() > BATCH_EVENTS_MAX {
             return Ok(None);
         }
         let (number, origin) = queue;
+        let patience = if holds.is_empty() { AT_ONCE_PATIENCE } else { Duration::ZERO };
         let Some((mut guard, mut room)) = self.room_if_free(queue, patience).await else { return Ok(None) };
         // Whoever judges them later looks after what the room lacks, and joins its extremities.
         if room.lacks_something() || room.heads.len() > EXTREMITIES_MAX {
@@ -59,7 +62,8 @@ impl Graph {
         };
         let Some((row, ready, around)) = self.with_room(&mut room, look).await? else { return Ok(None) };
         let mut turn = RoomTurn::new(row, guard);
-        if ready.is_empty() {
+        let heads: Vec<&EventId> = room.heads.iter().map(Head::event_id).collect();
+        if ready.is_empty() || !(holds.is_empty() || is_line(&heads, &ready)) {
             turn.put_back(room);
             return Ok(None);
         }
@@ -80,6 +84,17 @@ impl Graph {
             Err(BatchError::Overtaken | BatchError::StaleInMemory) => Ok(None),
         }
     }
+}
+
+/// Whether events follow the only extremity of a room one after the other, so that there is nothing to resolve.
+fn is_line(extremities: &[&EventId], events: &[Pdu]) -> bool {
+    let [extremity] = extremities else { return false };
+    let mut last = *extremity;
+    events.iter().all(|pdu| {
+        let follows = matches!(pdu.prev_events(), [parent] if parent == last);
+        last = pdu.event_id();
+        follows
+    })
 }
 
 impl AtOnce {
@@ -109,5 +124,36 @@ impl AtOnce {
             }
         });
         Ok(ids)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use events::RoomVersion;
+    use serde_json::json;
+
+    use super::*;
+
+    fn id(id: &str) -> EventId {
+        EventId::parse(id).unwrap()
+    }
+
+    fn event(event: &str, prev: &[&str]) -> Pdu {
+        let object = json!({
+            "room_id": "!r:a.test", "sender": "@alice:a.test", "type": "m.room.message", "content": {}, "depth": 1,
+            "origin_server_ts": 1, "prev_events": prev, "auth_events": [], "hashes": { "sha256": "" }, "signatures": {},
+        });
+        Pdu::from_store(object.as_object().unwrap().clone(), RoomVersion::V11, id(event), false).unwrap()
+    }
+
+    #[test]
+    fn a_line_has_nothing_to_resolve() {
+        let (head, other) = (id("$head"), id("$other"));
+        assert!(is_line(&[&head], &[event("$1", &["$head"]), event("$2", &["$1"])]));
+        assert!(!is_line(&[&head, &other], &[event("$1", &["$head"])]));
+        assert!(!is_line(&[&head], &[event("$1", &["$head"]), event("$2", &["$head"])]));
+        assert!(!is_line(&[&head], &[event("$1", &["$head", "$old"])]));
+        assert!(!is_line(&[&head], &[event("$1", &["$old"])]));
+        assert!(!is_line(&[], &[event("$1", &["$head"])]));
     }
 }

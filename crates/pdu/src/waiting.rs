@@ -1,7 +1,6 @@
 //! Writes checked PDUs into the tables where they wait, in the transaction that acknowledges them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use defects::Defect;
 use events::{EventId, ParsedPdu, Pdu, ServerName};
@@ -12,7 +11,7 @@ use transaction::Staging;
 use crate::at_once::AtOnce;
 use crate::graph::Graph;
 use crate::intake::Refusal;
-use crate::limits::{AT_ONCE_PATIENCE, STAGED_PER_ORIGIN_MAX, UNVERIFIED_MAX, UNVERIFIED_PER_ORIGIN_MAX};
+use crate::limits::{STAGED_PER_ORIGIN_MAX, UNVERIFIED_MAX, UNVERIFIED_PER_ORIGIN_MAX};
 use crate::outside::Withdrawal;
 use crate::receive::retry_after;
 
@@ -68,10 +67,9 @@ impl StagedPdus {
             by_room.entry(*room).or_default().push(pdu.clone());
         }
         for (room, pdus) in by_room {
-            // Nobody is waited for while others wait for us.
-            let patience = if self.at_once.is_empty() { AT_ONCE_PATIENCE } else { Duration::ZERO };
             let queue = (room, self.origin.clone());
-            self.at_once.extend(self.graph.judge_at_once(&queue, pdus, patience).await?);
+            let judged = self.graph.judge_at_once(&queue, pdus, &self.at_once).await?;
+            self.at_once.extend(judged);
         }
         Ok(())
     }

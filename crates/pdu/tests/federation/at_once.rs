@@ -102,3 +102,21 @@ async fn a_full_copy_beside_a_mangled_one_is_the_one_that_is_kept() {
     assert_eq!(a.outcome(&room, whole.event_id()).await, Some(Outcome::Accepted));
     assert_eq!(a.visible(&room, whole.event_id()).await.unwrap().content()["body"], "the real words");
 }
+
+/// Whoever waits for the first room does not wait for what it takes to merge the forks of the second: that is done later.
+#[tokio::test(start_paused = true)]
+async fn a_room_with_forks_beside_another_advances_too() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let other = a.create_room("@alice:a.test", RoomVersion::V11).await;
+    let mut in_other = evil.join(&a, &other, RoomVersion::V11, "@eve:evil.test").await;
+    let fork = evil.next(&in_other, message("@eve:evil.test", "the other fork"));
+    let one = evil.add(&mut in_other, message("@eve:evil.test", "one fork"));
+    evil.send(&a, &[object(&fork), object(&one)]).await;
+    assert_eq!(a.extremities(&other).await.len(), 2);
+    let here = evil.add(&mut of_peer, message("@eve:evil.test", "here"));
+    let there = evil.add(&mut in_other, message("@eve:evil.test", "there"));
+    evil.send(&a, &[object(&here), object(&there)]).await;
+    assert_eq!(a.outcome(&room, here.event_id()).await, Some(Outcome::Accepted));
+    until_outcome(&world, &a, &other, &there, Outcome::Accepted).await;
+}
