@@ -1,10 +1,11 @@
-//! Rooms that we have left, while others go on to count a user of ours in.
+//! Rooms that we are not in, while others go on to count a user of ours in.
 //!
 //! A leave can lose against an older event when forks meet: state resolution orders by the clocks of those who made the events. Nobody
 //! would ever tell us: whoever has heard of the leave alone does not send us anything any more, and what comes from others is of a room
 //! that nobody here is in. They would send it for ever. So a server that tells us of a room we have left is asked, a while later, how
 //! our users would leave it. Where it says how, they are members or invited there, and leave once more, on top of what has happened
-//! since. This is kept in memory only: who still counts us in after a restart tells us again.
+//! since. And if a user of ours has asked to join, and nobody has answered, that server is asked what became of it
+//! (`unanswered_joins`). This is kept in memory only: who still counts us in after a restart tells us again.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,12 +22,15 @@ use crate::due::{milliseconds, rest, until};
 use crate::fetch::Effort;
 use crate::gates::may_be_in_room;
 use crate::graph::Graph;
-use crate::limits::{COUNTED_IN_AFTER, COUNTED_IN_MAX, COUNTED_IN_PAUSE, COUNTED_IN_USERS_MAX, LEAVE_TIME_MAX};
+use crate::limits::{
+    COUNTED_IN_AFTER, COUNTED_IN_PAUSE, COUNTED_IN_ROOMS_MAX, COUNTED_IN_SERVERS_MAX, COUNTED_IN_USERS_MAX,
+    LEAVE_TIME_MAX,
+};
 
 /// Who told us of which rooms, and the task that asks them.
 #[derive(Default)]
 pub(crate) struct CountedIn {
-    told: Mutex<BTreeMap<(RoomId, ServerName), Look>>,
+    told: Mutex<BTreeMap<ServerName, BTreeMap<RoomId, Look>>>,
     news: Notify,
 }
 
@@ -48,21 +52,25 @@ impl Look {
 }
 
 impl CountedIn {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(RoomId, ServerName), Look>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ServerName, BTreeMap<RoomId, Look>>> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self, room: &RoomId, server: &ServerName, now: i64) {
         let mut told = self.lock();
-        let key = (room.clone(), server.clone());
-        if told.get(&key).is_some_and(|look| !look.is_over(now)) {
-            return;
+        if told.len() >= COUNTED_IN_SERVERS_MAX && !told.contains_key(server) {
+            told.retain(|_, rooms| rooms.values().any(|look| !look.is_over(now)));
+            if told.len() >= COUNTED_IN_SERVERS_MAX {
+                return;
+            }
         }
-        if told.len() >= COUNTED_IN_MAX {
-            told.retain(|_, look| !look.is_over(now));
+        let rooms = told.entry(server.clone()).or_default();
+        if rooms.len() >= COUNTED_IN_ROOMS_MAX {
+            rooms.retain(|_, look| !look.is_over(now));
         }
-        if told.len() < COUNTED_IN_MAX {
-            told.insert(key, Look::DueAt(now + milliseconds(COUNTED_IN_AFTER)));
+        let is_known = rooms.get(room).is_some_and(|look| !look.is_over(now));
+        if !is_known && rooms.len() < COUNTED_IN_ROOMS_MAX {
+            rooms.insert(room.clone(), Look::DueAt(now + milliseconds(COUNTED_IN_AFTER)));
             self.news.notify_one();
         }
     }
@@ -70,15 +78,16 @@ impl CountedIn {
     /// Takes one that is due, or says how long it is until one is.
     fn take(&self, now: i64) -> Result<(RoomId, ServerName), Option<Duration>> {
         let mut told = self.lock();
-        let due = |look: Look| match look {
-            Look::DueAt(at) => Some(at),
+        let all =
+            told.iter_mut().flat_map(|(server, rooms)| rooms.iter_mut().map(move |(room, look)| (server, room, look)));
+        let due = all.filter_map(|(server, room, look)| match *look {
+            Look::DueAt(at) => Some((at, server, room, look)),
             Look::DoneUntil(_) => None,
-        };
-        let next = told.iter_mut().filter_map(|(key, look)| Some((due(*look)?, key, look))).min_by_key(|(at, ..)| *at);
-        match next {
-            Some((at, key, look)) if at <= now => {
+        });
+        match due.min_by_key(|(at, ..)| *at) {
+            Some((at, server, room, look)) if at <= now => {
                 *look = Look::DoneUntil(now + milliseconds(COUNTED_IN_PAUSE));
-                Ok(key.clone())
+                Ok((room.clone(), server.clone()))
             }
             Some((at, ..)) => Err(Some(until(at, now))),
             None => Err(None),
@@ -87,7 +96,7 @@ impl CountedIn {
 }
 
 impl Graph {
-    /// `server` tells of a room that nobody here is in any more.
+    /// `server` tells of a room that nobody here is in, as far as we know.
     pub(crate) fn note_counted_in(&self, room: &RoomId, server: &ServerName) {
         self.counted_in().note(room, server, self.handles().clock.now());
     }
@@ -112,6 +121,7 @@ impl Graph {
     }
 
     async fn leave_again(&self, room: &RoomId, server: &ServerName) -> Result<(), StoreError> {
+        self.ask_about_joins(room, server).await?;
         let Some((row, mut users)) = self.left_by(room).await? else { return Ok(()) };
         // Where many have left, others are asked about next time.
         let first = self.handles().random.below(users.len() as u64);
@@ -166,4 +176,40 @@ fn may_come_in(tx: &ReadTx<'_>, row: &RoomRow, us: &ServerName) -> Result<bool, 
     Ok(may_be_in_room(tx, row, us)?
         || !room_rows::users_concerned(tx, row.number)?.is_empty()
         || unanswered_joins::all(tx)?.iter().any(is_asking))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(number: usize) -> RoomId {
+        RoomId::parse(format!("!{number}:a.test")).unwrap()
+    }
+
+    fn server(number: usize) -> ServerName {
+        ServerName::parse(format!("s{number}.test")).unwrap()
+    }
+
+    fn count(counted_in: &CountedIn) -> usize {
+        counted_in.lock().values().map(BTreeMap::len).sum()
+    }
+
+    #[test]
+    fn whoever_tells_of_many_rooms_is_remembered_with_some() {
+        let (counted_in, after, pause) =
+            (CountedIn::default(), milliseconds(COUNTED_IN_AFTER), milliseconds(COUNTED_IN_PAUSE));
+        (0..2 * COUNTED_IN_ROOMS_MAX).for_each(|number| counted_in.note(&room(number), &server(0), 0));
+        assert_eq!(count(&counted_in), COUNTED_IN_ROOMS_MAX);
+        (0..2 * COUNTED_IN_SERVERS_MAX).for_each(|number| counted_in.note(&room(0), &server(number), 0));
+        assert_eq!(count(&counted_in), COUNTED_IN_ROOMS_MAX + COUNTED_IN_SERVERS_MAX - 1);
+        assert_eq!(counted_in.take(0), Err(Some(COUNTED_IN_AFTER)));
+        while counted_in.take(after).is_ok() {}
+        assert_eq!(counted_in.take(after), Err(None));
+        // Those that were asked make room for others when their pause is over.
+        counted_in.note(&room(0), &server(COUNTED_IN_SERVERS_MAX), after + pause - 1);
+        assert_eq!(counted_in.take(i64::MAX / 2), Err(None));
+        counted_in.note(&room(0), &server(COUNTED_IN_SERVERS_MAX), after + pause);
+        assert_eq!(counted_in.take(i64::MAX / 2), Ok((room(0), server(COUNTED_IN_SERVERS_MAX))));
+        assert_eq!(count(&counted_in), 1);
+    }
 }

@@ -217,6 +217,7 @@ impl Graph {
         for (room_id, object) in objects {
             let Some(room) = rooms.get(&room_id) else {
                 tracing::info!(server.name = %origin, room.id = %room_id, "Skipped an event of a room that is not known here");
+                self.note_counted_in(&room_id, origin);
                 continue;
             };
             // Without an id there is nothing to answer about.

@@ -142,14 +142,18 @@ pub const JOIN_TIME_MAX: Duration = Duration::from_secs(600);
 pub const UNANSWERED_JOIN_RETRY_FIRST: Duration = Duration::from_secs(10);
 /// The longest such pause.
 pub const UNANSWERED_JOIN_RETRY_MAX: Duration = Duration::from_hours(1);
+/// Servers that are asked about one such join.
+pub const UNANSWERED_JOIN_SERVERS_MAX: usize = 20;
 /// How long it is looked for.
 pub const UNANSWERED_JOIN_HORIZON: Duration = Duration::from_hours(24 * 7);
 /// How long after a server told us of a room that we have left it is asked whether it counts us in. Our leave may be on its way.
 pub const COUNTED_IN_AFTER: Duration = Duration::from_secs(60);
 /// The pause before the same server is asked again about the same room.
 pub const COUNTED_IN_PAUSE: Duration = Duration::from_hours(1);
-/// Rooms, each with a server, that are remembered for that.
-pub const COUNTED_IN_MAX: usize = 1_000;
+/// Servers that are remembered for that.
+pub const COUNTED_IN_SERVERS_MAX: usize = 200;
+/// Rooms of each that are remembered.
+pub const COUNTED_IN_ROOMS_MAX: usize = 50;
 /// Users of ours that one server is asked about at a time.
 pub const COUNTED_IN_USERS_MAX: usize = 20;
 /// How long others are given to take note of a leave. Then it is so all the same.

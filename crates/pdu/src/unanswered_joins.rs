@@ -5,7 +5,7 @@
 //! cites our join, we are in the room, and the same join is sent again for the answer; if we have been in the room in another stay, the
 //! user joins anew. Where it does not, the join never counted, or they were removed since, and are not brought back unasked. A join that
 //! does not count where we asked, since a server soft-failed it or knows a stricter rule, may yet count when the forks of the room meet: so
-//! it is asked about ever more seldom for a week.
+//! it is asked about ever more seldom for a week. Whoever tells us of the room meanwhile is asked, too.
 
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use crate::graph::Graph;
 use crate::join::JoinError;
 use crate::limits::{
     JOIN_TIME_MAX, STAGED_RETRY_FIRST, UNANSWERED_JOIN_HORIZON, UNANSWERED_JOIN_RETRY_FIRST, UNANSWERED_JOIN_RETRY_MAX,
+    UNANSWERED_JOIN_SERVERS_MAX,
 };
 use crate::template::Taken;
 use crate::waiting::is_placed;
@@ -93,9 +94,9 @@ enum Told {
     All,
     /// The user is not in the room by it.
     DidNotCount,
-    /// This server does not know; another may.
+    /// It let us in, and we are not in the room any more.
     Nothing,
-    /// It did not answer.
+    /// It did not answer, or does not know.
     NotYet,
 }
 
@@ -227,7 +228,7 @@ impl Graph {
         let taken = match self.take_template(Handshake::Leave, room_id, user, &Object::new(), server).await {
             Ok(taken) if cites(&taken, ours.event_id()) => taken,
             Ok(_) | Err(JoinError::Refused { status: 403, .. }) => return Ok(Told::DidNotCount),
-            Err(error) if is_final(&error) => return Ok(Told::Nothing),
+            // Nor does it know the room if it was restored from a backup: others, who heard of our join before, may tell us.
             Err(_) => return Ok(Told::NotYet),
         };
         let latest = taken.event.prev_events.into_iter().map(|parent| parent.event_id).collect();
@@ -247,6 +248,32 @@ impl Graph {
             Err(error) if is_final(&error) => Ok(Told::Nothing),
             Err(error) => Err(error),
         }
+    }
+
+    /// `server` tells us of a room that we are not in. If we have asked to be let in, and do not know what became of it, it is asked, too.
+    pub(crate) async fn ask_about_joins(&self, room_id: &RoomId, server: &ServerName) -> Result<(), StoreError> {
+        let id = room_id.clone();
+        let mut joins = self.database().read(rows::all).await?;
+        joins.retain(|(join, _)| join.room_id == id);
+        if joins.is_empty() {
+            return Ok(());
+        }
+        let (server, now) = (server.clone(), self.handles().clock.now());
+        self.database()
+            .write(move |tx| {
+                for (join, _) in &joins {
+                    let mut servers: Vec<ServerName> = serde_json::from_str(&join.servers).unwrap_or_default();
+                    if !servers.contains(&server) && servers.len() < UNANSWERED_JOIN_SERVERS_MAX {
+                        servers.push(server.clone());
+                    }
+                    let servers = serde_json::to_string(&servers).expect("names are plain data");
+                    rows::ask_now(tx, &join.event_id, &servers, now)?;
+                }
+                Ok::<_, StoreError>(())
+            })
+            .await?;
+        self.unanswered_joins().0.notify_one();
+        Ok(())
     }
 
     async fn has_been_in(&self, room_id: &RoomId) -> Result<bool, StoreError> {

@@ -59,7 +59,7 @@ fn no_soft_failure() {
 
 #[test]
 fn provisional_verdicts_that_are_final() {
-    assert_noticed(Defect::ProvisionalIsFinal, "have other states before");
+    assert_noticed(Defect::ProvisionalIsFinal, " rejects $");
 }
 
 #[test]

@@ -249,6 +249,26 @@ async fn a_join_that_counts_later_is_found_out_about() {
     assert_eq!(a.graph.joins_in_doubt().await.unwrap(), []);
 }
 
+/// Who let us in was restored from a backup and does not know the room. Others, whom it told before, tell us what happens.
+#[tokio::test(start_paused = true)]
+async fn who_tells_us_of_a_room_is_asked_about_our_join() {
+    let world = World::new();
+    let (a, evil, room) = lets_in_silently(&world, 1).await;
+    let good = world.peer("good.test").await;
+    a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
+    let with_join = evil.hosted(&room.id);
+    evil.answers("_leave/", |_| (404, json!({ "errcode": "M_NOT_FOUND", "error": "what room?" })));
+    world.until("it to be asked for", || async { evil.asked("/v1/make_leave/") > 2 }).await;
+    assert!(!is_in(&a, &room.id).await && !is_forgotten(&a).await);
+    good.host(&with_join);
+    let peer = Arc::clone(&evil);
+    good.answers("_join/", move |request| peer.honest(request));
+    let said = evil.next(&with_join, message("@eve:evil.test", "where are you?"));
+    good.send(&a, &[crate::peer::object(&said)]).await;
+    world.until("the join", || is_in(&a, &room.id)).await;
+    world.until("nothing to be left to find out", || is_forgotten(&a)).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refused_join_leaves_nothing_to_find_out() {
     let world = World::new();

@@ -96,6 +96,15 @@ pub fn postpone(tx: &mut WriteTx<'_>, event: &EventId, retry_at: i64) -> Result<
     Ok(())
 }
 
+/// Asks these servers, now if it was to be later.
+pub fn ask_now(tx: &mut WriteTx<'_>, event: &EventId, servers: &str, now: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE unanswered_joins SET servers = ?2, retry_at = MIN(retry_at, ?3) WHERE event_id = ?1",
+        &[event, &servers, &now],
+    )?;
+    Ok(())
+}
+
 /// It is known what became of it, or never will be.
 pub fn remove(tx: &mut WriteTx<'_>, event: &EventId) -> Result<(), StoreError> {
     tx.execute("DELETE FROM unanswered_joins WHERE event_id = ?1", &[event])?;
