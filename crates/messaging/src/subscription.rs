@@ -18,6 +18,8 @@ pub struct Subscription {
     name: String,
     wanted: Wanted,
     position: Position,
+    /// The last event that was returned, as long as it is not acknowledged.
+    owed: Option<Position>,
     /// Events that were not wanted, since the last time the position was stored.
     skipped: usize,
     newest: watch::Receiver<u64>,
@@ -51,7 +53,15 @@ impl Messaging {
         let newest = self.graph().newest().subscribe();
         let key = name.to_owned();
         let position = self.database().write(move |tx| subscriptions::take_up(tx, &key)).await?;
-        Ok(Subscription { messaging: self.clone(), name: name.to_owned(), wanted, position, skipped: 0, newest })
+        Ok(Subscription {
+            messaging: self.clone(),
+            name: name.to_owned(),
+            wanted,
+            position,
+            owed: None,
+            skipped: 0,
+            newest,
+        })
     }
 }
 
@@ -69,6 +79,7 @@ impl Subscription {
                     self.skip(looked_at.len()).await?;
                     continue;
                 }
+                self.owed = page.last().map(|happened| happened.position);
                 let skips = defects::is_on(Defect::SubscriberSkips);
                 return Ok(if skips { page.into_iter().take(1).collect() } else { page });
             }
@@ -78,10 +89,11 @@ impl Subscription {
         }
     }
 
-    /// Passes over events that are not wanted. That is stored seldom: to look at them again after a restart is no harm.
+    /// Passes over events that are not wanted. That is stored seldom: to look at them again after a restart is no harm. What was returned
+    /// before them and is not acknowledged comes again, too.
     async fn skip(&mut self, count: usize) -> Result<(), StoreError> {
         self.skipped += count;
-        if self.skipped < SUBSCRIPTION_SKIPPED_MAX {
+        if self.skipped < SUBSCRIPTION_SKIPPED_MAX || self.owed.is_some() {
             return Ok(());
         }
         self.acknowledge(self.position).await
@@ -90,6 +102,7 @@ impl Subscription {
     /// Everything up to `position` is done, and does not come again.
     pub async fn acknowledge(&mut self, position: Position) -> Result<(), StoreError> {
         self.skipped = 0;
+        self.owed = self.owed.filter(|owed| *owed > position);
         if defects::is_on(Defect::AcknowledgementLost) {
             return Ok(());
         }

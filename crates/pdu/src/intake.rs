@@ -1,7 +1,6 @@
 //! Checks PDUs as they arrive, before they are acknowledged: steps 1 to 3 of S2S API, "Checks performed on receipt of a PDU".
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZero;
 use std::sync::Arc;
 
 use events::limits::{AUTH_EVENTS_MAX, PREV_EVENTS_MAX};
@@ -152,8 +151,7 @@ impl Graph {
         keys: &Arc<Keys>,
     ) -> Vec<Result<Pdu, Refusal>> {
         let enforce = version.rules().enforce_key_validity;
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let chunk = parsed.len().div_ceil(cores.min(VERIFY_CHUNKS_MAX)).max(1);
+        let chunk = parsed.len().div_ceil(self.handles().compute.at_once()).max(1);
         let mut chunks: Vec<Vec<Result<ParsedPdu, Refusal>>> = Vec::new();
         let mut rest = parsed;
         while !rest.is_empty() {
@@ -261,9 +259,6 @@ impl Graph {
         Ok(CheckedPdus { results, staging: Box::new(staging) })
     }
 }
-
-/// Pieces that one list of signatures is cut into at most, one for each core.
-const VERIFY_CHUNKS_MAX: usize = 8;
 
 impl PduIntake for Graph {
     fn check<'a>(

@@ -84,3 +84,20 @@ async fn what_is_passed_over_is_stored_seldom_but_stored() {
     let (told, ()) = tokio::join!(told(&mut subscription), talk);
     assert_eq!(told, [("@bob:a.test".to_owned(), "join".to_owned())]);
 }
+
+/// Who has not acknowledged what was told has it told again, however much was passed over since.
+#[tokio::test(start_paused = true)]
+async fn what_is_passed_over_acknowledges_nothing() {
+    let (server, room) = a_room().await;
+    let mut subscription = server.messaging().subscribe("test", Wanted::Memberships).await.unwrap();
+    join(&server, &room, "@bob:a.test").await;
+    assert_eq!(subscription.next().await.unwrap().len(), 1);
+    let talk = async {
+        say(&server, &room, SUBSCRIPTION_SKIPPED_MAX + 200).await;
+        join(&server, &room, "@carol:a.test").await;
+    };
+    let (page, ()) = tokio::join!(subscription.next(), talk);
+    assert_eq!(page.unwrap().len(), 1);
+    let mut again = server.messaging().subscribe("test", Wanted::Memberships).await.unwrap();
+    assert_eq!(told(&mut again).await, [("@bob:a.test".to_owned(), "join".to_owned())]);
+}

@@ -11,7 +11,7 @@ use transport::questions::Edu;
 /// Takes the PDUs of transactions. The PDU layer implements it.
 pub trait PduIntake: Send + Sync {
     /// Parses and checks everything that can be checked outside of a database transaction: format, room version, event id,
-    /// ACL, hash, signatures. Waits for missing keys, but not long: the origin waits for the answer. An
+    /// ACL, hash, signatures; may judge what can be judged at once. Waits for missing keys, but not long: the origin waits for the answer. An
     /// error is one of our database; what is wrong with a PDU is in its result.
     fn check<'a>(
         &'a self,
