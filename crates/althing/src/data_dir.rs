@@ -1,7 +1,8 @@
 //! The folder of everything that must be backed up.
 
-use std::fs::{File, TryLockError};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::certificate::Files;
@@ -62,9 +63,27 @@ pub(crate) fn signing_key(data_dir: &Path) -> PathBuf {
     data_dir.join("signing.key")
 }
 
+/// Where the public halves of all keys that were ever used lie.
+pub(crate) fn public_keys(data_dir: &Path) -> PathBuf {
+    data_dir.join("public.keys")
+}
+
 /// Where the self-signed certificate and its key lie.
 pub(crate) fn self_signed(data_dir: &Path) -> Files {
     Files { certificate: data_dir.join("self-signed.pem"), private_key: data_dir.join("self-signed.key") }
+}
+
+/// Writes a file that only we can read: beside `path` first, so that no crash leaves half of it, and on disk when this returns.
+pub(crate) fn write_file(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod dates;
 mod demo;
 mod explain;
 mod logging;
+mod public_keys;
 mod room;
 mod running;
 mod serve;

@@ -35,6 +35,7 @@ pub(crate) use sockets::{ListenError, Sockets};
 use crate::certificate::{self, CertificateError, Files};
 use crate::config::{self, CertificateCheck, Config, RegistrationMode, Secret, Tls};
 use crate::data_dir::{self, DataDir};
+use crate::public_keys::{self, PublicKeysError};
 use crate::signing_key::{self, SigningKeyError};
 
 /// A server that runs until [`Server::stop`].
@@ -57,6 +58,8 @@ pub(crate) struct Server {
 pub(crate) enum StartError {
     #[error(transparent)]
     SigningKey(#[from] SigningKeyError),
+    #[error(transparent)]
+    PublicKeys(#[from] PublicKeysError),
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     #[error(transparent)]
@@ -91,7 +94,10 @@ impl Server {
         let database = Database::open(&data_dir::database(data_dir.path()))?;
         claim_name(&database, name, data_dir.path()).await?;
         leap_if_restored(&database, handles.clock.now()).await?;
-        let old_keys = remember_own_key(&database, &key, handles.clock.now()).await?;
+        let filed = data_dir::public_keys(data_dir.path());
+        let known = public_keys::load(&filed)?;
+        let old_keys = remember_own_key(&database, &key, known, handles.clock.now()).await?;
+        public_keys::save(&filed, &key, &old_keys)?;
 
         let health = Health::open(database.clone(), handles.clone()).await?;
         let client = Client::new(name.clone(), Arc::clone(&key), exchange.clone(), handles.clone(), health.clone());

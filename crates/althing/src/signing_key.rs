@@ -1,12 +1,12 @@
 //! The file of our signing key: `ed25519 a_AbCd BASE64`, as Synapse writes it, so that a file of Synapse works as it is.
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use events::{KeyId, SigningKey};
 use handles::Random;
+
+use crate::data_dir;
 
 /// Public halves of keys whose secret everybody knows.
 const KNOWN_KEYS: [(&str, &str); 2] = [
@@ -62,7 +62,8 @@ pub(crate) fn load_or_create(path: &Path, random: &(dyn Random + 'static)) -> Re
     // As Synapse names its keys: other servers have seen such names.
     let id = KeyId::parse(format!("ed25519:a_{}", random.token(4))).expect("letters and digits are a key id");
     let key = SigningKey::from_seed(id, &seed);
-    write(path, &key.to_file_text()).map_err(|reason| SigningKeyError::Unwritable { path: path.to_owned(), reason })?;
+    data_dir::write_file(path, &key.to_file_text())
+        .map_err(|reason| SigningKeyError::Unwritable { path: path.to_owned(), reason })?;
     tracing::info!(key.id = %key.id(), "Made the signing key {}: keep a copy of this file", path.display());
     Ok(key)
 }
@@ -74,17 +75,6 @@ pub(crate) fn exposure(path: &Path) -> Option<String> {
         let path = path.display();
         format!("others can read the signing key {path} (mode {:03o}): run chmod 600 {path}", mode & 0o777)
     })
-}
-
-/// Writes beside `path` first, so that no crash leaves half a key; what the folder says is on disk before we sign with it.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let new = path.with_extension("key.new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.set_permissions(Permissions::from_mode(0o600))?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn known_to_all(key: &SigningKey) -> Option<&'static str> {
@@ -99,6 +89,8 @@ fn known_to_all(key: &SigningKey) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+
     use handles::SeededRandom;
 
     use super::*;

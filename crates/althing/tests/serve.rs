@@ -120,6 +120,8 @@ fn a_key_of_synapse_works_as_it_is_and_is_published_when_it_is_replaced() {
     let key = &before["verify_keys"]["ed25519:a_KsGl"]["key"];
     assert!(key.is_string() && before["old_verify_keys"] == json!({}), "{before}");
     assert_eq!(server.terminate(Duration::from_secs(10)).code(), Some(0));
+    let backup = folder.path().join("backup");
+    assert_eq!(command(folder.path(), &["backup", backup.to_str().unwrap()], "").0, Some(0));
 
     std::fs::remove_file(&file).unwrap();
     let server = Server::start(folder.path(), &config);
@@ -131,6 +133,18 @@ fn a_key_of_synapse_works_as_it_is_and_is_published_when_it_is_replaced() {
     );
     let old = &after["old_verify_keys"]["ed25519:a_KsGl"];
     assert!(&old["key"] == key && old["expired_ts"].is_i64(), "{after}");
+    assert_eq!(server.terminate(Duration::from_secs(10)).code(), Some(0));
+
+    // The backup's database knows nothing of the second key: what it signed would be lost, but for the file that is kept.
+    let data = folder.path().join("data");
+    std::fs::copy(data.join("public.keys"), backup.join("public.keys")).unwrap();
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::rename(&backup, &data).unwrap();
+    let server = Server::start(folder.path(), &config);
+    let (_, restored) = server.ask("GET", "/_matrix/key/v2/server", "");
+    let second = after["verify_keys"].as_object().unwrap().keys().next().unwrap();
+    assert_eq!(restored["old_verify_keys"][second]["key"], after["verify_keys"][second]["key"], "{restored}");
+    assert_eq!(restored["verify_keys"]["ed25519:a_KsGl"], before["verify_keys"]["ed25519:a_KsGl"], "{restored}");
 }
 
 #[test]

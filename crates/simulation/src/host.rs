@@ -167,11 +167,7 @@ impl Host {
             delay_max: self.0.disk_delay_max,
             tasks: handles.tasks.clone(),
         };
-        let machine = {
-            let state = self.state();
-            let Machine { name, key, disk } = &state.machine;
-            Machine { name: name.clone(), key: Arc::clone(key), disk: disk.clone() }
-        };
+        let machine = self.state().machine.clone();
         let tasks = handles.tasks.clone();
         match SimulatedServer::start_machine(&self.0.network, &machine, handles, Arc::new(fate)).await {
             Ok(server) => {

@@ -1,6 +1,6 @@
 //! A whole server over the simulated network, without clients' HTTP: the real layers, put together as the binary does.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use events::{KeyId, Object, ServerName, SigningKey, UserId};
@@ -9,6 +9,7 @@ use media::{FileError, Media, MediaConfig};
 use messaging::{Messaging, UserDirectory};
 use pdu::{Graph, Parts, StoredBodies};
 use persistence::simulated::Fate;
+use persistence::transactions::identity::OwnKey;
 use persistence::transactions::restoring;
 use persistence::{Database, OpenError, SimulatedDisk, StoreError};
 use tempfile::TempDir;
@@ -16,7 +17,7 @@ use tracing::Instrument;
 use transaction::{EduIntake, Inbound, MediaRequests, Outbound, Pulls, Requests, Volume};
 use transport::error::ApiError;
 use transport::exchange::BoxFuture;
-use transport::key_ring::remember_own_key;
+use transport::key_ring::{remember_own_key, to_file};
 use transport::questions::{Answer, UserQuestions};
 use transport::server::{ServerContext, Shares, router};
 use transport::{Client, Health, KeyRing, MediaClient};
@@ -35,11 +36,14 @@ pub struct SimulatedServer {
 }
 
 /// What a server is made of, and keeps when it is off.
+#[derive(Clone)]
 pub struct Machine {
     /// Its name.
     pub name: ServerName,
     /// What it signs with.
     pub key: Arc<SigningKey>,
+    /// The file that tells of its keys, beside the database.
+    pub public_keys: Arc<Mutex<Vec<OwnKey>>>,
     /// Its disk.
     pub disk: SimulatedDisk,
 }
@@ -69,7 +73,12 @@ pub enum StartError {
 impl Machine {
     /// A machine with an empty disk, and a key drawn from `random`.
     pub fn new(name: &ServerName, random: &dyn Random) -> Result<Self, OpenError> {
-        Ok(Self { name: name.clone(), key: Arc::new(Self::new_key(random)), disk: SimulatedDisk::new()? })
+        Ok(Self {
+            name: name.clone(),
+            key: Arc::new(Self::new_key(random)),
+            public_keys: Arc::default(),
+            disk: SimulatedDisk::new()?,
+        })
     }
 
     /// Draws a signing key.
@@ -119,7 +128,7 @@ impl SimulatedServer {
     /// Starts a server with a database in memory, to which nothing happens, and puts it into the network.
     pub async fn start(network: &Network, name: &ServerName, handles: Handles) -> Result<Self, StartError> {
         let key = Arc::new(Machine::new_key(&*handles.random));
-        Self::start_on(network, name, key, Database::open_inline(None)?, handles).await
+        Self::start_on(network, name, key, &Mutex::default(), Database::open_inline(None)?, handles).await
     }
 
     /// Starts a machine, and puts it into the network. Its tasks are those of `handles`; its disk fares as `fate` says.
@@ -131,13 +140,15 @@ impl SimulatedServer {
     ) -> Result<Self, StartError> {
         let database = Database::on_simulated_disk(&machine.disk, &handles, fate);
         let span = log::span_of(machine.name.as_str());
-        Self::start_on(network, &machine.name, Arc::clone(&machine.key), database, handles).instrument(span).await
+        let key = Arc::clone(&machine.key);
+        Self::start_on(network, &machine.name, key, &machine.public_keys, database, handles).instrument(span).await
     }
 
     async fn start_on(
         network: &Network,
         name: &ServerName,
         key: Arc<SigningKey>,
+        public_keys: &Mutex<Vec<OwnKey>>,
         database: Database,
         handles: Handles,
     ) -> Result<Self, StartError> {
@@ -145,7 +156,9 @@ impl SimulatedServer {
         if database.read(restoring::copied_at).await?.is_some() {
             database.write(move |tx| restoring::leap(tx, now)).await?;
         }
-        let old_keys = remember_own_key(&database, &key, now).await?;
+        let filed = public_keys.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let old_keys = remember_own_key(&database, &key, filed, now).await?;
+        *public_keys.lock().unwrap_or_else(PoisonError::into_inner) = to_file(&key, &old_keys);
         let health = Health::open(database.clone(), handles.clone()).await?;
         let client =
             Client::new(name.clone(), Arc::clone(&key), network.outlet(name), handles.clone(), Arc::clone(&health));

@@ -26,7 +26,7 @@ use document::{Document, ServerKeys};
 use fetch::{Attempt, Flight, Purpose};
 
 pub use document::OldKey;
-pub use own::remember_own_key;
+pub use own::{remember_own_key, to_file};
 
 /// Servers whose keys are kept in memory.
 const CACHED_SERVERS_MAX: usize = 10_000;
