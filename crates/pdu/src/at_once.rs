@@ -13,6 +13,7 @@ use events::{EventId, Pdu};
 use persistence::transactions::rooms as room_rows;
 use persistence::{ReadTx, RoomNumber, StoreError, WriteTx};
 
+use crate::before_us::are_of_earlier_stay;
 use crate::commit::{Batch, CommitError, Entry};
 use crate::graph::{Graph, RoomTurn};
 use crate::limits::{AT_ONCE_PATIENCE, BATCH_EVENTS_MAX, EXTREMITIES_MAX};
@@ -56,8 +57,12 @@ impl Graph {
             if row.turn != room.turn {
                 return Ok(None);
             }
-            let Sorted { ready, .. } = sort(room, tx, pdus)?;
-            let around = surroundings(room, tx, &ready, now)?;
+            let Sorted { ready, known, .. } = sort(room, tx, pdus)?;
+            // Its worker looks whether that is history.
+            if are_of_earlier_stay(tx, room, &row, &ready)? {
+                return Ok(None);
+            }
+            let around = surroundings(room, tx, &ready, &known, now)?;
             Ok(Some((row, ready, around)))
         };
         let Some((row, ready, around)) = self.with_room(&mut room, look).await? else { return Ok(None) };

@@ -15,6 +15,7 @@
 mod acl;
 mod at_once;
 mod backfill;
+mod before_us;
 mod commit;
 mod counted_in;
 mod due;

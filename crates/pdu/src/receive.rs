@@ -147,6 +147,12 @@ impl Graph {
         let pdus: Vec<Pdu> = staged.iter().map(|event| event.pdu.clone()).collect();
         // What needs nothing from others does not wait for what does.
         let pdus = self.with_staged_ancestors(&row, pdus).await?;
+        if let Some(depth) = self.depth_in_doubt(&row, &pdus).await? {
+            self.workers().set_asks_others(queue, true);
+            let filled = self.backfill_to_depth(&row, depth).await;
+            self.workers().set_asks_others(queue, false);
+            filled?;
+        }
         let lacking = self.advance_by(&row, origin, pdus, Outliers::default(), Vec::new()).await?;
         let lacking = self.without_what_was_before_us(&row, lacking).await?;
         if !lacking.is_empty() && !self.is_left_behind(&row, &lacking).await? {
@@ -234,7 +240,7 @@ impl Graph {
             let past = Past { pdus: vec![pdu], given, given_by, room_for };
             self.place_past(&mut room, past).await?;
         }
-        let Sorted { ready, lacking } = self.with_room(&mut room, move |room, tx| sort(room, tx, batch)).await?;
+        let Sorted { ready, lacking, .. } = self.with_room(&mut room, move |room, tx| sort(room, tx, batch)).await?;
         turn.put_back(room);
         self.judge_all(&mut turn, origin, ready).await?;
         self.join_extremities(&mut turn).await?;

@@ -284,17 +284,29 @@ impl Room {
         tx: &ReadTx<'_>,
         ids: impl IntoIterator<Item = &'a EventId>,
     ) -> Result<(), StoreError> {
-        let mut numbers = Vec::new();
+        let mut seen = Vec::new();
         for id in ids {
-            // What was stored from outside, and judged by nobody, gives no permission.
-            if self.graph.index_of(id).is_none()
-                && let Some(number) = event_rows::number(tx, self.number, id)?
-                && event_rows::verdict(tx, number)?.is_some()
-            {
-                numbers.push(number);
+            if self.graph.index_of(id).is_none() {
+                seen.extend(event_rows::number(tx, self.number, id)?.map(|number| (id, number)));
             }
         }
-        self.bring(tx, numbers)
+        self.bring_judged(tx, seen)
+    }
+
+    /// Like [`Room::bring_by_id`], for events whose numbers are known.
+    pub(crate) fn bring_judged<'a>(
+        &mut self,
+        tx: &ReadTx<'_>,
+        seen: impl IntoIterator<Item = (&'a EventId, EventNumber)>,
+    ) -> Result<(), StoreError> {
+        let mut judged = Vec::new();
+        for (id, number) in seen {
+            // What was stored from outside, and judged by nobody, gives no permission.
+            if self.graph.index_of(id).is_none() && event_rows::verdict(tx, number)?.is_some() {
+                judged.push(number);
+            }
+        }
+        self.bring(tx, judged)
     }
 
     /// Has the auth graph know stored state events, with what they cite.

@@ -1,21 +1,24 @@
 //! Sorts events by whether all that they refer to is known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use events::{EventId, Pdu};
-use persistence::{ReadTx, RoomNumber, StoreError};
+use persistence::transactions::events as event_rows;
+use persistence::{EventNumber, ReadTx, RoomNumber, StoreError};
 
 use crate::outliers::in_order_of_parents;
 use crate::room::Room;
 use crate::serve::has_body;
 use crate::surroundings::has_state;
-use crate::waiting::is_placed;
+use crate::waiting::has_place;
 
 /// A batch, by what can be done with it.
 pub(crate) struct Sorted {
     pub(crate) ready: Vec<Pdu>,
     /// They refer to something that we do not have.
     pub(crate) lacking: Vec<Pdu>,
+    /// The numbers of those of the batch that were seen or referred to.
+    pub(crate) known: BTreeMap<EventId, EventNumber>,
 }
 
 /// Sorts a batch by whether all that an event refers to is known; leaves out what has its place. Parents come first.
@@ -29,9 +32,12 @@ pub(crate) fn sort(room: &Room, tx: &ReadTx<'_>, batch: Vec<Pdu>) -> Result<Sort
             unknown.insert(id);
         }
     }
-    let mut sorted = Sorted { ready: Vec::new(), lacking: Vec::new() };
+    let known = known_among(tx, room.number, &batch)?;
+    let mut sorted = Sorted { ready: Vec::new(), lacking: Vec::new(), known };
     for pdu in in_order_of_parents(batch) {
-        if is_placed(tx, room.number, pdu.event_id())? {
+        if let Some(number) = sorted.known.get(pdu.event_id())
+            && has_place(tx, *number)?
+        {
             continue;
         }
         let lacks_parent = pdu.prev_events().iter().any(|id| left_out.contains(id));
@@ -44,6 +50,19 @@ pub(crate) fn sort(room: &Room, tx: &ReadTx<'_>, batch: Vec<Pdu>) -> Result<Sort
         }
     }
     Ok(sorted)
+}
+
+/// Returns the numbers of those events of a batch that were seen or referred to.
+pub(crate) fn known_among(
+    tx: &ReadTx<'_>,
+    room: RoomNumber,
+    batch: &[Pdu],
+) -> Result<BTreeMap<EventId, EventNumber>, StoreError> {
+    let mut known = BTreeMap::new();
+    for id in batch.iter().map(Pdu::event_id) {
+        known.extend(event_rows::number(tx, room, id)?.map(|number| (id.clone(), number)));
+    }
+    Ok(known)
 }
 
 /// Returns the parents of a batch that are not of it, and of which we do not have the state after them.

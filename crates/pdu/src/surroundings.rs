@@ -13,20 +13,26 @@ use crate::graph::Graph;
 use crate::judge::Surroundings;
 use crate::limits::ANCESTORS_WALKED_MAX;
 use crate::room::{Parent, Room};
+use crate::sorting::known_among;
 
 impl Graph {
     /// Reads what judging `batch` needs from the database.
     pub(crate) async fn surroundings(&self, room: &mut Room, batch: &[Pdu]) -> Result<Surroundings, StoreError> {
         let (batch, now) = (batch.to_vec(), self.handles().clock.now());
-        self.with_room(room, move |room, tx| surroundings(room, tx, &batch, now)).await
+        self.with_room(room, move |room, tx| {
+            let known = known_among(tx, room.number, &batch)?;
+            surroundings(room, tx, &batch, &known, now)
+        })
+        .await
     }
 }
 
-/// Reads what judging `batch` needs from the database.
+/// Reads what judging `batch` needs from the database. `known` has the numbers of those events of it that have one.
 pub(crate) fn surroundings(
     room: &mut Room,
     tx: &ReadTx<'_>,
     batch: &[Pdu],
+    known: &BTreeMap<EventId, EventNumber>,
     now: Timestamp,
 ) -> Result<Surroundings, StoreError> {
     let inside: BTreeSet<&EventId> = batch.iter().map(Pdu::event_id).collect();
@@ -37,8 +43,11 @@ pub(crate) fn surroundings(
     let parents: BTreeMap<EventId, Vec<EventId>> =
         batch.iter().map(|pdu| (pdu.event_id().clone(), pdu.prev_events().to_vec())).collect();
     let mut around = Surroundings { now, ..Surroundings::default() };
+    room.bring_by_id(tx, cited.iter().copied())?;
     // The events themselves too: they may be outliers, whose standing is known.
-    room.bring_by_id(tx, cited.iter().chain(&inside).copied())?;
+    let seen: BTreeMap<EventNumber, &EventId> =
+        inside.iter().filter_map(|id| known.get(*id).map(|number| (*number, *id))).collect();
+    room.bring_judged(tx, seen.iter().map(|(number, id)| (*id, *number)))?;
     for id in cited {
         if room.graph.index_of(id).is_none()
             && let Some(event) = event_rows::number(tx, room.number, id)?
@@ -58,25 +67,21 @@ pub(crate) fn surroundings(
             around.parents.insert(id.clone(), Parent { topological: place.topological, after, accepted_ancestors });
         }
     }
-    around.covered = covered(tx, room.number, &parents)?;
+    around.covered = covered(tx, &seen, &parents)?;
     Ok(around)
 }
 
 /// Returns those of a batch that an accepted event of the graph builds on, which is not of the batch: they come late, and are no
-/// extremities. `batch` has the parents of each.
+/// extremities. `batch` has the parents of each, `seen` those that have a number.
 fn covered(
     tx: &ReadTx<'_>,
-    room: RoomNumber,
+    seen: &BTreeMap<EventNumber, &EventId>,
     batch: &BTreeMap<EventId, Vec<EventId>>,
 ) -> Result<BTreeSet<EventId>, StoreError> {
-    let mut numbers = BTreeMap::new();
-    for id in batch.keys() {
-        numbers.extend(event_rows::number(tx, room, id)?.map(|number| (number, id.clone())));
-    }
     let mut to_look: Vec<EventId> = Vec::new();
-    for (number, id) in &numbers {
-        if has_accepted_descendant(tx, *number, &numbers)? {
-            to_look.push(id.clone());
+    for (number, id) in seen {
+        if has_accepted_descendant(tx, *number, seen)? {
+            to_look.push((*id).clone());
         }
     }
     let mut covered = BTreeSet::new();
@@ -93,7 +98,7 @@ fn covered(
 fn has_accepted_descendant(
     tx: &ReadTx<'_>,
     event: EventNumber,
-    left_out: &BTreeMap<EventNumber, EventId>,
+    left_out: &BTreeMap<EventNumber, &EventId>,
 ) -> Result<bool, StoreError> {
     let mut to_walk = vec![event];
     let mut walked = BTreeSet::new();

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use defects::Defect;
 use events::{EventId, ParsedPdu, Pdu, ServerName};
-use persistence::transactions::{events as event_rows, staging, unverified};
-use persistence::{ReadTx, RoomNumber, StoreError, WriteTx};
+use persistence::transactions::{events as event_rows, graph as graph_rows, staging, unverified};
+use persistence::{EventNumber, ReadTx, RoomNumber, StoreError, WriteTx};
 use transaction::Staging;
 
 use crate::at_once::AtOnce;
@@ -154,9 +154,16 @@ pub(crate) fn stage(
 
 /// Says whether the event has its place in the graph.
 pub(crate) fn is_placed(tx: &ReadTx<'_>, room: RoomNumber, event_id: &EventId) -> Result<bool, StoreError> {
+    match event_rows::number(tx, room, event_id)? {
+        Some(number) => has_place(tx, number),
+        None => Ok(false),
+    }
+}
+
+/// Like [`is_placed`], of an event with a number.
+pub(crate) fn has_place(tx: &ReadTx<'_>, event: EventNumber) -> Result<bool, StoreError> {
     if defects::is_on(Defect::NoDeduplication) {
         return Ok(false);
     }
-    let Some(number) = event_rows::number(tx, room, event_id)? else { return Ok(false) };
-    Ok(persistence::transactions::graph::place(tx, number)?.is_some())
+    Ok(graph_rows::place(tx, event)?.is_some())
 }

@@ -160,6 +160,15 @@ impl<'c> WriteTx<'c> {
             .map_err(|error| self.failed(sql, &error))
     }
 
+    /// Adds one row to a table that numbers its rows (`INTEGER PRIMARY KEY`), and returns its number. `RETURNING` would say the
+    /// same, but the engine makes a table for the answer each time.
+    pub fn insert_numbered(&mut self, sql: &'static str, parameters: &[&dyn ToValue]) -> Result<i64, StoreError> {
+        match self.execute(sql, parameters)? {
+            1 => Ok(self.read.connection.last_insert_rowid()),
+            rows => Err(StoreError::Inconsistent(format!("{rows} rows instead of one by: {sql}"))),
+        }
+    }
+
     /// Calls `wake` after the commit; never, if there is none. It must be quick and must not touch the database.
     pub fn after_commit(&mut self, wake: impl FnOnce() + Send + 'static) {
         self.after_commit.push(Box::new(wake));

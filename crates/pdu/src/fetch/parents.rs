@@ -5,16 +5,14 @@ use std::collections::BTreeSet;
 use events::{EventId, Pdu, ServerName};
 use persistence::transactions::events as event_rows;
 use persistence::transactions::graph as graph_rows;
-use persistence::transactions::rooms::{self as room_rows, RoomRow};
-use persistence::transactions::staging;
+use persistence::transactions::rooms::RoomRow;
 use persistence::{RoomNumber, StoreError};
 
 use super::{Adopted, Effort, reachable};
 use crate::graph::Graph;
 use crate::intake::References;
 use crate::limits::{
-    BACKFILL_EVENTS_MAX, FETCHED_EVENTS_MAX, MISSING_EVENTS_MAX, MISSING_EVENTS_ROUNDS_MAX, OLD_EVENTS_BATCHES_MAX,
-    TOLD_EVENTS_MAX, UNLISTED_PARENTS_MAX,
+    FETCHED_EVENTS_MAX, MISSING_EVENTS_MAX, MISSING_EVENTS_ROUNDS_MAX, TOLD_EVENTS_MAX, UNLISTED_PARENTS_MAX,
 };
 use crate::outliers::in_order_of_parents;
 use crate::sorting::missing_prev_events;
@@ -119,64 +117,6 @@ impl Graph {
                     }
                 }
                 Ok((news, history))
-            })
-            .await
-    }
-
-    /// Those of staged events that are not history from before our entry. A server may send such, if it took us for a member already,
-    /// or goes on with a backup: it stays where it is until somebody reads back. As news it would come after what builds on it, and
-    /// take the room back to where it was. Whether it is history, or somebody forked the room there, our own history tells.
-    pub(crate) async fn without_what_was_before_us(
-        &self,
-        room: &RoomRow,
-        staged: Vec<Pdu>,
-    ) -> Result<Vec<Pdu>, StoreError> {
-        if staged.is_empty() {
-            return Ok(staged);
-        }
-        let Some(entered_at) = self.depth_of_entry(room).await? else { return Ok(staged) };
-        let number = room.number;
-        let reach = i64::try_from(OLD_EVENTS_BATCHES_MAX * BACKFILL_EVENTS_MAX).unwrap_or(i64::MAX);
-        let may_be_near = |pdu: &&Pdu| pdu.depth() < entered_at && entered_at - pdu.depth() <= reach;
-        for pdu in staged.iter().filter(may_be_near) {
-            let id = pdu.event_id().clone();
-            if !self.database().read(move |tx| is_history(tx, number, &id)).await? {
-                self.backfill_to_depth(room, pdu.depth()).await?;
-            }
-        }
-        let (history, others): (Vec<Pdu>, Vec<Pdu>) = self
-            .database()
-            .read(move |tx| {
-                let (mut history, mut others) = (Vec::new(), Vec::new());
-                for pdu in staged {
-                    let was_before = pdu.depth() < entered_at && is_history(tx, number, pdu.event_id())?;
-                    if was_before { history.push(pdu) } else { others.push(pdu) }
-                }
-                Ok::<_, StoreError>((history, others))
-            })
-            .await?;
-        if !history.is_empty() {
-            self.database()
-                .write(move |tx| {
-                    for pdu in history {
-                        tracing::info!(event.id = %pdu.event_id(), "Left {} to history: it was before we came", pdu.event_id());
-                        staging::remove(tx, number, pdu.event_id())?;
-                    }
-                    Ok::<_, StoreError>(())
-                })
-                .await?;
-        }
-        Ok(others)
-    }
-
-    /// The depth of the join by which another server let us in. What does not build on it, and is no deeper, was there before us or
-    /// happened meanwhile. That a server may lie about depths makes its own events history, and no others.
-    pub(crate) async fn depth_of_entry(&self, room: &RoomRow) -> Result<Option<i64>, StoreError> {
-        let (number, version) = (room.number, room.version);
-        self.database()
-            .read(move |tx| {
-                let Some(join) = room_rows::entered_by(tx, number)? else { return Ok(None) };
-                Ok(event_rows::load(tx, version, join)?.map(|stored| stored.pdu.depth()))
             })
             .await
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use events::RoomVersion;
 use pdu::SendError;
 use persistence::transactions::graph::Outcome;
 use persistence::transactions::{partial, rooms as room_rows};
@@ -176,4 +177,33 @@ async fn what_was_rejected_for_lack_of_keys_counts_in_a_later_stay() {
 async fn until_ended(world: &World, a: &Server, room: &PeerRoom) {
     let is_ended = || async { a.read(&room.id, |tx, room, _| partial::pending(tx, room)).await.is_none() };
     world.until("the stay to be over", is_ended).await;
+}
+
+/// What builds on where we left comes late: others may have built on it before we came again, or it forks the room there.
+#[tokio::test(start_paused = true)]
+async fn what_comes_late_from_between_two_stays_is_history_if_the_room_went_on_from_it() {
+    for is_fork in [false, true] {
+        let world = World::new();
+        let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+        let mut room = evil.make_room(EVE, RoomVersion::V11);
+        evil.host(&room);
+        let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
+        room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
+        let leave = a.send(&room.id, member(ALICE, ALICE, "leave")).await.unwrap();
+        room.line.push(a.visible(&room.id, &leave).await.unwrap());
+        let mut fork = room.clone();
+        let mut late = evil.add(&mut room, message(EVE, "while you are away"));
+        evil.add(&mut room, message(EVE, "that was before"));
+        if is_fork {
+            late = evil.add(&mut fork, message(EVE, "beside"));
+        }
+        evil.host(&room);
+        let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
+        evil.send(&a, &[object(&late)]).await;
+        until_outcome(&world, &a, &room.id, &late, Outcome::Accepted).await;
+        let expected = if is_fork { vec![joined.event_id, late.event_id().clone()] } else { vec![joined.event_id] };
+        assert_eq!(a.extremities(&room.id).await, expected, "is a fork: {is_fork}");
+        let place = a.place(&room.id, late.event_id()).await.unwrap();
+        assert_eq!(place.arrival.is_some(), is_fork, "history is no news");
+    }
 }

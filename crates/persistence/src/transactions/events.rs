@@ -100,9 +100,7 @@ impl Numbers {
 }
 
 fn insert_id(tx: &mut WriteTx<'_>, room: RoomNumber, event_id: &EventId) -> Result<EventNumber, StoreError> {
-    tx.query_one("INSERT INTO events (room, event_id) VALUES (?1, ?2) RETURNING number", &[&room, event_id], |row| {
-        row.get(0)
-    })
+    tx.insert_numbered("INSERT INTO events (room, event_id) VALUES (?1, ?2)", &[&room, event_id]).map(EventNumber)
 }
 
 /// Stores an event's content if it is not there, and returns its number.

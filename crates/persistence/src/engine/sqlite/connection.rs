@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::migrations;
@@ -103,6 +104,8 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
 
 fn configure(connection: &Connection, purpose: &str) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS_MAX);
+    // A plan is made once, and not for each limit or position that is asked about.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(EVERY_CONNECTION)?;
     connection.execute_batch(purpose)
 }

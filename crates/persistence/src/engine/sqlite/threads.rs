@@ -203,14 +203,15 @@ impl Reader {
     /// Begins a read transaction, so that all queries of the closure see the same snapshot, and has the engine interrupt any
     /// of them that runs when the snapshot is too old.
     fn begin(&self, snapshot: &SnapshotAge) -> rusqlite::Result<()> {
-        self.connection.execute_batch("BEGIN")?;
+        self.connection.prepare_cached("BEGIN")?.execute([])?;
         let snapshot = snapshot.clone();
         self.connection.progress_handler(INSTRUCTIONS_BETWEEN_AGES, Some(move || snapshot.is_over()))
     }
 
     fn end(&self) {
         let unwatched = self.connection.progress_handler(0, None::<fn() -> bool>);
-        let ended = if self.connection.is_autocommit() { Ok(()) } else { self.connection.execute_batch("COMMIT") };
+        let commit = || self.connection.prepare_cached("COMMIT")?.execute([]);
+        let ended = if self.connection.is_autocommit() { Ok(0) } else { commit() };
         if let Err(error) = unwatched.and(ended) {
             tracing::error!("A reader could not end its snapshot: {error}");
         }

@@ -8,11 +8,8 @@ pub fn intern_key(tx: &mut WriteTx<'_>, event_type: &str, state_key: &str) -> Re
     if let Some(number) = key_number(tx, event_type, state_key)? {
         return Ok(number);
     }
-    tx.query_one(
-        "INSERT INTO state_keys (type, state_key) VALUES (?1, ?2) RETURNING number",
-        &[&event_type, &state_key],
-        |row| row.get(0),
-    )
+    tx.insert_numbered("INSERT INTO state_keys (type, state_key) VALUES (?1, ?2)", &[&event_type, &state_key])
+        .map(StateKeyNumber)
 }
 
 /// Returns the number of (`event_type`, `state_key`), or `None` if no event with that pair was ever stored.
