@@ -143,6 +143,13 @@ fn write_object(out: &mut String, object: &Object, without: &[&str]) {
 
 fn write_string(out: &mut String, text: &str) {
     out.push('"');
+    // Most text has nothing to escape, which the processor finds out for many bytes at a time if it looks at all of them.
+    let is_special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    if !text.bytes().fold(false, |found, byte| found | is_special(byte)) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     let mut clean_from = 0;
     for (at, byte) in text.bytes().enumerate() {
         let short = match byte {

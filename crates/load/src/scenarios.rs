@@ -3,6 +3,7 @@
 mod attacked;
 mod catching_up;
 mod fan_out;
+mod held;
 mod idle;
 mod inbound;
 mod joining;
@@ -35,11 +36,13 @@ pub(crate) enum Scenario {
     Idle,
     /// One hostile server at full speed beside an honest one
     Attacked,
+    /// As many connections as one address may have, which say nothing
+    Held,
 }
 
 impl Scenario {
     /// All, in the order of the design's table.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Start,
         Self::Sending,
         Self::Inbound,
@@ -48,6 +51,7 @@ impl Scenario {
         Self::CatchingUp,
         Self::Idle,
         Self::Attacked,
+        Self::Held,
     ];
 
     /// The heading of its table.
@@ -61,6 +65,7 @@ impl Scenario {
             Self::CatchingUp => "Catching up after an outage",
             Self::Idle => "/sync with nothing new, 1,000 idle clients",
             Self::Attacked => "One hostile server at full speed, beside an honest one",
+            Self::Held => "Connections that are held open, and say nothing",
         }
     }
 
@@ -76,6 +81,7 @@ impl Scenario {
             Self::CatchingUp => catching_up::run(title, binary, handles).await,
             Self::Idle => idle::run(title, binary, handles).await,
             Self::Attacked => attacked::run(title, binary, handles).await,
+            Self::Held => held::run(title, binary, handles).await,
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::download::Download;
 use crate::exchange::{BoxFuture, Exchange, ExchangeError, Request, Response};
 use connector::Connector;
 use look_up::LookUp;
-pub use tls::{TlsError, certificate_authorities, read_certificates};
+pub use tls::{TlsError, certificate_authorities, client_config, read_certificates};
 use well_known::Known;
 
 /// How requests to other servers are made.
@@ -79,7 +79,7 @@ impl Https {
     }
 
     fn with(config: &HttpsConfig, handles: Handles, look_up: LookUp, well_known_port: u16) -> Result<Self, TlsError> {
-        let tls = tls::client(config)?;
+        let tls = tls::client_config(config)?;
         let connector = Connector::new(Arc::clone(&tls), config.allowed_addresses.clone(), look_up.clone());
         let well_known_connector = Connector::new(tls, config.allowed_addresses.clone(), look_up.clone());
         Ok(Self {

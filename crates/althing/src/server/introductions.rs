@@ -2,6 +2,7 @@
 //! API, "Device Management".
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use events::{ServerName, UserId};
@@ -19,17 +20,32 @@ const RETRY: Duration = Duration::from_secs(60);
 
 /// Begins to introduce the devices of users of ours to servers that they come to share a room with.
 pub(super) async fn start(messaging: &Messaging, users: &Users, handles: &Handles) -> Result<(), StoreError> {
-    let mut subscription = messaging.subscribe(NAME, Wanted::Memberships).await?;
+    let mut subscription = Some(messaging.subscribe(NAME, Wanted::Memberships).await?);
     let (messaging, users, clock) = (messaging.clone(), users.clone(), handles.clock.clone());
     handles.tasks.spawn("introductions", async move {
         loop {
-            if let Err(error) = introduce(&messaging, &users, &mut subscription).await {
-                tracing::error!("other servers were not told of devices: {error}");
-                clock.sleep(RETRY).await;
-            }
+            let Err(error) = introduce_all(&messaging, &users, subscription.take()).await;
+            tracing::error!("other servers are told of devices later: {error}");
+            clock.sleep(RETRY).await;
         }
     });
     Ok(())
+}
+
+/// Introduces devices until the database fails. Without a subscription it begins a new one: what was returned by the last, and is not
+/// acknowledged, comes again.
+async fn introduce_all(
+    messaging: &Messaging,
+    users: &Users,
+    subscription: Option<Subscription>,
+) -> Result<Infallible, StoreError> {
+    let mut subscription = match subscription {
+        Some(subscription) => subscription,
+        None => messaging.subscribe(NAME, Wanted::Memberships).await?,
+    };
+    loop {
+        introduce(messaging, users, &mut subscription).await?;
+    }
 }
 
 async fn introduce(messaging: &Messaging, users: &Users, subscription: &mut Subscription) -> Result<(), StoreError> {

@@ -100,15 +100,7 @@ async fn measure(
         handles.tasks.spawn("attacker", async move { scene.attack(attack, number, &over, &told).await });
     }
     drop(told);
-    let mut times = Times::default();
-    while handles.clock.monotonic() - began < LASTS {
-        let message = messages.next().ok_or_else(|| Failure("there are too few messages".to_owned()))?;
-        let id = message.event_id().to_string();
-        let request = scene.peer.prepare(&scene.althing.name, &id, &[message]);
-        let sent = handles.clock.monotonic();
-        scene.peer.send(request).await?;
-        times.push(handles.clock.monotonic() - sent);
-    }
+    let times = send_in_turn(&scene.peer, &scene.althing, messages, LASTS, handles).await?;
     let (usage, elapsed) = (scene.althing.usage()?, handles.clock.monotonic() - began);
     over.store(true, Ordering::Relaxed);
     let mut answers: BTreeMap<String, usize> = BTreeMap::new();
@@ -136,6 +128,26 @@ async fn measure(
         table.note(format!("{what}: the hostile one is answered"), answers.join(", "));
     }
     Ok(())
+}
+
+/// Has the honest server send one message after the other for so long. Returns how long it waited for each answer.
+pub(super) async fn send_in_turn(
+    peer: &Peer,
+    althing: &Althing,
+    messages: &mut impl Iterator<Item = Pdu>,
+    lasts: Duration,
+    handles: &Handles,
+) -> Result<Times, Failure> {
+    let (mut times, began) = (Times::default(), handles.clock.monotonic());
+    while handles.clock.monotonic() - began < lasts {
+        let message = messages.next().ok_or_else(|| Failure("there are too few messages".to_owned()))?;
+        let id = message.event_id().to_string();
+        let request = peer.prepare(&althing.name, &id, &[message]);
+        let sent = handles.clock.monotonic();
+        peer.send(request).await?;
+        times.push(handles.clock.monotonic() - sent);
+    }
+    Ok(times)
 }
 
 impl Scene {

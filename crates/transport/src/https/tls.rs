@@ -38,7 +38,10 @@ pub enum TlsError {
 }
 
 /// The client's side: HTTP/2 and HTTP/1.1.
-pub(super) fn client(config: &HttpsConfig) -> Result<Arc<ClientConfig>, TlsError> {
+///
+/// # Errors
+/// If a file of certificate authorities cannot be read, or the TLS library refuses the configuration.
+pub fn client_config(config: &HttpsConfig) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let mut tls = if config.verify_certificates {
