@@ -176,6 +176,10 @@ pub enum Attack {
     Equivocate,
     /// Some events that build on the same old one, each to others.
     Fork,
+    /// State that its user may set, if it has the power: one thing to some, another to others.
+    EquivocateState,
+    /// The same, each building on the same old event.
+    ForkState,
     /// Power levels that give its user all power.
     Usurp,
     /// The same, and an event that builds on it.
@@ -229,9 +233,11 @@ impl Plan {
 
 impl Attack {
     /// Of each kind at least one.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::Equivocate,
         Self::Fork,
+        Self::EquivocateState,
+        Self::ForkState,
         Self::Usurp,
         Self::BuildOnRejected,
         Self::Impersonate,

@@ -213,7 +213,7 @@ impl<'a> World<'a> {
     }
 
     fn new_room(&self, founder: User, version: RoomVersion, hall: Option<&RoomId>) -> NewRoom {
-        let admins = self.plan.residents.min(ADMINS);
+        let admins = if self.plan.hostile { self.plan.residents } else { self.plan.residents.min(ADMINS) };
         let rules = version.rules().auth;
         let first = usize::from(rules.privileged_creators);
         let users: Object =

@@ -5,7 +5,7 @@
 use simulation::{Attack, Detail, Event, Outcome, Plan, run};
 
 /// Chosen such that each attack is made, and answered, at least once.
-const SEEDS: [u64; 3] = [105, 118, 129];
+const SEEDS: [u64; 3] = [101, 118, 122];
 
 fn attacked(seed: u64) -> (Plan, Outcome) {
     let plan = Plan::with_hostile_server(seed);

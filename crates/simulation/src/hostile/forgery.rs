@@ -16,6 +16,10 @@ const CROWD: usize = 10_000;
 const DEEP: usize = 300;
 /// Events of one attack that build on the same one.
 const FORKS: u64 = 20;
+/// Among how many lists of an attack the victims are shared out.
+const SIDES: usize = 3;
+/// Above the power that its user may come to have.
+const POWER: u64 = 51;
 /// EDUs of a transaction. S2S API, "Transactions".
 const EDUS: usize = 100;
 const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -65,6 +69,11 @@ impl Forger<'_> {
                 let forks = 1 + self.handles.random.below(FORKS);
                 let fork = |fork| self.on(self.says(&format!("{number} fork {fork}")), &[old]);
                 (0..forks).map(|number| self.signed(fork(number))).collect()
+            }
+            Attack::EquivocateState => (0..SIDES).filter_map(|_| Some(self.signed(self.any_state()?))).collect(),
+            Attack::ForkState => {
+                let Some(old) = self.any_event() else { return Vec::new() };
+                (0..SIDES).filter_map(|_| Some(self.signed(self.on(self.any_state()?, &[old])))).collect()
             }
             Attack::Usurp => vec![self.signed(self.usurps())],
             Attack::BuildOnRejected => {
@@ -210,6 +219,33 @@ impl Forger<'_> {
     fn usurps(&self) -> NewEvent {
         let levels = json!({ "users": { self.user().as_str(): 100 }, "events_default": 100, "state_default": 100 });
         self.event("m.room.power_levels", Some(""), &levels)
+    }
+
+    /// State that somebody with some power may set.
+    fn any_state(&self) -> Option<NewEvent> {
+        let random = &self.handles.random;
+        Some(match random.below(4) {
+            0 => {
+                let rule = *self.one_of(&["public", "invite", "knock"])?;
+                self.event("m.room.join_rules", Some(""), &json!({ "join_rule": rule }))
+            }
+            1 => {
+                let mut levels = self.current_levels()?;
+                levels.insert("state_default".to_owned(), json!(random.below(POWER)));
+                let users = levels.entry("users".to_owned()).or_insert_with(|| json!({})).as_object_mut()?;
+                users.insert(self.somebody_else()?.to_string(), json!(random.below(POWER)));
+                self.event("m.room.power_levels", Some(""), &Value::Object(levels))
+            }
+            2 => self.member(self.somebody_else()?.as_str(), self.one_of(&["ban", "leave"])?),
+            _ => self.event("m.room.topic", Some(""), &json!({ "topic": random.token(8) })),
+        })
+    }
+
+    /// Who has which power now.
+    fn current_levels(&self) -> Option<Object> {
+        let id = self.known.state.get(&("m.room.power_levels".to_owned(), String::new()))?;
+        let event = self.known.events.iter().find(|event| event.event_id() == id)?;
+        event.object().get("content").and_then(Value::as_object).cloned()
     }
 
     fn member(&self, user: &str, membership: &str) -> NewEvent {

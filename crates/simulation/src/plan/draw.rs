@@ -32,6 +32,9 @@ const THROUGH_THE_HALL_MAX: Duration = Duration::from_secs(40);
 const SIGNS: (u64, u64) = (0, 20);
 /// What a hostile server does.
 const ATTACKS: (u64, u64) = (5, 30);
+/// Enough to remove guests and to set any state but who has power over it. Residents have more: by the rules of the room it could
+/// remove or silence them else.
+const POWER_OF_IT_MAX: i64 = 50;
 /// How often somebody tries to come in through it.
 const WAYS_THROUGH_IT: (u64, u64) = (0, 6);
 /// What goes wrong in one.
@@ -238,6 +241,13 @@ impl Draw<'_> {
     fn hostile_steps(&self) -> Vec<Step> {
         let it = User { server: usize::try_from(self.servers).unwrap_or(usize::MAX), number: 0 };
         let mut steps = Vec::new();
+        if self.random.below(2) == 0 {
+            let founder = User { server: 0, number: 0 };
+            for (user, deed) in [(it, Deed::Join(0)), (founder, Deed::Power(it, POWER_OF_IT_MAX))] {
+                let at = self.time(Duration::from_secs(60));
+                steps.push(Step { at, event: Event::Deed { user, room: 0, deed } });
+            }
+        }
         for _ in 0..self.between(ATTACKS) {
             let event = Event::Attack {
                 attack: *self.one_of(&Attack::ALL),
@@ -251,8 +261,7 @@ impl Draw<'_> {
                 4 => (it, Deed::Say),
                 5 => (it, Deed::Topic),
                 6 => (it, Deed::Leave),
-                // Too little to remove residents, or to silence them: by the rules of the room it could then.
-                7 => (self.resident(), Deed::Power(it, *self.one_of(&[0, 25, 49, 49]))),
+                7 => (self.resident(), Deed::Power(it, *self.one_of(&[0, 25, 49, POWER_OF_IT_MAX]))),
                 8 => (self.resident(), Deed::Invite(it)),
                 _ => (self.resident(), if self.random.below(2) == 0 { Deed::Kick(it) } else { Deed::Ban(it) }),
             };
