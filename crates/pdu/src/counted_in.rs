@@ -5,7 +5,7 @@
 //! that nobody here is in. They would send it for ever. So a server that tells us of a room we have left is asked, a while later, how
 //! our users would leave it. Where it says how, they are members or invited there, and leave once more, on top of what has happened
 //! since. And if a user of ours has asked to join, and nobody has answered, that server is asked what became of it
-//! (`unanswered_joins`). This is kept in memory only: who still counts us in after a restart tells us again.
+//! (`unanswered_joins`). If we have come in meanwhile, it is asked where the room is: what it said before was ignored. This is kept in memory only: who still counts us in after a restart tells us again.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -122,6 +122,10 @@ impl Graph {
 
     async fn leave_again(&self, room: &RoomId, server: &ServerName) -> Result<(), StoreError> {
         self.ask_about_joins(room, server).await?;
+        if let Some(user) = self.member_of_ours(room).await? {
+            // We came in meanwhile. What it told us before was ignored.
+            return self.hear_from(server, room, &user).await;
+        }
         let Some((row, mut users)) = self.left_by(room).await? else { return Ok(()) };
         // Where many have left, others are asked about next time.
         let first = self.handles().random.below(users.len() as u64);
@@ -139,6 +143,16 @@ impl Graph {
             }
         }
         Ok(())
+    }
+
+    async fn member_of_ours(&self, room: &RoomId) -> Result<Option<UserId>, StoreError> {
+        let (us, id) = (self.server_name().clone(), room.clone());
+        self.database()
+            .read(move |tx| {
+                let Some(row) = room_rows::by_id(tx, &id)? else { return Ok(None) };
+                Ok(room_rows::members_of_server(tx, row.number, "join", &us)?.into_iter().next())
+            })
+            .await
     }
 
     /// The users of ours that have left a room. `None` if there are none, or somebody is in it, or may be soon.

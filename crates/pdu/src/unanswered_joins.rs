@@ -205,7 +205,10 @@ impl Graph {
                 Some(Ok(Told::DidNotCount)) if at == 0 => return Ok(Fate::Unknown),
                 None | Some(Ok(Told::NotYet | Told::DidNotCount)) => fate = Fate::Unknown,
                 Some(Ok(Told::Nothing)) => {}
-                Some(Ok(Told::All)) => return Ok(Fate::Known),
+                Some(Ok(Told::All)) => {
+                    self.hear_others(server, &servers, &ours).await?;
+                    return Ok(Fate::Known);
+                }
                 Some(Err(JoinError::Store(error))) => return Err(error),
                 Some(Err(error)) => {
                     tracing::info!(room.id = %join.room_id, server.name = %server, "Could not join through {server}: {error}");
@@ -231,7 +234,7 @@ impl Graph {
             // Nor does it know the room if it was restored from a backup: others, who heard of our join before, may tell us.
             Err(_) => return Ok(Told::NotYet),
         };
-        let latest = taken.event.prev_events.into_iter().map(|parent| parent.event_id).collect();
+        let latest = latest_of(taken);
         tracing::info!(room.id = %room_id, server.name = %server, "{server} says that {user} was let into {room_id}");
         let entered = if self.has_been_in(room_id).await? {
             // We know what happened since: a state from before would take the room back. A new join stands on what is now.
@@ -248,6 +251,30 @@ impl Graph {
             Err(error) if is_final(&error) => Ok(Told::Nothing),
             Err(error) => Err(error),
         }
+    }
+
+    /// We came in through one server. Others may know more of the room, and have told us meanwhile, when we ignored them: they are asked
+    /// where it is.
+    async fn hear_others(&self, came_in_by: &ServerName, servers: &[ServerName], ours: &Pdu) -> Result<(), StoreError> {
+        for server in servers.iter().filter(|server| *server != came_in_by) {
+            self.hear_from(server, ours.room_id(), ours.sender()).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks a server where a room is that `user` of ours is in, and receives what has happened. If it does not answer, it tells us with
+    /// the next event.
+    pub(crate) async fn hear_from(
+        &self,
+        server: &ServerName,
+        room_id: &RoomId,
+        user: &UserId,
+    ) -> Result<(), StoreError> {
+        let effort = Effort::new(self.handles(), JOIN_TIME_MAX);
+        let content = Object::new();
+        let asked = effort.within(self.take_template(Handshake::Leave, room_id, user, &content, server)).await;
+        let Some(Ok(taken)) = asked else { return Ok(()) };
+        effort.within(self.catch_up(room_id, server, latest_of(taken))).await.unwrap_or(Ok(()))
     }
 
     /// `server` tells us of a room that we are not in. If we have asked to be let in, and do not know what became of it, it is asked, too.
@@ -315,6 +342,11 @@ fn own_content(join: &Pdu) -> Object {
     content.remove("membership");
     content.remove("join_authorised_via_users_server");
     content
+}
+
+/// Where the room is, by what who gave the template knows.
+fn latest_of(taken: Taken) -> Vec<EventId> {
+    taken.event.prev_events.into_iter().map(|parent| parent.event_id).collect()
 }
 
 fn cites(taken: &Taken, join: &EventId) -> bool {

@@ -1,17 +1,19 @@
 //! Joins whose answers are lost.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use events::{Object, RoomVersion, Value};
 use pdu::limits::{JOIN_TIME_MAX, UNANSWERED_JOIN_HORIZON};
+use persistence::transactions::graph::Outcome;
 use persistence::transactions::unanswered_joins;
 use serde_json::json;
 
 use crate::joins::is_in;
 use crate::partial::{member, tells_state};
-use crate::peer::{Peer, PeerRoom, checked, objects};
+use crate::peer::{Peer, PeerRoom, checked, object, objects};
+use crate::receiving::until_outcome;
 use crate::world::{Server, World, message, state, user_id};
 
 const V: RoomVersion = RoomVersion::V11;
@@ -264,9 +266,40 @@ async fn who_tells_us_of_a_room_is_asked_about_our_join() {
     let peer = Arc::clone(&evil);
     good.answers("_join/", move |request| peer.honest(request));
     let said = evil.next(&with_join, message("@eve:evil.test", "where are you?"));
-    good.send(&a, &[crate::peer::object(&said)]).await;
+    good.send(&a, &[object(&said)]).await;
     world.until("the join", || is_in(&a, &room.id)).await;
     world.until("nothing to be left to find out", || is_forgotten(&a)).await;
+}
+
+/// What others said while we did not know that we are in is not lost, though who lets us in has not heard of it.
+#[tokio::test(start_paused = true)]
+async fn what_was_ignored_while_a_join_was_in_doubt_is_asked_for() {
+    for was_asked in [false, true] {
+        let world = World::new();
+        let (a, evil, room) = lets_in_silently(&world, 1).await;
+        let good = world.peer("good.test").await;
+        let is_busy = Arc::new(AtomicBool::new(was_asked));
+        for peer in [&evil, &good] {
+            let (honest, is_busy) = (Arc::clone(peer), Arc::clone(&is_busy));
+            peer.answers("/v1/make_leave/", move |request| match is_busy.load(Ordering::Relaxed) {
+                true => (503, json!({ "errcode": "M_UNKNOWN", "error": "not now" })),
+                false => honest.honest(request),
+            });
+        }
+        a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
+        let mut known_to_good = evil.hosted(&room.id);
+        let said = evil.add(&mut known_to_good, message("@eve:evil.test", "welcome"));
+        good.host(&known_to_good);
+        good.send(&a, &[object(&said)]).await;
+        assert!(!is_in(&a, &room.id).await);
+        if was_asked {
+            world.until("it to be asked", || async { good.asked("/v1/make_leave/") > 0 }).await;
+            is_busy.store(false, Ordering::Relaxed);
+        }
+        world.until("the join", || is_in(&a, &room.id)).await;
+        until_outcome(&world, &a, &room.id, &said, Outcome::Accepted).await;
+        assert_eq!(evil.asked("/v2/send_join/"), 2, "by which we came in");
+    }
 }
 
 #[tokio::test(start_paused = true)]
