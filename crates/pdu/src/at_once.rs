@@ -16,6 +16,7 @@ use persistence::{ReadTx, RoomNumber, StoreError, WriteTx};
 use crate::before_us::are_of_earlier_stay;
 use crate::commit::{Batch, CommitError, Entry};
 use crate::graph::{Graph, RoomTurn};
+use crate::judge::Surroundings;
 use crate::limits::{AT_ONCE_PATIENCE, BATCH_EVENTS_MAX, EXTREMITIES_MAX};
 use crate::receive::{BatchError, JudgedBatch};
 use crate::room::{Head, Room};
@@ -60,7 +61,7 @@ impl Graph {
             let Sorted { ready, known, .. } = sort(room, tx, pdus)?;
             // Its worker looks whether that is history.
             if are_of_earlier_stay(tx, room, &row, &ready)? {
-                return Ok(None);
+                return Ok(Some((row, Vec::new(), Surroundings::default())));
             }
             let around = surroundings(room, tx, &ready, &known, now)?;
             Ok(Some((row, ready, around)))
