@@ -230,7 +230,8 @@ impl Graph {
             tracing::info!(server.name = %given_by, room.id = %room.room_id, event.id = %pdu.event_id(), "Took the state before {} from {given_by}", pdu.event_id());
             let (number, id) = (room.number, pdu.event_id().clone());
             let is_history = self.database().read(move |tx| is_history(tx, number, &id)).await?;
-            let was_before_us = entered_at.is_some_and(|entered_at| pdu.depth() < entered_at);
+            // Beside our entry is not behind it, either.
+            let was_before_us = entered_at.is_some_and(|entered_at| pdu.depth() <= entered_at);
             let room_for = match (is_history, was_before_us) {
                 (true, _) => Behind::Children,
                 (false, true) => Behind::OurEntry,
