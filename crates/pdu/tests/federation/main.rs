@@ -23,6 +23,7 @@ mod reading;
 mod receiving;
 mod redactions;
 mod sending;
+mod soft_failed_forks;
 mod unanswered_joins;
 mod wide_forks;
 mod world;
