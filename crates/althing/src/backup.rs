@@ -65,8 +65,8 @@ pub(crate) async fn run(file: &Path, to: &Path) -> Result<(), BackupError> {
     println!(
         "{files} files, {mebibytes} MiB, are in {to}: the database, the signing key, the content repository. Who has the \
          signing key can speak for {name}: keep it as safe as the server.\n\
-         To restore, stop the server, put these files where data_dir points, and start it. The configuration is not among \
-         them.",
+         To restore, stop the server, put these files where data_dir points, and start it; keep the old public.keys and \
+         signing.key if you have them. The configuration is not among them.",
         files = copied.files,
         mebibytes = copied.bytes.div_ceil(MEBIBYTE),
         to = to.display(),

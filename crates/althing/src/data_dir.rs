@@ -73,6 +73,15 @@ pub(crate) fn self_signed(data_dir: &Path) -> Files {
     Files { certificate: data_dir.join("self-signed.pem"), private_key: data_dir.join("self-signed.key") }
 }
 
+/// Reads a file. `None` if there is none.
+pub(crate) fn read_file(path: &Path) -> std::io::Result<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Writes a file that only we can read: beside `path` first, so that no crash leaves half of it, and on disk when this returns.
 pub(crate) fn write_file(path: &Path, text: &str) -> std::io::Result<()> {
     let mut new = path.as_os_str().to_owned();

@@ -32,11 +32,8 @@ pub(crate) enum PublicKeysError {
 
 /// Reads the keys at `path`; none if there is no such file.
 pub(crate) fn load(path: &Path) -> Result<Vec<OwnKey>, PublicKeysError> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(reason) => return Err(PublicKeysError::Unreadable { path: path.to_owned(), reason }),
-    };
+    let unreadable = |reason| PublicKeysError::Unreadable { path: path.to_owned(), reason };
+    let Some(text) = data_dir::read_file(path).map_err(unreadable)? else { return Ok(Vec::new()) };
     let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
     lines
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))

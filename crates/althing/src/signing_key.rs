@@ -36,11 +36,8 @@ pub(crate) enum SigningKeyError {
 
 /// Reads the key at `path`. `None` if there is no such file.
 pub(crate) fn load(path: &Path) -> Result<Option<SigningKey>, SigningKeyError> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(reason) => return Err(SigningKeyError::Unreadable { path: path.to_owned(), reason }),
-    };
+    let unreadable = |reason| SigningKeyError::Unreadable { path: path.to_owned(), reason };
+    let Some(text) = data_dir::read_file(path).map_err(unreadable)? else { return Ok(None) };
     if text.trim().is_empty() {
         return Err(SigningKeyError::Broken { path: path.to_owned(), reason: "the file is empty".to_owned() });
     }

@@ -19,7 +19,8 @@ use crate::surroundings::is_history;
 /// The join by which another server let us in, the last time.
 struct Entry {
     depth: i64,
-    arrival: Position,
+    /// `None` if it has no place yet.
+    arrival: Option<Position>,
 }
 
 impl Graph {
@@ -88,13 +89,8 @@ impl Graph {
     /// The depth of the join by which another server let us in. What does not build on it, and is no deeper, was there before us or
     /// happened meanwhile. That a server may lie about depths makes its own events history, and no others.
     pub(crate) async fn depth_of_entry(&self, room: &RoomRow) -> Result<Option<i64>, StoreError> {
-        let (number, version) = (room.number, room.version);
-        self.database()
-            .read(move |tx| {
-                let Some(join) = room_rows::entered_by(tx, number)? else { return Ok(None) };
-                Ok(event_rows::load(tx, version, join)?.map(|stored| stored.pdu.depth()))
-            })
-            .await
+        let room = room.clone();
+        self.database().read(move |tx| Ok(entry(tx, &room)?.map(|entry| entry.depth))).await
     }
 }
 
@@ -124,18 +120,19 @@ fn entry(tx: &ReadTx<'_>, room: &RoomRow) -> Result<Option<Entry>, StoreError> {
     let Some(join) = room_rows::entered_by(tx, room.number)? else { return Ok(None) };
     let arrival = graph_rows::place(tx, join)?.and_then(|place| place.arrival);
     let depth = event_rows::load(tx, room.version, join)?.map(|stored| stored.pdu.depth());
-    Ok(arrival.zip(depth).map(|(arrival, depth)| Entry { depth, arrival }))
+    Ok(depth.map(|depth| Entry { depth, arrival }))
 }
 
 /// Whether all that an event builds on was here when we came again.
 fn is_of_earlier_stay(tx: &ReadTx<'_>, room: &RoomRow, entry: &Entry, pdu: &Pdu) -> Result<bool, StoreError> {
+    let Some(entered) = entry.arrival else { return Ok(false) };
     if !is_near_before(entry.depth, pdu) || is_history(tx, room.number, pdu.event_id())? {
         return Ok(false);
     }
     for parent in pdu.prev_events() {
         let Some(number) = event_rows::number(tx, room.number, parent)? else { return Ok(false) };
         match graph_rows::place(tx, number)?.map(|place| place.arrival) {
-            Some(arrival) if arrival.is_none_or(|arrival| arrival < entry.arrival) => {}
+            Some(arrival) if arrival.is_none_or(|arrival| arrival < entered) => {}
             Some(_) | None => return Ok(false),
         }
     }
