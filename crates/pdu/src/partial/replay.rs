@@ -67,6 +67,7 @@ impl Graph {
             let cited = Cited { event: AuthEvent::new(&stood.pdu), rejected };
             around.cited.insert(stood.pdu.event_id().clone(), cited);
         }
+        around.covered.extend(history_beside(&stood, join));
         let whole = room.derive(whole, None);
         let mut given = self.given_states(room, &stood, &around).await?;
         given.insert(join, Arc::clone(&whole));
@@ -234,6 +235,16 @@ impl Rewrite {
         }
         Ok(())
     }
+}
+
+/// What was fetched as history and is no deeper than our join: whoever let us in knew where the room went on from there, so it is no
+/// extremity now either.
+fn history_beside(stood: &[Stood], join: EventNumber) -> impl Iterator<Item = EventId> {
+    let entered_at = stood.iter().find(|stood| stood.place.event == join).map(|stood| stood.pdu.depth());
+    let is_beside = move |stood: &&Stood| {
+        stood.place.arrival.is_none() && entered_at.is_some_and(|entered_at| stood.pdu.depth() <= entered_at)
+    };
+    stood.iter().filter(is_beside).map(|stood| stood.pdu.event_id().clone())
 }
 
 /// The events from our join on that have a state, in an order in which they may have come: by arrival, each after its parents.

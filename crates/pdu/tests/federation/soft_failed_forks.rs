@@ -4,7 +4,7 @@ use events::RoomVersion;
 use persistence::transactions::graph::Outcome;
 use serde_json::json;
 
-use crate::partial::{member, tells_state};
+use crate::partial::{EVE, join, member, refuses, room_of_many, tells_state, until_whole};
 use crate::peer::{PeerRoom, object};
 use crate::receiving::until_outcome;
 use crate::world::{World, message};
@@ -61,5 +61,31 @@ async fn the_parent_of_a_soft_failed_fork_beside_our_join_is_no_extremity() {
     evil.send(&a, &[object(&beside)]).await;
     until_outcome(&world, &a, &room.id, &beside, Outcome::SoftFailed).await;
     assert!(a.place(&room.id, parent.event_id()).await.is_some());
+    assert_eq!(a.extremities(&room.id).await, [ban.event_id().clone()]);
+}
+
+/// The same, where that was while the members of the room were not all known: it stays so when they are.
+#[tokio::test(start_paused = true)]
+async fn the_parent_of_a_soft_failed_fork_beside_our_join_is_no_extremity_when_all_members_are_here() {
+    let world = World::new();
+    let (a, evil, mut room) = room_of_many(&world, 3).await;
+    let before_join = room.clone();
+    let mut fork = room.clone();
+    refuses(&evil, "/v1/state");
+    join(&a, &evil, &mut room).await;
+    let ban = evil.add(&mut room, member(EVE, "@u0:evil.test", "ban"));
+    evil.send(&a, &[object(&ban)]).await;
+    until_outcome(&world, &a, &room.id, &ban, Outcome::Accepted).await;
+
+    let parent = evil.add(&mut fork, message(EVE, "beside your join"));
+    let beside = evil.add(&mut fork, message("@u0:evil.test", "on top of that"));
+    evil.answers("/backfill/", |_| (200, json!({ "pdus": [] })));
+    evil.answers("get_missing_events", |_| (200, json!({ "events": [] })));
+    tells_state(&evil, &before_join);
+    evil.host(&fork);
+    evil.send(&a, &[object(&beside)]).await;
+    until_outcome(&world, &a, &room.id, &beside, Outcome::SoftFailed).await;
+    assert!(a.place(&room.id, parent.event_id()).await.is_some());
+    until_whole(&world, &a, &room.id).await;
     assert_eq!(a.extremities(&room.id).await, [ban.event_id().clone()]);
 }
