@@ -20,6 +20,7 @@ use persistence::{RoomNumber, StoreError};
 use transaction::volume::PDU_BYTES;
 
 use crate::due::milliseconds;
+use crate::fetch::parents::Walked;
 use crate::graph::Graph;
 use crate::intake::References;
 use crate::limits::{
@@ -115,24 +116,26 @@ impl Graph {
         let effort = Effort::new(self.handles(), FETCH_TIME_MAX);
         let servers = self.servers_to_ask(room, [origin.clone()]).await?;
         let sent: BTreeSet<EventId> = batch.iter().map(|pdu| pdu.event_id().clone()).collect();
-        let batch = self.fetch_missing_prev_events(room, &servers, batch, &effort).await?;
+        let Walked { batch, is_cut } = self.fetch_missing_prev_events(room, &servers, batch, &effort).await?;
         let (batch, missing) = self.fetch_unlisted_parents(room, &servers, batch, &effort).await?;
+        let walked = Walked { batch, is_cut };
         let mut outliers = Outliers::default();
         let mut adopted = Vec::new();
         // What comes in order is better than what can be had now: a sender's older words would come after the newer ones.
         let is_better_off = !missing.is_empty()
-            && (self.will_tell_what_we_lost(origin).await? || self.has_told_older_words(room, origin, &batch).await?);
+            && (self.will_tell_what_we_lost(origin).await?
+                || self.has_told_older_words(room, origin, &walked.batch).await?);
         let adoptable = if is_better_off { 0 } else { ADOPTED_PARENTS_MAX };
         let leads_to_ours = missing.is_empty();
         for id in missing.into_iter().take(adoptable) {
             adopted.extend(self.fetch_with_state(room, &servers, &id, &mut outliers, &effort).await?);
         }
-        let batch = match self.as_news(room, &servers, &batch, &adopted, &effort).await? {
+        let batch = match self.as_news(room, &servers, &walked, &adopted, &effort).await? {
             Some(news) => {
                 adopted.clear();
                 news
             }
-            None => batch,
+            None => walked.batch,
         };
         let citing: Vec<Pdu> = batch.iter().chain(adopted.iter().map(|adopted| &adopted.pdu)).cloned().collect();
         self.fetch_auth_events(room, &servers, &citing, &mut outliers, &effort).await?;

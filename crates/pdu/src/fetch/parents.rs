@@ -26,6 +26,13 @@ fn already_told(batch: &[Pdu], latest: &[&Pdu]) -> BTreeSet<EventId> {
     told.take(TOLD_EVENTS_MAX).cloned().collect()
 }
 
+/// A batch with what was found of what lies before it.
+pub(super) struct Walked {
+    pub(super) batch: Vec<Pdu>,
+    /// There may be more: the walk ended since it had become long.
+    pub(super) is_cut: bool,
+}
+
 impl Graph {
     pub(super) async fn fetch_missing_prev_events(
         &self,
@@ -33,7 +40,7 @@ impl Graph {
         servers: &[ServerName],
         batch: Vec<Pdu>,
         effort: &Effort,
-    ) -> Result<Vec<Pdu>, StoreError> {
+    ) -> Result<Walked, StoreError> {
         let mut batch = batch;
         let mut servers = servers.iter();
         let mut server = servers.next();
@@ -41,15 +48,17 @@ impl Graph {
         for _ in 0..MISSING_EVENTS_ROUNDS_MAX {
             let missing = self.missing_prev_events(room.number, &batch).await?;
             if missing.is_empty() {
-                break;
+                return Ok(Walked { batch, is_cut: false });
             }
             // History has its own ways: from here it would come as news, and take the room back to where it was.
             let mut missing = self.without_history(room.number, missing).await?;
             missing.retain(|id| !before_us.contains(id));
-            if missing.is_empty() || batch.len() > FETCHED_EVENTS_MAX {
+            if batch.len() > FETCHED_EVENTS_MAX {
                 break;
             }
-            let Some(asked) = server else { break };
+            let Some(asked) = server.filter(|_| !missing.is_empty()) else {
+                return Ok(Walked { batch, is_cut: false });
+            };
             let latest = batch.iter().filter(|pdu| pdu.prev_events().iter().any(|id| missing.contains(id)));
             let latest: Vec<&Pdu> = latest.take(MISSING_EVENTS_MAX).collect();
             let mut earliest = self.forward_extremities(room.number).await?;
@@ -66,7 +75,7 @@ impl Graph {
             }
             batch.extend(found);
         }
-        Ok(batch)
+        Ok(Walked { batch, is_cut: true })
     }
 
     /// Those of `ids` on which nothing builds that we have.
@@ -153,28 +162,34 @@ impl Graph {
         if history.is_empty() { Ok((walked, missing)) } else { Ok((batch, lacking)) }
     }
 
-    /// What was adopted and lies no deeper than our entry looks like history. It may have been had too late to lead to what we have: if
-    /// it does now, returns it with `batch` and all between.
+    /// What was adopted may have been had too late to lead to what we have: it was lost on its way, or the keys to check it were. If it
+    /// does now, returns it with `batch` and all between: older words of the same sender would else come after it, and where it lies no
+    /// deeper than our entry it would be history.
     pub(super) async fn as_news(
         &self,
         room: &RoomRow,
         servers: &[ServerName],
-        batch: &[Pdu],
+        walked: &Walked,
         adopted: &[Adopted],
         effort: &Effort,
     ) -> Result<Option<Vec<Pdu>>, StoreError> {
         let entered_at = self.depth_of_entry(room).await?;
         let looks_old = |adopted: &Adopted| entered_at.is_some_and(|entered_at| adopted.pdu.depth() <= entered_at);
-        if !adopted.iter().any(looks_old) {
+        // Whatever a long walk did not reach, another does not, either.
+        if adopted.is_empty() || (walked.is_cut && !adopted.iter().any(looks_old)) {
             return Ok(None);
         }
         let ids: BTreeSet<EventId> = adopted.iter().map(|adopted| adopted.pdu.event_id().clone()).collect();
         if self.without_history(room.number, ids.clone()).await? != ids {
             return Ok(None);
         }
-        let together = batch.iter().chain(adopted.iter().map(|adopted| &adopted.pdu)).cloned().collect();
+        let mut together: Vec<Pdu> =
+            walked.batch.iter().chain(adopted.iter().map(|adopted| &adopted.pdu)).cloned().collect();
+        if !walked.is_cut {
+            together = self.fetch_missing_prev_events(room, servers, together, effort).await?.batch;
+        }
+        let had: BTreeSet<&EventId> = walked.batch.iter().map(Pdu::event_id).collect();
         let (walked, missing) = self.fetch_unlisted_parents(room, servers, together, effort).await?;
-        let had: BTreeSet<&EventId> = batch.iter().map(Pdu::event_id).collect();
         let found = walked.iter().filter(|pdu| !had.contains(pdu.event_id())).cloned().collect();
         let (_, history) = self.news_of(room.number, entered_at, found).await?;
         Ok((missing.is_empty() && history.is_empty()).then_some(walked))

@@ -1,5 +1,7 @@
 //! Parents that cannot be had with all that lies before them, and the states that peers give for them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use events::{EventId, Pdu, RoomId, RoomVersion};
@@ -83,6 +85,34 @@ async fn no_state_is_taken_before_older_words_that_have_come_meanwhile() {
     let (older, last) =
         (a.place(&room, older.event_id()).await.unwrap(), a.place(&room, last.event_id()).await.unwrap());
     assert!(older.arrival.is_some_and(|arrival| last.arrival.is_some_and(|last| arrival < last)));
+}
+
+/// A parent was lost on its way, or the keys to check it were. A state for it would leave what lies before it to later, and older words
+/// would come after newer ones of the same sender.
+#[tokio::test(start_paused = true)]
+async fn what_could_be_had_only_when_its_state_was_asked_for_is_news_with_all_before_it() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let line: Vec<Pdu> =
+        ["older", "edge", "last"].map(|text| evil.add(&mut of_peer, message("@eve:evil.test", text))).to_vec();
+    evil.host(&of_peer);
+    let can_be_had = Arc::new(AtomicBool::new(false));
+    let (peer, now) = (Arc::clone(&evil), Arc::clone(&can_be_had));
+    evil.answers("get_missing_events", move |request| {
+        if now.load(Ordering::Relaxed) { peer.honest(request) } else { (200, json!({ "events": [] })) }
+    });
+    let peer = Arc::clone(&evil);
+    evil.answers(&line[1].event_id().as_str()[1..], move |request| {
+        let is_lost = !can_be_had.swap(true, Ordering::Relaxed);
+        if is_lost { (503, json!({ "errcode": "M_UNKNOWN", "error": "not now" })) } else { peer.honest(request) }
+    });
+    evil.send(&a, &[object(&line[2])]).await;
+    until_outcome(&world, &a, &room, &line[2], Outcome::Accepted).await;
+    let mut arrivals = Vec::new();
+    for pdu in &line {
+        arrivals.push(a.place(&room, pdu.event_id()).await.and_then(|place| place.arrival));
+    }
+    assert!(arrivals.iter().all(Option::is_some) && arrivals.is_sorted(), "{arrivals:?}");
 }
 
 #[tokio::test(start_paused = true)]
