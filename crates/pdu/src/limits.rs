@@ -186,6 +186,9 @@ pub const INVITES_WAITING_PER_ORIGIN_MAX: i64 = 5_000;
 pub const INVITES_WAITING_PER_ORIGIN_AND_USER_MAX: i64 = 100;
 /// Invites of one user, of whatever servers, that wait for an answer.
 pub const INVITES_WAITING_PER_USER_MAX: i64 = 1_000;
+/// Rooms that nobody here has been in and that one user was invited to, or had knocked at, where that has ended. Of more the oldest are
+/// forgotten.
+pub const ENDED_OUTSIDE_PER_USER_MAX: u32 = 200;
 
 const _: () = assert!(MISSING_EVENTS_ROUNDS_MAX * MISSING_EVENTS_MAX <= FETCHED_EVENTS_MAX);
 const _: () = assert!(MISSING_EVENTS_MAX <= transaction::requests::MISSING_EVENTS_MAX);

@@ -74,10 +74,14 @@ impl Graph {
         if let Some(via) = &outside.via {
             room_rows::set_via(tx, user, room, via)?;
         }
-        let (newest, notifier, user) = (self.newest().clone(), self.notifier().clone(), user.clone());
+        let is_out = matches!(outside.membership, "leave" | "ban");
+        let (graph, user) = (self.clone(), user.clone());
         tx.after_commit(move || {
-            newest.send_modify(|commits| *commits += 1);
-            notifier.wake(&user);
+            graph.newest().send_modify(|commits| *commits += 1);
+            graph.notifier().wake(&user);
+            if is_out {
+                graph.purger().look_after(user);
+            }
         });
         Ok(())
     }

@@ -3,9 +3,11 @@
 //! First a room is out of sight, in one transaction. What of it waits for other servers, such as that our last user has left, is
 //! still delivered; then its rows go, a few at a time, so that nobody waits. A restart goes on where it was.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use events::RoomId;
+use events::{RoomId, UserId};
 use handles::Handles;
 use persistence::transactions::purging::{self as rows, Purge};
 use persistence::transactions::rooms as room_rows;
@@ -14,11 +16,27 @@ use tokio::sync::Notify;
 
 use crate::due::{milliseconds, rest};
 use crate::graph::Graph;
-use crate::limits::{PURGE_AWAITED_MAX, PURGE_PAUSE, PURGE_WINDOW, STAGED_RETRY_FIRST};
+use crate::limits::{ENDED_OUTSIDE_PER_USER_MAX, PURGE_AWAITED_MAX, PURGE_PAUSE, PURGE_WINDOW, STAGED_RETRY_FIRST};
 
 /// Wakes the task that purges rooms.
 #[derive(Default)]
-pub(crate) struct Purger(Notify);
+pub(crate) struct Purger {
+    woken: Notify,
+    /// Users of ours who were just let out of a room that nobody here has been in.
+    let_out: Mutex<BTreeSet<UserId>>,
+}
+
+impl Purger {
+    /// Has the rooms be looked at that a user of ours was invited to, or had knocked at, and is out of.
+    pub(crate) fn look_after(&self, user: UserId) {
+        self.let_out().insert(user);
+        self.woken.notify_one();
+    }
+
+    fn let_out(&self) -> MutexGuard<'_, BTreeSet<UserId>> {
+        self.let_out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Why a room is not purged.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +75,7 @@ impl Graph {
         begin(self.database(), self.handles(), room_id).await?;
         drop(turn);
         self.unload(row.number);
-        self.purger().0.notify_one();
+        self.purger().woken.notify_one();
         Ok(())
     }
 
@@ -71,13 +89,42 @@ impl Graph {
         let graph = self.clone();
         self.handles().tasks.spawn("purge of rooms", async move {
             loop {
-                let pause = graph.purge_begun().await.unwrap_or_else(|error| {
+                let pause = graph.purge_due().await.unwrap_or_else(|error| {
                     tracing::error!("rooms are not purged for now, since the database failed: {error}");
                     Some(STAGED_RETRY_FIRST)
                 });
-                rest(&*graph.handles().clock, &graph.purger().0, pause).await;
+                rest(&*graph.handles().clock, &graph.purger().woken, pause).await;
             }
         });
+    }
+
+    /// Does what the task is there for. Returns when there is something to do again; `None` if nothing is left.
+    async fn purge_due(&self) -> Result<Option<Duration>, StoreError> {
+        let let_out = std::mem::take(&mut *self.purger().let_out());
+        for user in let_out {
+            self.forget_ended_outside(user).await?;
+        }
+        self.purge_begun().await
+    }
+
+    /// Whoever invites and takes that back, again and again, leaves something with us each time: of one user so much is kept and no more.
+    async fn forget_ended_outside(&self, user: UserId) -> Result<(), StoreError> {
+        let who = user.clone();
+        let ended = self.database().read(move |tx| room_rows::ended_outside(tx, &who, ENDED_OUTSIDE_PER_USER_MAX));
+        for row in ended.await? {
+            let who = user.clone();
+            let is_seen =
+                self.database().write(move |tx| room_rows::remove_ended_outside(tx, &who, row.number)).await?;
+            if is_seen {
+                continue;
+            }
+            match self.purge(&row.room_id).await {
+                // Somebody was invited anew, or somebody else was quicker.
+                Ok(()) | Err(PurgeError::InUse { .. } | PurgeError::Unknown(_)) => {}
+                Err(PurgeError::Store(error)) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Purges rooms until their rows are gone. Returns when to look at those that have to wait; `None` if none do.

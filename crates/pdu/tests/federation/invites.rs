@@ -5,8 +5,8 @@ use std::time::Duration;
 use events::{Pdu, RoomId, RoomVersion, Value};
 use http::Method;
 use pdu::limits::{
-    INVITES_WAITING_PER_ORIGIN_AND_USER_MAX, INVITES_WAITING_PER_ORIGIN_MAX, INVITES_WAITING_PER_USER_MAX,
-    LEAVE_TIME_MAX, STRIPPED_BYTES_MAX, STRIPPED_ENTRIES_MAX, STRIPPED_KEPT_BYTES_MAX,
+    ENDED_OUTSIDE_PER_USER_MAX, INVITES_WAITING_PER_ORIGIN_AND_USER_MAX, INVITES_WAITING_PER_ORIGIN_MAX,
+    INVITES_WAITING_PER_USER_MAX, LEAVE_TIME_MAX, STRIPPED_BYTES_MAX, STRIPPED_ENTRIES_MAX, STRIPPED_KEPT_BYTES_MAX,
 };
 use persistence::transactions::rooms as room_rows;
 use persistence::{EventNumber, Position};
@@ -310,4 +310,35 @@ async fn so_many_invites_wait_for_an_answer_and_no_more() {
         leave(&a, &last.id).await;
         put_into(&beyond).await.unwrap();
     }
+}
+
+/// Somebody invites a user of ours to ever new rooms, and takes that back.
+#[tokio::test(start_paused = true)]
+async fn of_rooms_that_a_user_was_invited_to_in_vain_so_many_are_kept_and_no_more() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let kept = usize::try_from(ENDED_OUTSIDE_PER_USER_MAX).unwrap();
+    let mut rooms = Vec::new();
+    for _ in 0..kept + 3 {
+        // So often somebody may invite.
+        world.handles.clock.sleep(Duration::from_secs(60)).await;
+        let mut room = evil.make_room(EVE, RoomVersion::V12);
+        let invite = invite(&evil, &room);
+        put(&evil, &a, &room, &invite, objects(room.state().values())).await.unwrap();
+        room.line.push(invite);
+        let taken_back = evil.next(&room, draft(EVE, "m.room.member", Some(ALICE), json!({ "membership": "leave" })));
+        evil.send(&a, &[object(&taken_back)]).await;
+        let is_out = || async { membership(&a, &room).await.as_deref() == Some("leave") };
+        world.until("the invite to be taken back", is_out).await;
+        rooms.push(room);
+    }
+    let is_forgotten = async |room: &PeerRoom| {
+        let id = room.id.clone();
+        a.database.read(move |tx| room_rows::by_id(tx, &id)).await.unwrap().is_none()
+    };
+    for room in &rooms[..3] {
+        world.until("the oldest to be forgotten", || is_forgotten(room)).await;
+    }
+    assert!(!is_forgotten(&rooms[3]).await && membership(&a, &rooms[3]).await.as_deref() == Some("leave"));
+    world.until("it to be done", || async { a.graph.purges_left().await.unwrap() == 0 }).await;
 }

@@ -18,6 +18,7 @@ const SCANS: &[(&str, &str)] = &[
     ("SELECT origin, media_id, bytes, last_used_at FROM remote_media", "along an index, up to a limit"),
     ("DELETE FROM media_thumbnails WHERE hash", "the thumbnails of one file, which are few"),
     ("SELECT account.user_id, name.value, avatar.value", "along its key, up to a limit"),
+    ("SELECT standings.room FROM standings JOIN rooms", "the rooms of one user who was just let out of one"),
     ("SELECT room_id FROM published_rooms", "the directory of this server is asked for as a whole"),
     ("SELECT server_name, last_success, last_failure", "along an index, up to a limit"),
     ("DELETE FROM destination_health", "once in a while, and the table is as large as `keep` for that reason"),

@@ -6,6 +6,9 @@ use super::{partial, state};
 use crate::numbers::{EventNumber, RoomNumber};
 use crate::tx::{ReadTx, StoreError, WriteTx};
 
+#[cfg(test)]
+mod tests;
+
 /// Rows of one table that are deleted in one transaction.
 const ROWS_MAX: i64 = 2_000;
 
@@ -25,9 +28,11 @@ pub struct Purge {
 /// Takes a room out of everybody's sight: its id leads nowhere from now on, or to a new room. Whoever works on it finds that it has
 /// advanced. Returns whether there was such a room.
 pub fn begin(tx: &mut WriteTx<'_>, room_id: &RoomId, now: i64) -> Result<bool, StoreError> {
-    let room: Option<RoomNumber> =
-        tx.query_optional("SELECT number FROM rooms WHERE room_id = ?1", &[room_id], |row| row.get(0))?;
-    let Some(room) = room else { return Ok(false) };
+    let room: Option<(RoomNumber, bool)> =
+        tx.query_optional("SELECT number, state IS NULL FROM rooms WHERE room_id = ?1", &[room_id], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    let Some((room, is_outside)) = room else { return Ok(false) };
     tx.execute("DELETE FROM standings WHERE room = ?1", &[&room])?;
     tx.execute("DELETE FROM members WHERE room = ?1", &[&room])?;
     partial::end(tx, room)?;
@@ -39,7 +44,33 @@ pub fn begin(tx: &mut WriteTx<'_>, room_id: &RoomId, now: i64) -> Result<bool, S
         &[&room],
     )?;
     tx.execute("INSERT INTO purges (room, since) VALUES (?1, ?2)", &[&room, &now])?;
+    if is_outside {
+        delete_outside(tx, room)?
+    }
     Ok(true)
+}
+
+/// Deletes the events of a room that nobody here has been in: what invited our users or let them out again, and what that cites. They
+/// are found by the room, so that not all events of the database need be looked at, unless there are many.
+fn delete_outside(tx: &mut WriteTx<'_>, room: RoomNumber) -> Result<(), StoreError> {
+    let mut events: Vec<EventNumber> = tx.query_all(
+        "SELECT event FROM bodies WHERE room = ?1 AND state_key IS NOT NULL LIMIT ?2",
+        &[&room, &ROWS_MAX],
+        |row| row.get(0),
+    )?;
+    let mut cited = Vec::new();
+    for event in &events {
+        cited.extend(super::events::auth_events(tx, *event)?);
+    }
+    events.append(&mut cited);
+    events.sort_unstable();
+    events.dedup();
+    delete_numbered(tx, &events)?;
+    if i64::try_from(events.len()).is_ok_and(|count| count < ROWS_MAX) {
+        let newest = newest_event(tx)?;
+        tx.execute("UPDATE purges SET looked_at = ?2 WHERE room = ?1", &[&room, &newest])?;
+    }
+    Ok(())
 }
 
 /// Returns the rooms that are being purged.
@@ -98,6 +129,16 @@ pub fn delete_events(
     events: &[EventNumber],
     looked_at: i64,
 ) -> Result<(), StoreError> {
+    delete_numbered(tx, events)?;
+    let found = i64::try_from(events.len()).unwrap_or(i64::MAX);
+    tx.execute(
+        "UPDATE purges SET looked_at = ?2, found = found + ?3 WHERE room = ?1",
+        &[&purge.room, &looked_at, &found],
+    )?;
+    Ok(())
+}
+
+fn delete_numbered(tx: &mut WriteTx<'_>, events: &[EventNumber]) -> Result<(), StoreError> {
     let numbers: Vec<i64> = events.iter().map(|event| event.0).collect();
     let numbers = serde_json::json!(numbers).to_string();
     for statement in [
@@ -119,11 +160,6 @@ pub fn delete_events(
     tx.execute(
         "UPDATE events SET room = 0, event_id = '' WHERE number IN (SELECT value FROM json_each(?1))",
         &[&numbers],
-    )?;
-    let found = i64::try_from(events.len()).unwrap_or(i64::MAX);
-    tx.execute(
-        "UPDATE purges SET looked_at = ?2, found = found + ?3 WHERE room = ?1",
-        &[&purge.room, &looked_at, &found],
     )?;
     Ok(())
 }

@@ -336,6 +336,34 @@ pub fn is_seen(tx: &ReadTx<'_>, room: RoomNumber) -> Result<bool, StoreError> {
     })
 }
 
+/// Returns the rooms that nobody here has been in and that a user of ours was invited to, or had knocked at, where that has ended; but for
+/// the `kept` of them where it ended last.
+pub fn ended_outside(tx: &ReadTx<'_>, user: &UserId, kept: u32) -> Result<Vec<RoomRow>, StoreError> {
+    let rooms: Vec<RoomNumber> = tx.query_all(
+        "SELECT standings.room
+           FROM standings
+           JOIN rooms ON rooms.number = standings.room
+          WHERE user_id = ?1 AND membership IN ('leave', 'ban') AND rooms.state IS NULL
+          ORDER BY position DESC
+          LIMIT -1 OFFSET ?2",
+        &[user, &i64::from(kept)],
+        |row| row.get(0),
+    )?;
+    rooms.into_iter().map(|room| by_number(tx, room)).collect()
+}
+
+/// Forgets how a user of ours stood to a room that nobody here has been in, unless it no longer is as [`ended_outside`] said. Returns
+/// whether somebody else is known to stand to it.
+pub fn remove_ended_outside(tx: &mut WriteTx<'_>, user: &UserId, room: RoomNumber) -> Result<bool, StoreError> {
+    tx.execute(
+        "DELETE FROM standings
+          WHERE user_id = ?1 AND room = ?2 AND membership IN ('leave', 'ban')
+            AND EXISTS (SELECT 1 FROM rooms WHERE rooms.number = standings.room AND rooms.state IS NULL)",
+        &[user, &room],
+    )?;
+    tx.query_one("SELECT EXISTS (SELECT 1 FROM standings WHERE room = ?1)", &[&room], |row| row.get(0))
+}
+
 /// Invites that nobody has answered yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaitingInvites {
