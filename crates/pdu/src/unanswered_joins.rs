@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use events::{EventId, Object, Pdu, RoomId, RoomVersion, ServerName, UserId};
+use persistence::transactions::events as event_rows;
 use persistence::transactions::graph as graph_rows;
 use persistence::transactions::rooms as room_rows;
 use persistence::transactions::unanswered_joins::{self as rows, UnansweredJoin};
@@ -236,7 +237,7 @@ impl Graph {
         };
         let latest = latest_of(taken);
         tracing::info!(room.id = %room_id, server.name = %server, "{server} says that {user} was let into {room_id}");
-        let entered = if self.has_been_in(room_id).await? {
+        let entered = if self.knows_more_than(ours).await? {
             // We know what happened since: a state from before would take the room back. A new join stands on what is now.
             self.join_through(room_id, user, &own_content(ours), server, attempt).await
         } else {
@@ -303,12 +304,20 @@ impl Graph {
         Ok(())
     }
 
-    async fn has_been_in(&self, room_id: &RoomId) -> Result<bool, StoreError> {
-        let id = room_id.clone();
+    /// Whether what we know of a room, since another user of ours was in it, may be from after a join. Of an earlier stay it is not: that
+    /// join can be sent again, also where nobody may join any more.
+    async fn knows_more_than(&self, join: &Pdu) -> Result<bool, StoreError> {
+        let (id, depth) = (join.room_id().clone(), join.depth());
         self.database()
-            .read(move |tx| match room_rows::by_id(tx, &id)? {
-                Some(row) => Ok(!graph_rows::extremities(tx, row.number)?.is_empty()),
-                None => Ok(false),
+            .read(move |tx| {
+                let Some(row) = room_rows::by_id(tx, &id)? else { return Ok(false) };
+                for head in graph_rows::extremities(tx, row.number)? {
+                    let stored = event_rows::load(tx, row.version, head)?;
+                    if stored.is_none_or(|stored| stored.pdu.depth() >= depth) {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
             })
             .await
     }

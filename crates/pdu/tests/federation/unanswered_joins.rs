@@ -23,8 +23,14 @@ const ALICE: &str = "@alice:a.test";
 async fn lets_in_silently(world: &World, times: usize) -> (Server, Arc<Peer>, PeerRoom) {
     let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
     let room = evil.make_room("@eve:evil.test", V);
-    evil.host(&room);
-    let (peer, of_peer, asked) = (Arc::clone(&evil), Mutex::new(room.clone()), AtomicUsize::new(0));
+    is_silent(&evil, &room, times);
+    (a, evil, room)
+}
+
+/// The peer lets us into a room and does not say so, `times` times.
+fn is_silent(evil: &Arc<Peer>, room: &PeerRoom, times: usize) {
+    evil.host(room);
+    let (peer, of_peer, asked) = (Arc::clone(evil), Mutex::new(room.clone()), AtomicUsize::new(0));
     evil.answers("/v2/send_join/", move |request| {
         if asked.fetch_add(1, Ordering::Relaxed) >= times {
             return peer.honest(request);
@@ -35,7 +41,6 @@ async fn lets_in_silently(world: &World, times: usize) -> (Server, Arc<Peer>, Pe
         peer.host(&room);
         (503, json!({ "errcode": "M_UNKNOWN", "error": "you will never know" }))
     });
-    (a, evil, room)
 }
 
 async fn is_forgotten(a: &Server) -> bool {
@@ -97,6 +102,31 @@ async fn a_join_that_nobody_waits_for_any_more_is_looked_after() {
 async fn where_nobody_may_join_any_more_the_same_join_is_sent_again() {
     let world = World::new();
     let (a, evil, room) = lets_in_silently(&world, 1).await;
+    a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
+    let mut of_peer = evil.hosted(&room.id);
+    let closed = evil.add(&mut of_peer, state("@eve:evil.test", "m.room.join_rules", json!({ "join_rule": "nobody" })));
+    tells_state(&evil, &room);
+    answers_as_before(&evil, &room);
+    evil.host(&of_peer);
+    evil.answers("/v1/make_join/", |_| (403, json!({ "errcode": "M_FORBIDDEN", "error": "nobody may" })));
+    world.until("it to be found out", || is_forgotten(&a)).await;
+    assert!(is_in(&a, &room.id).await);
+    assert_eq!(a.extremities(&room.id).await, [closed.event_id().clone()], "what happened since is known");
+}
+
+/// As above, of who was in the room before: what they know of it is older than the join.
+#[tokio::test(start_paused = true)]
+async fn where_nobody_may_join_any_more_who_was_in_the_room_before_sends_the_same_join_again() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let mut room = evil.make_room("@eve:evil.test", V);
+    evil.host(&room);
+    let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap().event_id;
+    let left = a.send(&room.id, member(ALICE, ALICE, "leave")).await.unwrap();
+    for event in [joined, left] {
+        room.line.push(a.visible(&room.id, &event).await.unwrap());
+    }
+    is_silent(&evil, &room, 1);
     a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
     let mut of_peer = evil.hosted(&room.id);
     let closed = evil.add(&mut of_peer, state("@eve:evil.test", "m.room.join_rules", json!({ "join_rule": "nobody" })));
