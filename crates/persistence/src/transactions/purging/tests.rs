@@ -49,7 +49,7 @@ async fn of_a_room_that_nobody_was_in_the_events_are_found_without_looking_at_al
         invite_in_vain(tx, 3, [30, 31, 32]);
         for (room, is_found) in [(1, true), (2, false)] {
             let before = count(tx, EVENTS);
-            assert!(begin(tx, &RoomId::parse(&format!("!room{room}:b.test")).unwrap(), 7).unwrap());
+            assert!(begin(tx, &RoomId::parse(format!("!room{room}:b.test")).unwrap(), 7).unwrap());
             let purge = begun(tx).unwrap()[0];
             assert_eq!(
                 (purge.room, purge.looked_at, purge.found),
