@@ -301,7 +301,8 @@ impl AuthGraph {
 
 impl EventIndex {
     /// Its place in a list with an entry for each event of the graph.
-    pub(crate) fn at(self) -> usize {
+    #[must_use]
+    pub fn at(self) -> usize {
         self.0.get() as usize - 1
     }
 

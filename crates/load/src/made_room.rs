@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use events::{EventId, NewEvent, Object, Pdu, Reference, RoomId, RoomVersion, ServerName, SigningKey, UserId, Value};
 use handles::Handles;
 use serde_json::json;
@@ -23,6 +24,8 @@ pub(crate) struct MadeRoom {
     creator_auth: Vec<EventId>,
     /// What allows anybody to join: power levels and join rules.
     join_auth: Vec<EventId>,
+    /// The answer to a join with all members, made beforehand: what is measured is who joins.
+    join_answer: Bytes,
     now: i64,
 }
 
@@ -45,6 +48,7 @@ impl MadeRoom {
             creator: creator.clone(),
             creator_auth: Vec::new(),
             join_auth: Vec::new(),
+            join_answer: Bytes::new(),
             now,
         };
         let create = room.new_event(&creator, "m.room.create", Some(""), content, &[], &[]);
@@ -67,6 +71,11 @@ impl MadeRoom {
             let member = UserId::parse(format!("@member{number}:{server}")).map_err(failed("a user id"))?;
             room.add_state(&member, "m.room.member", member.as_str(), membership.clone(), &auth, key)?;
         }
+        let (state, chain) = (list(&room.state), list(room.chain()));
+        room.join_answer = Bytes::from(format!(
+            r#"{{"origin":"{}","members_omitted":false,"state":[{state}],"auth_chain":[{chain}]}}"#,
+            room.resident
+        ));
         Ok(room)
     }
 
@@ -89,22 +98,21 @@ impl MadeRoom {
     }
 
     /// `/send_join`: the state before the join and what authorises it.
-    pub(crate) fn join_answer(&self) -> String {
-        let (state, chain) = (list(&self.state), list(self.chain()));
-        format!(r#"{{"origin":"{}","members_omitted":false,"state":[{state}],"auth_chain":[{chain}]}}"#, self.resident)
+    pub(crate) fn join_answer(&self) -> Bytes {
+        self.join_answer.clone()
     }
 
     /// `/send_join` with `omit_members`.
-    pub(crate) fn join_answer_without_members(&self) -> String {
+    pub(crate) fn join_answer_without_members(&self) -> Bytes {
         let state = self.state.iter().filter(|pdu| pdu.membership().is_none()).map(Pdu::to_json).collect::<Vec<_>>();
         let servers: BTreeSet<String> = self.state.iter().map(|pdu| pdu.sender().server().to_string()).collect();
-        format!(
+        Bytes::from(format!(
             r#"{{"origin":"{}","members_omitted":true,"servers_in_room":{},"state":[{}],"auth_chain":[{}]}}"#,
             self.resident,
             json!(servers),
             state.join(","),
             list(self.chain())
-        )
+        ))
     }
 
     /// `/state` before a join.

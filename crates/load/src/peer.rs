@@ -258,16 +258,16 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let query = parts.uri.query().unwrap_or_default();
     let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else { return respond(StatusCode::BAD_REQUEST, "{}") };
     let segments: Vec<&str> = path.trim_start_matches("/_matrix/").split('/').collect();
-    let found = match segments.as_slice() {
-        ["key", "v2", "server", ..] => shared.keys(&server).map(|keys| keys.to_string()),
+    let found: Option<Bytes> = match segments.as_slice() {
+        ["key", "v2", "server", ..] => shared.keys(&server).map(|keys| keys.to_string().into()),
         ["federation", "v1", "send", _] => {
             let at = shared.handles.clock.monotonic();
             // Nobody may be listening to what arrives.
             let _: Result<_, _> = shared.arrived.send(Arrival { at, destination: server, body });
-            Some(r#"{"pdus":{}}"#.to_owned())
+            Some(Bytes::from_static(br#"{"pdus":{}}"#))
         }
         ["federation", "v1", "make_join", room, user] => {
-            shared.lock().get(&decoded(room)).map(|room| room.join_template(&decoded(user)).to_string())
+            shared.lock().get(&decoded(room)).map(|room| room.join_template(&decoded(user)).to_string().into())
         }
         ["federation", "v2", "send_join", room, event] => {
             if let Ok(id) = EventId::parse(decoded(event)) {
@@ -277,8 +277,10 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
             let answer = if omits { MadeRoom::join_answer_without_members } else { MadeRoom::join_answer };
             shared.lock().get(&decoded(room)).map(answer)
         }
-        ["federation", "v1", "state", room] => shared.lock().get(&decoded(room)).map(MadeRoom::state_answer),
-        ["federation", "v1", "state_ids", room] => shared.lock().get(&decoded(room)).map(MadeRoom::state_ids_answer),
+        ["federation", "v1", "state", room] => shared.lock().get(&decoded(room)).map(|room| room.state_answer().into()),
+        ["federation", "v1", "state_ids", room] => {
+            shared.lock().get(&decoded(room)).map(|room| room.state_ids_answer().into())
+        }
         _ => None,
     };
     match found {

@@ -66,8 +66,16 @@ pub(crate) enum ParentState {
 pub(crate) struct Change {
     pub(crate) event_type: String,
     pub(crate) state_key: String,
-    event: Option<EventId>,
+    event: Option<Named>,
     membership: Option<Membership>,
+}
+
+/// How a state event is found in the database.
+#[derive(Clone)]
+enum Named {
+    Number(EventNumber),
+    /// It is written in the same transaction.
+    Id(EventId),
 }
 
 /// One judged event, ready to be written.
@@ -300,11 +308,7 @@ pub(crate) fn write_states(
         let mut changes = Vec::with_capacity(record.changes.len());
         for change in &record.changes {
             let key = state_rows::intern_key(tx, &change.event_type, &change.state_key)?;
-            let event = match &change.event {
-                Some(id) => Some(event_rows::intern(tx, room, id)?),
-                None => None,
-            };
-            changes.push((key, event));
+            changes.push((key, change.event(tx, room)?));
         }
         snapshots.push(state_rows::store(tx, room, parent, &changes)?);
     }
@@ -399,11 +403,28 @@ pub(crate) fn changes(room: &Room, from: &StateMap, to: &StateMap) -> Vec<Change
         Change {
             event_type: event_type.to_owned(),
             state_key: state_key.to_owned(),
-            event: event.map(|index| room.graph.event(index).event_id().clone()),
+            event: event.map(|index| Named::of(room, index)),
             membership: event.and_then(|index| room.graph.event(index).membership()),
         }
     };
     difference.iter().map(change).collect()
+}
+
+impl Change {
+    fn event(&self, tx: &mut WriteTx<'_>, room: RoomNumber) -> Result<Option<EventNumber>, StoreError> {
+        match &self.event {
+            None => Ok(None),
+            Some(Named::Number(event)) => Ok(Some(*event)),
+            Some(Named::Id(id)) => event_rows::intern(tx, room, id).map(Some),
+        }
+    }
+}
+
+impl Named {
+    fn of(room: &Room, index: EventIndex) -> Self {
+        let number = room.number_of(index).map(Self::Number);
+        number.unwrap_or_else(|| Self::Id(room.graph.event(index).event_id().clone()))
+    }
 }
 
 impl Graph {
@@ -416,10 +437,7 @@ impl Graph {
         position: Position,
     ) -> Result<(), StoreError> {
         for change in changes {
-            let event = match &change.event {
-                Some(id) => Some(event_rows::intern(tx, room, id)?),
-                None => None,
-            };
+            let event = change.event(tx, room)?;
             room_rows::set_current(tx, room, position, &change.event_type, &change.state_key, event)?;
             if change.event_type == "m.room.member"
                 && let Ok(user) = UserId::parse(&change.state_key)

@@ -1,6 +1,7 @@
 //! Outliers: state events of a room's past that we store for the permission they give, without a place in the graph.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use events::auth::{AuthEvent, Cited, Rejection, check_auth_events};
 use events::auth_graph::{Standing, StateMap};
@@ -173,10 +174,15 @@ pub(crate) fn state_of<'a>(room: &Room, ids: impl IntoIterator<Item = &'a EventI
 
 /// Kahn's algorithm. Among those that are free, the order of the list is kept.
 fn in_order_of<T>(events: Vec<T>, id: impl Fn(&T) -> &EventId, references: impl Fn(&T) -> Vec<EventId>) -> Vec<T> {
-    let mut seen = BTreeSet::new();
-    let events: Vec<T> = events.into_iter().filter(|event| seen.insert(id(event).clone())).collect();
-    let position: BTreeMap<EventId, usize> =
-        events.iter().enumerate().map(|(index, event)| (id(event).clone(), index)).collect();
+    let mut position: HashMap<EventId, usize> = HashMap::with_capacity(events.len());
+    let mut once = Vec::with_capacity(events.len());
+    for event in events {
+        if let Entry::Vacant(vacant) = position.entry(id(&event).clone()) {
+            vacant.insert(once.len());
+            once.push(event);
+        }
+    }
+    let events = once;
     let mut waits_for = vec![0_usize; events.len()];
     let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); events.len()];
     for (index, event) in events.iter().enumerate() {

@@ -75,6 +75,8 @@ pub(crate) struct Room {
     /// Made when forks are first resolved, then moved along with the current state.
     base: Option<Base>,
     indices: HashMap<EventNumber, EventIndex>,
+    /// The other way round: a number for each event of the graph, or nothing while it is not stored.
+    numbers: Vec<Option<EventNumber>>,
     states: BTreeMap<SnapshotNumber, Arc<State>>,
 }
 
@@ -123,6 +125,7 @@ impl Room {
             joined_heads_at: None,
             base: None,
             indices: HashMap::new(),
+            numbers: Vec::new(),
             states: BTreeMap::new(),
         }
     }
@@ -251,6 +254,7 @@ impl Room {
     /// Takes out the events that were added to the auth graph since it had `events`: they were not committed.
     pub(crate) fn undo(&mut self, events: usize) {
         self.graph.truncate(events);
+        self.numbers.truncate(events);
         self.base = None;
     }
 
@@ -348,6 +352,14 @@ impl Room {
     /// Says which number an event of the graph has in the database.
     pub(crate) fn set_number(&mut self, index: EventIndex, number: EventNumber) {
         self.indices.insert(number, index);
+        let known = self.numbers.len().max(index.at() + 1);
+        self.numbers.resize(known, None);
+        self.numbers[index.at()] = Some(number);
+    }
+
+    /// The number that an event of the graph has in the database, if it is stored.
+    pub(crate) fn number_of(&self, index: EventIndex) -> Option<EventNumber> {
+        self.numbers.get(index.at()).copied().flatten()
     }
 
     /// The state event of this type and key in the current state.

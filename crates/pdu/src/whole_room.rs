@@ -22,6 +22,7 @@ use crate::room::Room;
 /// Events of one room whose signatures have not been looked at, and the keys to look at them.
 pub(crate) struct UnverifiedRoom {
     version: RoomVersion,
+    /// Each once, after those that it cites.
     events: Vec<ParsedPdu>,
     keys: Arc<Keys>,
 }
@@ -83,7 +84,11 @@ impl Graph {
     /// Fetches the keys that the events claim to be signed with, as far as they can be had within
     /// [`WHOLE_ROOM_KEYS_TIME_MAX`].
     pub(crate) async fn with_keys(&self, version: RoomVersion, events: Vec<ParsedPdu>) -> UnverifiedRoom {
-        let keys = self.key_ring().for_events_within(&claims(&events), WHOLE_ROOM_KEYS_TIME_MAX).await;
+        let claims = claims(&events);
+        let (keys, events) = tokio::join!(
+            self.key_ring().for_events_within(&claims, WHOLE_ROOM_KEYS_TIME_MAX),
+            self.handles().compute.run(move || parsed_in_order_of_citation(events))
+        );
         UnverifiedRoom { version, events, keys: Arc::new(keys) }
     }
 
@@ -100,7 +105,7 @@ impl Graph {
             let checked = self.verify(version, chunk?.into_iter().map(Ok).collect(), &keys).await;
             Some(checked.into_iter().filter_map(|checked| good(server, &room_id, checked)).collect())
         };
-        let mut chunks = in_chunks(parsed_in_order_of_citation(events));
+        let mut chunks = in_chunks(events);
         let mut ready = verified(chunks.next()).await;
         while let Some(pdus) = ready {
             let (stored, following) = tokio::join!(self.store_outliers(room, pdus), verified(chunks.next()));
