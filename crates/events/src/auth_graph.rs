@@ -314,7 +314,8 @@ impl EventIndex {
 
 impl StateKeyIndex {
     /// Its place in a list with an entry for each key of the graph.
-    pub(crate) fn at(self) -> usize {
+    #[must_use]
+    pub fn at(self) -> usize {
         self.0 as usize
     }
 

@@ -11,7 +11,7 @@ use persistence::transactions::events::{self as event_rows, Numbers, StoredAs};
 use persistence::transactions::graph::{self as graph_rows, Outcome, Place};
 use persistence::transactions::streams::{self, Stream};
 use persistence::transactions::{remote_devices, rooms as room_rows, staging, state as state_rows};
-use persistence::{EventNumber, Position, RoomNumber, SnapshotNumber, StoreError, WriteTx};
+use persistence::{EventNumber, Position, RoomNumber, SnapshotNumber, StateKeyNumber, StoreError, WriteTx};
 
 use crate::graph::Graph;
 use crate::judge::{Advance, Judged, NewHead};
@@ -66,6 +66,8 @@ pub(crate) enum ParentState {
 pub(crate) struct Change {
     pub(crate) event_type: String,
     pub(crate) state_key: String,
+    /// What these two are in the database, if that is known.
+    key: Option<StateKeyNumber>,
     event: Option<Named>,
     membership: Option<Membership>,
 }
@@ -307,7 +309,10 @@ pub(crate) fn write_states(
         let parent = record.parent.resolve(&snapshots);
         let mut changes = Vec::with_capacity(record.changes.len());
         for change in &record.changes {
-            let key = state_rows::intern_key(tx, &change.event_type, &change.state_key)?;
+            let key = match change.key {
+                Some(key) => key,
+                None => state_rows::intern_key(tx, &change.event_type, &change.state_key)?,
+            };
             changes.push((key, change.event(tx, room)?));
         }
         snapshots.push(state_rows::store(tx, room, parent, &changes)?);
@@ -403,6 +408,7 @@ pub(crate) fn changes(room: &Room, from: &StateMap, to: &StateMap) -> Vec<Change
         Change {
             event_type: event_type.to_owned(),
             state_key: state_key.to_owned(),
+            key: room.key_number_of(key),
             event: event.map(|index| Named::of(room, index)),
             membership: event.and_then(|index| room.graph.event(index).membership()),
         }

@@ -9,7 +9,7 @@ use events::{EventId, ParsedPdu, Pdu, RoomId};
 use persistence::transactions::events as event_rows;
 use persistence::transactions::graph::Outcome;
 use persistence::transactions::state::intern_key;
-use persistence::{EventNumber, RoomNumber, StoreError, WriteTx};
+use persistence::{EventNumber, RoomNumber, StateKeyNumber, StoreError, WriteTx};
 
 use crate::graph::Graph;
 use crate::limits::OUTLIERS_CHUNK;
@@ -21,6 +21,12 @@ use crate::verdict::{Step, Verdict};
 struct JudgedOutlier {
     pdu: Pdu,
     rejection: Option<Rejection>,
+}
+
+/// What an outlier is in the database.
+struct Written {
+    event: EventNumber,
+    key: Option<StateKeyNumber>,
 }
 
 impl Graph {
@@ -45,13 +51,15 @@ impl Graph {
             let chunk: Vec<JudgedOutlier> = judged.by_ref().take(OUTLIERS_CHUNK).collect();
             let number = room.number;
             let ids: Vec<EventId> = chunk.iter().map(|outlier| outlier.pdu.event_id().clone()).collect();
-            let numbers: Vec<EventNumber> = self
+            let written: Vec<Written> = self
                 .database()
                 .write(move |tx| chunk.iter().map(|outlier| outlier.write(tx, number, now)).collect::<Result<_, _>>())
                 .await?;
-            for (id, number) in ids.iter().zip(numbers) {
-                if let Some(index) = room.graph.index_of(id) {
-                    room.set_number(index, number);
+            for (id, written) in ids.iter().zip(written) {
+                let Some(index) = room.graph.index_of(id) else { continue };
+                room.set_number(index, written.event);
+                if let Some(key) = written.key {
+                    room.set_key_number(index, key);
                 }
             }
         }
@@ -60,7 +68,7 @@ impl Graph {
 }
 
 impl JudgedOutlier {
-    fn write(&self, tx: &mut WriteTx<'_>, room: RoomNumber, now: i64) -> Result<EventNumber, StoreError> {
+    fn write(&self, tx: &mut WriteTx<'_>, room: RoomNumber, now: i64) -> Result<Written, StoreError> {
         let verdict = Verdict {
             step: if self.rejection.is_some() { Step::AuthEvents } else { Step::Passed },
             rejection: self.rejection.clone(),
@@ -75,17 +83,15 @@ impl JudgedOutlier {
             && event_rows::verdict(tx, event)?.is_some()
         {
             // Somebody else was faster.
-            return Ok(event);
+            return Ok(Written { event, key: None });
         }
         let event = event_rows::store(tx, room, &self.pdu, self.rejection.is_some())?;
         event_rows::store_verdict(tx, room, event, &verdict)?;
         // A state that names it can then be stored with few writes.
-        if let Some(state_key) = self.pdu.state_key() {
-            intern_key(tx, self.pdu.event_type(), state_key)?;
-        }
+        let key = self.pdu.state_key().map(|state_key| intern_key(tx, self.pdu.event_type(), state_key)).transpose()?;
         // A redaction may have come first. The outlier itself is no redaction: those are no state events.
         apply_redactions(tx, room, event, &self.pdu, Outcome::Rejected)?;
-        Ok(event)
+        Ok(Written { event, key })
     }
 }
 

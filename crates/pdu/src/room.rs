@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use defects::Defect;
 use events::auth::{AuthEvent, StateView};
-use events::auth_graph::{AuthGraph, EventIndex, Standing, StateMap};
+use events::auth_graph::{AuthGraph, EventIndex, Standing, StateKeyIndex, StateMap};
 use events::room_version::RoomIdFormat;
 use events::state_resolution::{Base, Resolution, TooCostly, resolve_on};
 use events::{EventId, Reference, RoomId, RoomVersion, ServerName};
@@ -14,7 +14,7 @@ use persistence::transactions::graph as graph_rows;
 use persistence::transactions::partial as partial_rows;
 use persistence::transactions::rooms::RoomRow;
 use persistence::transactions::state as state_rows;
-use persistence::{EventNumber, ReadTx, RoomNumber, SnapshotNumber, StoreError};
+use persistence::{EventNumber, ReadTx, RoomNumber, SnapshotNumber, StateKeyNumber, StoreError};
 
 use crate::partial::{Partial, with_what_others_name};
 use crate::servers::{JoinedServers, ServerNumbers};
@@ -77,6 +77,8 @@ pub(crate) struct Room {
     indices: HashMap<EventNumber, EventIndex>,
     /// The other way round: a number for each event of the graph, or nothing while it is not stored.
     numbers: Vec<Option<EventNumber>>,
+    /// The same for the graph's state keys.
+    key_numbers: Vec<Option<StateKeyNumber>>,
     states: BTreeMap<SnapshotNumber, Arc<State>>,
 }
 
@@ -126,6 +128,7 @@ impl Room {
             base: None,
             indices: HashMap::new(),
             numbers: Vec::new(),
+            key_numbers: Vec::new(),
             states: BTreeMap::new(),
         }
     }
@@ -352,14 +355,22 @@ impl Room {
     /// Says which number an event of the graph has in the database.
     pub(crate) fn set_number(&mut self, index: EventIndex, number: EventNumber) {
         self.indices.insert(number, index);
-        let known = self.numbers.len().max(index.at() + 1);
-        self.numbers.resize(known, None);
-        self.numbers[index.at()] = Some(number);
+        set_at(&mut self.numbers, index.at(), number);
     }
 
     /// The number that an event of the graph has in the database, if it is stored.
     pub(crate) fn number_of(&self, index: EventIndex) -> Option<EventNumber> {
         self.numbers.get(index.at()).copied().flatten()
+    }
+
+    /// Says which number the state key of an event of the graph has in the database.
+    pub(crate) fn set_key_number(&mut self, index: EventIndex, number: StateKeyNumber) {
+        set_at(&mut self.key_numbers, self.graph.state_key_of(index).at(), number);
+    }
+
+    /// The number that a state key of the graph has in the database, if that is known.
+    pub(crate) fn key_number_of(&self, key: StateKeyIndex) -> Option<StateKeyNumber> {
+        self.key_numbers.get(key.at()).copied().flatten()
     }
 
     /// The state event of this type and key in the current state.
@@ -373,6 +384,11 @@ impl Room {
     pub(crate) fn weight(&self) -> usize {
         self.graph.len()
     }
+}
+
+fn set_at<T: Copy>(list: &mut Vec<Option<T>>, at: usize, value: T) {
+    list.resize(list.len().max(at + 1), None);
+    list[at] = Some(value);
 }
 
 /// A step of loading an event: first the event, when all that it cites is in the graph the event into the graph.

@@ -158,7 +158,7 @@ impl Graph {
         let graph = self.clone();
         self.handles().tasks.spawn("unanswered joins", async move {
             loop {
-                let pause = graph.look_at_due_joins().await.unwrap_or_else(|error| {
+                let pause = Box::pin(graph.look_at_due_joins()).await.unwrap_or_else(|error| {
                     tracing::error!("what became of joins is not looked for now, since the database failed: {error}");
                     Some(STAGED_RETRY_FIRST)
                 });
