@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use events::{EventId, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
+use futures_util::StreamExt;
 use futures_util::future::join_all;
 use persistence::StoreError;
 use serde_json::value::RawValue;
@@ -18,6 +19,9 @@ use crate::limits::{CHECKED_EVENTS_CHUNK, WHOLE_ROOM_KEYS_TIME_MAX};
 use crate::outliers::parsed_in_order_of_citation;
 use crate::partial::LackingKeys;
 use crate::room::Room;
+
+/// Chunks of a room that are verified while another is stored: with one, a core would be idle whenever that took longer.
+const VERIFIED_AHEAD: usize = 2;
 
 /// Events of one room whose signatures have not been looked at, and the keys to look at them.
 pub(crate) struct UnverifiedRoom {
@@ -101,14 +105,17 @@ impl Graph {
     ) -> Result<(), StoreError> {
         let UnverifiedRoom { version, events, keys } = given;
         let room_id = room.room_id.clone();
-        let verified = async |chunk: Option<Vec<ParsedPdu>>| -> Option<Vec<Pdu>> {
-            let checked = self.verify(version, chunk?.into_iter().map(Ok).collect(), &keys).await;
-            Some(checked.into_iter().filter_map(|checked| good(server, &room_id, checked)).collect())
+        let verified = |chunk: Vec<ParsedPdu>| {
+            let (keys, room_id) = (&keys, &room_id);
+            async move {
+                let checked = self.verify(version, chunk.into_iter().map(Ok).collect(), keys).await;
+                checked.into_iter().filter_map(|checked| good(server, room_id, checked)).collect::<Vec<Pdu>>()
+            }
         };
-        let mut chunks = in_chunks(events);
-        let mut ready = verified(chunks.next()).await;
+        let mut verified = futures_util::stream::iter(in_chunks(events).map(verified)).buffered(VERIFIED_AHEAD);
+        let mut ready = verified.next().await;
         while let Some(pdus) = ready {
-            let (stored, following) = tokio::join!(self.store_outliers(room, pdus), verified(chunks.next()));
+            let (stored, following) = tokio::join!(self.store_outliers(room, pdus), verified.next());
             stored?;
             ready = following;
         }
