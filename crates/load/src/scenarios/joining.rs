@@ -27,8 +27,8 @@ pub(super) async fn run(title: &'static str, binary: &Path, handles: &Handles) -
         title,
         "The members are on 200 servers, whose keys are fetched over TLS; each room is joined by an Althing of its own. `Omitted`: the \
          resident leaves the members out when we join (`omit_members`), and they come in the background. `Told`: it does not, as old \
-         servers. Times are from the client's request on. The floor: format, both hashes and the signature of each event on all cores, \
-         and storing its body. The budgets are those of 20,000 members.",
+         servers, and has its answer ready beforehand. Times are from the client's request on. The floor: format, both hashes and the \
+         signature of each event on all cores, and storing its body. The budgets are those of 20,000 members.",
     );
     for members in MEMBERS {
         omitted(&mut table, members, binary, handles).await?;
