@@ -123,7 +123,7 @@ fn entry(tx: &ReadTx<'_>, room: &RoomRow) -> Result<Option<Entry>, StoreError> {
     Ok(depth.map(|depth| Entry { depth, arrival }))
 }
 
-/// Whether all that an event builds on was here when we came again.
+/// Whether all that an event builds on is of before our entry: it was here when we came again, or is not as deep as the entry.
 fn is_of_earlier_stay(tx: &ReadTx<'_>, room: &RoomRow, entry: &Entry, pdu: &Pdu) -> Result<bool, StoreError> {
     let Some(entered) = entry.arrival else { return Ok(false) };
     if !is_near_before(entry.depth, pdu) || is_history(tx, room.number, pdu.event_id())? {
@@ -131,9 +131,12 @@ fn is_of_earlier_stay(tx: &ReadTx<'_>, room: &RoomRow, entry: &Entry, pdu: &Pdu)
     }
     for parent in pdu.prev_events() {
         let Some(number) = event_rows::number(tx, room.number, parent)? else { return Ok(false) };
-        match graph_rows::place(tx, number)?.map(|place| place.arrival) {
-            Some(arrival) if arrival.is_none_or(|arrival| arrival < entered) => {}
-            Some(_) | None => return Ok(false),
+        let Some(place) = graph_rows::place(tx, number)? else { return Ok(false) };
+        if place.arrival.is_some_and(|arrival| arrival >= entered) {
+            let depth = event_rows::load(tx, room.version, number)?.map(|stored| stored.pdu.depth());
+            if depth.is_none_or(|depth| depth >= entry.depth) {
+                return Ok(false);
+            }
         }
     }
     Ok(true)

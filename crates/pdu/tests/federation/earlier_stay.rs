@@ -207,3 +207,35 @@ async fn what_comes_late_from_between_two_stays_is_history_if_the_room_went_on_f
         assert_eq!(place.arrival.is_some(), is_fork, "history is no news");
     }
 }
+
+/// The same where what it builds on has come late, too: as a fork, which it is there.
+#[tokio::test(start_paused = true)]
+async fn what_comes_late_on_top_of_a_fork_between_two_stays_is_history_if_the_room_went_on_from_it() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let mut room = evil.make_room(EVE, RoomVersion::V11);
+    evil.host(&room);
+    let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
+    room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
+    let leave = a.send(&room.id, member(ALICE, ALICE, "leave")).await.unwrap();
+    room.line.push(a.visible(&room.id, &leave).await.unwrap());
+    let first = evil.add(&mut room, message(EVE, "while you are away"));
+    let mut fork = room.clone();
+    let late = evil.add(&mut room, message(EVE, "on top of that"));
+    evil.add(&mut room, message(EVE, "that was before"));
+    evil.host(&room);
+    let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
+    let joined = a.visible(&room.id, &joined.event_id).await.unwrap();
+    let beside = evil.add(&mut fork, message(EVE, "beside"));
+    let both = vec![joined.event_id().clone(), beside.event_id().clone()];
+    let draft = message(EVE, "both");
+    let both = evil.sign(&room.id, RoomVersion::V11, &draft, both, room.auth_events(&draft), joined.depth() + 1);
+    let missing = [object(&first), object(&beside)];
+    evil.answers("get_missing_events", move |_| (200, json!({ "events": missing })));
+    evil.send(&a, &[object(&both)]).await;
+    until_outcome(&world, &a, &room.id, &both, Outcome::Accepted).await;
+    evil.send(&a, &[object(&late)]).await;
+    until_outcome(&world, &a, &room.id, &late, Outcome::Accepted).await;
+    assert_eq!(a.extremities(&room.id).await, [both.event_id().clone()]);
+    assert_eq!(a.place(&room.id, late.event_id()).await.unwrap().arrival, None, "history is no news");
+}
