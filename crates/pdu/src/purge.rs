@@ -100,15 +100,18 @@ impl Graph {
 
     /// Does what the task is there for. Returns when there is something to do again; `None` if nothing is left.
     async fn purge_due(&self) -> Result<Option<Duration>, StoreError> {
-        let let_out = std::mem::take(&mut *self.purger().let_out());
-        for user in let_out {
-            self.forget_ended_outside(user).await?;
+        let next = || self.purger().let_out().pop_first();
+        while let Some(user) = next() {
+            if let Err(error) = self.forget_ended_outside(&user).await {
+                self.purger().let_out().insert(user);
+                return Err(error);
+            }
         }
         self.purge_begun().await
     }
 
     /// Whoever invites and takes that back, again and again, leaves something with us each time: of one user so much is kept and no more.
-    async fn forget_ended_outside(&self, user: UserId) -> Result<(), StoreError> {
+    async fn forget_ended_outside(&self, user: &UserId) -> Result<(), StoreError> {
         let who = user.clone();
         let ended = self.database().read(move |tx| room_rows::ended_outside(tx, &who, ENDED_OUTSIDE_PER_USER_MAX));
         for row in ended.await? {

@@ -179,18 +179,24 @@ async fn until_ended(world: &World, a: &Server, room: &PeerRoom) {
     world.until("the stay to be over", is_ended).await;
 }
 
+/// A room of a peer in which a user of ours was.
+async fn came_and_left(world: &World) -> (Server, Arc<Peer>, PeerRoom) {
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let mut room = evil.make_room(EVE, RoomVersion::V11);
+    evil.host(&room);
+    let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
+    room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
+    let leave = a.send(&room.id, member(ALICE, ALICE, "leave")).await.unwrap();
+    room.line.push(a.visible(&room.id, &leave).await.unwrap());
+    (a, evil, room)
+}
+
 /// What builds on where we left comes late: others may have built on it before we came again, or it forks the room there.
 #[tokio::test(start_paused = true)]
 async fn what_comes_late_from_between_two_stays_is_history_if_the_room_went_on_from_it() {
     for is_fork in [false, true] {
         let world = World::new();
-        let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
-        let mut room = evil.make_room(EVE, RoomVersion::V11);
-        evil.host(&room);
-        let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
-        room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
-        let leave = a.send(&room.id, member(ALICE, ALICE, "leave")).await.unwrap();
-        room.line.push(a.visible(&room.id, &leave).await.unwrap());
+        let (a, evil, mut room) = came_and_left(&world).await;
         let mut fork = room.clone();
         let mut late = evil.add(&mut room, message(EVE, "while you are away"));
         evil.add(&mut room, message(EVE, "that was before"));
@@ -212,13 +218,7 @@ async fn what_comes_late_from_between_two_stays_is_history_if_the_room_went_on_f
 #[tokio::test(start_paused = true)]
 async fn what_comes_late_on_top_of_a_fork_between_two_stays_is_history_if_the_room_went_on_from_it() {
     let world = World::new();
-    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
-    let mut room = evil.make_room(EVE, RoomVersion::V11);
-    evil.host(&room);
-    let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
-    room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
-    let leave = a.send(&room.id, member(ALICE, ALICE, "leave")).await.unwrap();
-    room.line.push(a.visible(&room.id, &leave).await.unwrap());
+    let (a, evil, mut room) = came_and_left(&world).await;
     let first = evil.add(&mut room, message(EVE, "while you are away"));
     let mut fork = room.clone();
     let late = evil.add(&mut room, message(EVE, "on top of that"));

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use events::{Object, RoomVersion, Value};
+use events::{Object, Pdu, RoomVersion, Value};
 use pdu::limits::{JOIN_TIME_MAX, UNANSWERED_JOIN_HORIZON};
 use persistence::transactions::graph::Outcome;
 use persistence::transactions::unanswered_joins;
@@ -103,12 +103,7 @@ async fn where_nobody_may_join_any_more_the_same_join_is_sent_again() {
     let world = World::new();
     let (a, evil, room) = lets_in_silently(&world, 1).await;
     a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
-    let mut of_peer = evil.hosted(&room.id);
-    let closed = evil.add(&mut of_peer, state("@eve:evil.test", "m.room.join_rules", json!({ "join_rule": "nobody" })));
-    tells_state(&evil, &room);
-    answers_as_before(&evil, &room);
-    evil.host(&of_peer);
-    evil.answers("/v1/make_join/", |_| (403, json!({ "errcode": "M_FORBIDDEN", "error": "nobody may" })));
+    let closed = closes(&evil, &room);
     world.until("it to be found out", || is_forgotten(&a)).await;
     assert!(is_in(&a, &room.id).await);
     assert_eq!(a.extremities(&room.id).await, [closed.event_id().clone()], "what happened since is known");
@@ -128,15 +123,21 @@ async fn where_nobody_may_join_any_more_who_was_in_the_room_before_sends_the_sam
     }
     is_silent(&evil, &room, 1);
     a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
-    let mut of_peer = evil.hosted(&room.id);
-    let closed = evil.add(&mut of_peer, state("@eve:evil.test", "m.room.join_rules", json!({ "join_rule": "nobody" })));
-    tells_state(&evil, &room);
-    answers_as_before(&evil, &room);
-    evil.host(&of_peer);
-    evil.answers("/v1/make_join/", |_| (403, json!({ "errcode": "M_FORBIDDEN", "error": "nobody may" })));
+    let closed = closes(&evil, &room);
     world.until("it to be found out", || is_forgotten(&a)).await;
     assert!(is_in(&a, &room.id).await);
     assert_eq!(a.extremities(&room.id).await, [closed.event_id().clone()], "what happened since is known");
+}
+
+/// Nobody may join the room of the peer any more. Returns the event that says so; `before` is the room before our join.
+fn closes(evil: &Arc<Peer>, before: &PeerRoom) -> Pdu {
+    let mut room = evil.hosted(&before.id);
+    let closed = evil.add(&mut room, state("@eve:evil.test", "m.room.join_rules", json!({ "join_rule": "nobody" })));
+    tells_state(evil, before);
+    answers_as_before(evil, before);
+    evil.host(&room);
+    evil.answers("/v1/make_join/", |_| (403, json!({ "errcode": "M_FORBIDDEN", "error": "nobody may" })));
+    closed
 }
 
 /// The peer answers a join with the state before it, whatever has happened since.
