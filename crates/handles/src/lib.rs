@@ -7,6 +7,7 @@
 
 mod clock;
 mod compute;
+mod crew;
 mod notifier;
 mod random;
 mod tasks;

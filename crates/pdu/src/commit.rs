@@ -150,6 +150,10 @@ impl Graph {
                 written.events.push(Committed { number, arrival });
                 arrival.0 += 1;
             }
+            // Most events come when nothing waits in their room.
+            if staging::holds_any(tx, batch.room)? {
+                batch.events.iter().try_for_each(|record| staging::remove(tx, batch.room, record.pdu.event_id()))?;
+            }
         }
         let mut added = Vec::new();
         for id in &batch.added_heads {
@@ -193,10 +197,11 @@ impl Graph {
         for id in record.pdu.prev_events() {
             parents.push(numbers.intern(tx, id)?);
         }
-        staging::remove(tx, room, record.pdu.event_id())?;
         // Most events are new: then nothing that is in the database can be about them.
         if is_new {
-            graph_rows::insert_unnamed(tx, room, &place, &parents)?;
+            // A parent is mostly what was written just before.
+            let has_place = |parent| written.events.iter().rev().any(|committed| committed.number == parent);
+            graph_rows::insert_unnamed(tx, room, &place, &parents, has_place)?;
             apply_own_redaction(tx, room, number, &record.pdu, record.outcome)?;
         } else {
             event_rows::set_rejected(tx, number, rejected)?;

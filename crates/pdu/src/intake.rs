@@ -21,7 +21,7 @@ use crate::gates::may_be_in_room;
 use crate::graph::Graph;
 use crate::limits::CHECKED_EVENTS_CHUNK;
 use crate::outside::Withdrawal;
-use crate::waiting::StagedPdus;
+use crate::waiting::{Space, StagedPdus};
 
 /// What we know of the room that a PDU claims to be in.
 #[derive(Clone)]
@@ -150,47 +150,32 @@ impl Graph {
         parsed: Vec<Result<ParsedPdu, Refusal>>,
         keys: &Arc<Keys>,
     ) -> Vec<Result<Pdu, Refusal>> {
-        let enforce = version.rules().enforce_key_validity;
-        let chunk = parsed.len().div_ceil(self.handles().compute.at_once()).max(1);
-        let mut chunks: Vec<Vec<Result<ParsedPdu, Refusal>>> = Vec::new();
-        let mut rest = parsed;
-        while !rest.is_empty() {
-            let tail = rest.split_off(chunk.min(rest.len()));
-            chunks.push(std::mem::replace(&mut rest, tail));
-        }
-        let verified = chunks.into_iter().map(|chunk| {
-            let keys = Arc::clone(keys);
-            self.handles().compute.run(move || {
-                let verify = |pdu: Result<ParsedPdu, Refusal>| {
-                    let pdu = pdu?;
-                    let at = pdu.origin_server_ts();
-                    let no_keys =
-                        pdu.required_signatures().iter().find(|server| keys.missing().contains(*server)).cloned();
-                    let waiting = no_keys.map(|server| (server, Box::new(pdu.clone())));
-                    let verified = pdu.verify(|server, key| keys.get(server, key, at, enforce));
-                    match (verified, waiting) {
-                        (Err(SignatureError::Missing(_)), Some((server, event))) => {
-                            Err(Refusal::NoKeys { server, event })
-                        }
-                        (verified, _) => Ok(verified?),
-                    }
-                };
-                chunk.into_iter().map(verify).collect::<Vec<_>>()
-            })
-        });
-        futures_util::future::join_all(verified).await.into_iter().flatten().collect()
+        let (keys, enforce) = (Arc::clone(keys), version.rules().enforce_key_validity);
+        let verify = move |pdu: Result<ParsedPdu, Refusal>| {
+            let pdu = pdu?;
+            let at = pdu.origin_server_ts();
+            let no_keys = pdu.required_signatures().iter().find(|server| keys.missing().contains(*server)).cloned();
+            let waiting = no_keys.map(|server| (server, Box::new(pdu.clone())));
+            let verified = pdu.verify(|server, key| keys.get(server, key, at, enforce));
+            match (verified, waiting) {
+                (Err(SignatureError::Missing(_)), Some((server, event))) => Err(Refusal::NoKeys { server, event }),
+                (verified, _) => Ok(verified?),
+            }
+        };
+        self.handles().compute.map(parsed, verify).await
     }
 
-    /// Looks up what is known of the rooms that PDUs claim to be in.
-    async fn known_rooms(&self, room_ids: Vec<RoomId>) -> Result<BTreeMap<RoomId, KnownRoom>, StoreError> {
-        let (us, graph) = (self.server_name().clone(), self.clone());
+    /// Looks up what is known of the rooms that PDUs claim to be in, and how many more of `origin` may wait.
+    async fn known_rooms(
+        &self,
+        origin: &ServerName,
+        room_ids: BTreeSet<RoomId>,
+    ) -> Result<(BTreeMap<RoomId, KnownRoom>, Space), StoreError> {
+        let (us, origin, graph) = (self.server_name().clone(), origin.clone(), self.clone());
         self.database()
             .read(move |tx| {
                 let mut known = BTreeMap::new();
                 for room_id in room_ids {
-                    if known.contains_key(&room_id) {
-                        continue;
-                    }
                     if let Some(row) = room_rows::by_id(tx, &room_id)? {
                         let room = KnownRoom {
                             number: row.number,
@@ -201,45 +186,40 @@ impl Graph {
                         known.insert(room_id, room);
                     }
                 }
-                Ok(known)
+                Ok((known, Space::of(tx, &origin)?))
             })
             .await
     }
 
     async fn check_transaction(&self, origin: &ServerName, raw: Vec<Box<RawValue>>) -> Result<CheckedPdus, StoreError> {
-        let objects: Vec<(RoomId, Object)> = raw.iter().filter_map(|raw| claimed_room(origin, raw)).collect();
-        let rooms = self.known_rooms(objects.iter().map(|(room, _)| room.clone()).collect()).await?;
-        let space = self.space_for(origin).await?;
+        let claimed: Vec<(RoomId, Object)> = raw.iter().filter_map(|raw| claimed_room(origin, raw)).collect();
+        let mut staging = StagedPdus::new(self, origin);
         let mut results: BTreeMap<EventId, Option<String>> = BTreeMap::new();
-        let mut by_room: BTreeMap<RoomId, Vec<(EventId, Object)>> = BTreeMap::new();
-        for (room_id, object) in objects {
-            let Some(room) = rooms.get(&room_id) else {
-                tracing::info!(server.name = %origin, room.id = %room_id, "Skipped an event of a room that is not known here");
-                self.note_counted_in(&room_id, origin);
-                continue;
-            };
-            // Without an id there is nothing to answer about.
-            let Some(event_id) = id_of(&object, room.version) else {
-                tracing::info!(server.name = %origin, room.id = %room_id, "Skipped an event that has no id");
-                continue;
-            };
-            if room.acl.as_ref().is_some_and(|acl| !acl.allows(origin)) {
-                results.insert(event_id, Some(Refusal::DeniedByAcl(origin.clone()).to_string()));
-            } else {
-                results.insert(event_id.clone(), None);
-                by_room.entry(room_id).or_default().push((event_id, object));
+        if claimed.is_empty() {
+            return Ok(CheckedPdus { results, staging: Box::new(staging) });
+        }
+        let room_ids = claimed.iter().map(|(room_id, _)| room_id.clone()).collect();
+        let (rooms, space) = self.known_rooms(origin, room_ids).await?;
+        let mut by_room: BTreeMap<RoomId, Vec<InKnownRoom>> = BTreeMap::new();
+        for (room_id, object) in claimed {
+            match InKnownRoom::parse(origin, &rooms, room_id, object) {
+                Ok(pdu) => {
+                    results.insert(pdu.event_id.clone(), None);
+                    by_room.entry(pdu.room_id.clone()).or_default().push(pdu);
+                }
+                Err(Skipped::UnknownRoom(room_id)) => {
+                    tracing::info!(server.name = %origin, room.id = %room_id, "Skipped an event of a room that is not known here");
+                    self.note_counted_in(&room_id, origin);
+                }
+                // There is nothing to answer about.
+                Err(Skipped::WithoutId(room_id)) => {
+                    tracing::info!(server.name = %origin, room.id = %room_id, "Skipped an event that has no id");
+                }
             }
         }
-        let mut staging = StagedPdus::new(self, origin);
-        for (room_id, objects) in by_room {
+        for (room_id, pdus) in by_room {
             let Some(room) = rooms.get(&room_id) else { continue };
-            let (ids, parsed): (Vec<EventId>, Vec<Result<ParsedPdu, Refusal>>) = objects
-                .into_iter()
-                .map(|(id, object)| {
-                    let parsed = ParsedPdu::parse_identified(object, room.version, id.clone());
-                    (id, parsed.map_err(Refusal::from).and_then(|pdu| in_room(&room_id, pdu, References::Limited)))
-                })
-                .unzip();
+            let (ids, parsed): (Vec<_>, Vec<_>) = pdus.into_iter().map(|pdu| (pdu.event_id, pdu.parsed)).unzip();
             let checked = self.check_parsed(&room_id, room.version, parsed).await;
             for (id, checked) in ids.into_iter().zip(checked) {
                 let may_be_good = matches!(checked, Ok(_) | Err(Refusal::NoKeys { .. }));
@@ -257,6 +237,38 @@ impl Graph {
         }
         staging.judge().await?;
         Ok(CheckedPdus { results, staging: Box::new(staging) })
+    }
+}
+
+/// A PDU of a transaction, in a room that is known here.
+struct InKnownRoom {
+    room_id: RoomId,
+    event_id: EventId,
+    parsed: Result<ParsedPdu, Refusal>,
+}
+
+/// Why nothing is said about a PDU to who sent it.
+enum Skipped {
+    UnknownRoom(RoomId),
+    WithoutId(RoomId),
+}
+
+impl InKnownRoom {
+    fn parse(
+        origin: &ServerName,
+        rooms: &BTreeMap<RoomId, KnownRoom>,
+        room_id: RoomId,
+        object: Object,
+    ) -> Result<Self, Skipped> {
+        let Some(room) = rooms.get(&room_id) else { return Err(Skipped::UnknownRoom(room_id)) };
+        let Some(event_id) = id_of(&object, room.version) else { return Err(Skipped::WithoutId(room_id)) };
+        let parsed = if room.acl.as_ref().is_some_and(|acl| !acl.allows(origin)) {
+            Err(Refusal::DeniedByAcl(origin.clone()))
+        } else {
+            let parsed = ParsedPdu::parse_identified(object, room.version, event_id.clone());
+            parsed.map_err(Refusal::from).and_then(|pdu| in_room(&room_id, pdu, References::Limited))
+        };
+        Ok(Self { room_id, event_id, parsed })
     }
 }
 

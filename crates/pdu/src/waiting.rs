@@ -21,20 +21,15 @@ pub(crate) struct Space {
     unverified: i64,
 }
 
-impl Graph {
+impl Space {
     /// Looks how much more of `origin` may wait.
-    pub(crate) async fn space_for(&self, origin: &ServerName) -> Result<Space, StoreError> {
-        let origin = origin.clone();
-        self.database()
-            .read(move |tx| {
-                let unverified = unverified::count(tx)?.min(UNVERIFIED_MAX);
-                let of_origin = unverified::count_of(tx, &origin)?.min(UNVERIFIED_PER_ORIGIN_MAX);
-                Ok(Space {
-                    staged: STAGED_PER_ORIGIN_MAX.saturating_sub(staging::count_of(tx, &origin)?),
-                    unverified: (UNVERIFIED_MAX - unverified).min(UNVERIFIED_PER_ORIGIN_MAX - of_origin),
-                })
-            })
-            .await
+    pub(crate) fn of(tx: &ReadTx<'_>, origin: &ServerName) -> Result<Self, StoreError> {
+        let unverified = unverified::count(tx)?.min(UNVERIFIED_MAX);
+        let of_origin = unverified::count_of(tx, origin)?.min(UNVERIFIED_PER_ORIGIN_MAX);
+        Ok(Self {
+            staged: STAGED_PER_ORIGIN_MAX.saturating_sub(staging::count_of(tx, origin)?),
+            unverified: (UNVERIFIED_MAX - unverified).min(UNVERIFIED_PER_ORIGIN_MAX - of_origin),
+        })
     }
 }
 

@@ -120,17 +120,19 @@ pub fn insert(
     place: &Place,
     prev_events: &[EventNumber],
 ) -> Result<(), StoreError> {
-    insert_unnamed(tx, room, place, prev_events)?;
+    insert_unnamed(tx, room, place, prev_events, |_| false)?;
     tx.execute("DELETE FROM gaps WHERE room = ?1 AND prev = ?2", &[&room, &place.event])?;
     Ok(())
 }
 
-/// Like [`insert`], for an event that no other names, so that it closes no gap.
+/// Like [`insert`], for an event that no other names, so that it closes no gap. A parent of which it is not known that it
+/// `has_place` is looked up.
 pub fn insert_unnamed(
     tx: &mut WriteTx<'_>,
     room: RoomNumber,
     place: &Place,
     prev_events: &[EventNumber],
+    has_place: impl Fn(EventNumber) -> bool,
 ) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO graph (event, room, arrival, topological, state_before, state_after, outcome)
@@ -150,6 +152,9 @@ pub fn insert_unnamed(
             "INSERT INTO edges (event, prev, room) VALUES (?1, ?2, ?3) ON CONFLICT (event, prev) DO NOTHING",
             &[&place.event, prev, &room],
         )?;
+        if has_place(*prev) {
+            continue;
+        }
         tx.execute(
             "INSERT INTO gaps (room, prev, event, topological)
              SELECT ?1, ?2, ?3, ?4

@@ -123,6 +123,12 @@ pub fn count_of(tx: &ReadTx<'_>, origin: &ServerName) -> Result<i64, StoreError>
     tx.query_one("SELECT COUNT(*) FROM staged WHERE origin = ?1", &[origin], |row| row.get(0))
 }
 
+/// Whether any event of a room is staged.
+pub fn holds_any(tx: &ReadTx<'_>, room: RoomNumber) -> Result<bool, StoreError> {
+    let found = tx.query_optional("SELECT 1 FROM staged WHERE room = ?1 LIMIT 1", &[&room], |row| row.get::<i64>(0))?;
+    Ok(found.is_some())
+}
+
 /// Removes an event that was decided about, or whose horizon has passed.
 pub fn remove(tx: &mut WriteTx<'_>, room: RoomNumber, event_id: &EventId) -> Result<(), StoreError> {
     tx.execute("DELETE FROM staged WHERE room = ?1 AND event_id = ?2", &[&room, event_id])?;
