@@ -40,7 +40,7 @@ const _: () = assert!(GROUP_TIME_MAX.as_millis() < GROUP_TIME_WARNING.as_millis(
 
 pub(crate) struct Threads {
     writes: Mutex<Option<mpsc::Sender<WriteJob>>>,
-    reads: Mutex<Option<mpsc::Sender<ReadJob>>>,
+    reads: Mutex<Option<crossbeam_channel::Sender<ReadJob>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     counting: Arc<Counting>,
 }
@@ -80,11 +80,10 @@ impl Threads {
         let keeper = Keeper::start(path, limits.log, syncing.clone(), Arc::clone(&ages.pressed))?;
         let counting = Arc::new(Counting::default());
         let (writes, write_jobs) = mpsc::channel();
-        let (reads, read_jobs) = mpsc::channel();
-        let read_jobs = Arc::new(Mutex::new(read_jobs));
+        let (reads, read_jobs) = crossbeam_channel::unbounded();
         let mut threads = Vec::with_capacity(READERS + 1);
         for connection in readers {
-            let jobs = Arc::clone(&read_jobs);
+            let jobs = read_jobs.clone();
             let reader = Reader { connection, ages: ages.clone(), syncing: syncing.clone() };
             threads.push(spawn("database-reader", move || reader.run(&jobs)));
         }
@@ -183,10 +182,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn run(self, jobs: &Mutex<mpsc::Receiver<ReadJob>>) {
-        loop {
-            let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(job) = job else { return };
+    fn run(self, jobs: &crossbeam_channel::Receiver<ReadJob>) {
+        for job in jobs {
             let snapshot = SnapshotAge::begin(&self.ages);
             let age = snapshot.age;
             match self.begin(&snapshot) {
