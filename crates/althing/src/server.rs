@@ -153,7 +153,7 @@ impl Server {
             users: Arc::new(users.clone()),
             media: Arc::new(media.clone()),
             heard_from: Arc::new(neighbours::Awake { health, outbound: outbound.clone() }),
-            shares: Shares::default(),
+            shares: Shares::new(Arc::clone(&handles.clock)),
         };
 
         let (stop, stopped) = watch::channel(false);

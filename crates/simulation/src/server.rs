@@ -203,7 +203,7 @@ impl SimulatedServer {
             users: Arc::new(NoUsers),
             media: Arc::new(media.clone()),
             heard_from: Arc::new(Awake { health, outbound: outbound.clone() }),
-            shares: Shares::default(),
+            shares: Shares::new(Arc::clone(&handles.clock)),
         };
         network.attach(name, router(context), handles.tasks.clone());
         graph.start().await?;

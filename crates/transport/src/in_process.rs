@@ -82,6 +82,7 @@ impl Network {
         let exchange = Arc::clone(self) as Arc<dyn Exchange>;
         let notaries = notaries.iter().copied().map(name).collect();
         let client = Client::new(server.clone(), Arc::clone(&signing), exchange, handles.clone(), Arc::clone(&health));
+        let shares = Shares::new(Arc::clone(&handles.clock));
         let key_ring = KeyRing::new(signing, old, client.clone(), database.clone(), handles, notaries);
         let calls = Arc::new(Calls::default());
         let context = ServerContext {
@@ -95,7 +96,7 @@ impl Network {
             users: Arc::clone(&calls) as _,
             media: Arc::clone(&calls) as _,
             heard_from: Arc::clone(&health) as _,
-            shares: Shares::default(),
+            shares,
         };
         let router = router(context);
         self.routers.lock().unwrap().insert(server.clone(), router.clone());

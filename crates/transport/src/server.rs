@@ -20,6 +20,7 @@ mod shares;
 mod signed;
 mod users;
 mod version;
+mod working_time;
 
 pub use shares::Shares;
 

@@ -45,6 +45,16 @@ enum Attack {
     SendEdus,
 }
 
+/// One row of the table: who does what to Althing. Whoever attacks again has used up what a server that was quiet may use.
+const ATTACKS: [(Attack, usize, &str); 6] = [
+    (Attack::None, 1, "no attack"),
+    (Attack::AskForTheState, 1, "asks for the state"),
+    (Attack::AskForTheState, 1, "goes on asking for the state"),
+    (Attack::SendWrongSignatures, 2, "wrong signatures"),
+    (Attack::SendLargeBodies, 3, "large bodies"),
+    (Attack::SendEdus, 4, "many EDUs"),
+];
+
 /// Who is attacked, and by whom.
 struct Scene {
     althing: Althing,
@@ -61,13 +71,13 @@ pub(super) async fn run(title: &'static str, binary: &Path, handles: &Handles) -
     let mut table = Table::new(
         title,
         "An honest server sends one message after the other in a room of 2,000 members, while another server of that room has 64 \
-         requests under way for eight seconds: for the room's state; transactions of 50 PDUs with wrong signatures; bodies of 8 MiB; \
-         100 EDUs that name 3,000 users or rooms each, which are not there. \
+         requests under way for eight seconds: for the room's state; the same for eight seconds more; then others with transactions of 50 \
+         PDUs with wrong signatures; bodies of 8 MiB; 100 EDUs that name 3,000 users or rooms each, which are not there. \
          Measured is how long the honest one waits for an answer, p50 / p99, and what Althing uses. All of them share two cores \
          with Althing.",
     );
     let althing = Althing::start(binary, handles).await?;
-    let (peer, mut joins) = Peer::start(2, handles).await?;
+    let (peer, mut joins) = Peer::start(5, handles).await?;
     let room = peer.make_room(MEMBERS, |room| room.id.to_string())?;
     let alice = Client::register(althing.client, handles, "alice").await?;
     alice.join(&room, Some(peer.names[0].as_str())).await?;
@@ -75,12 +85,10 @@ pub(super) async fn run(title: &'static str, binary: &Path, handles: &Handles) -
     let mut messages = peer.look(&room, |room| room.messages(MESSAGES, &join, peer.key()))??.into_iter();
     let nobodys = SigningKey::from_seed(KeyId::parse("ed25519:load").map_err(failed("a key id"))?, &[8; 32]);
     let forged = peer.look(&room, |room| room.messages(TRANSACTION_PDUS, &join, &nobodys))??;
-    let edus = nobodys_edus(&peer.names[1], &althing.name);
+    let edus = nobodys_edus(&peer.names[4], &althing.name);
     let scene = Arc::new(Scene { althing, peer, room, join, forged, edus });
-    let attacks =
-        [Attack::None, Attack::AskForTheState, Attack::SendWrongSignatures, Attack::SendLargeBodies, Attack::SendEdus];
-    for attack in attacks {
-        measure(&mut table, &scene, attack, &mut messages, handles).await?;
+    for row in ATTACKS {
+        measure(&mut table, &scene, row, &mut messages, handles).await?;
     }
     Ok(table)
 }
@@ -88,7 +96,7 @@ pub(super) async fn run(title: &'static str, binary: &Path, handles: &Handles) -
 async fn measure(
     table: &mut Table,
     scene: &Arc<Scene>,
-    attack: Attack,
+    (attack, from, what): (Attack, usize, &str),
     messages: &mut impl Iterator<Item = Pdu>,
     handles: &Handles,
 ) -> Result<(), Failure> {
@@ -97,7 +105,7 @@ async fn measure(
     let (told, mut statuses) = mpsc::unbounded_channel();
     for number in 0..if attack == Attack::None { 0 } else { AT_ONCE } {
         let (scene, over, told) = (Arc::clone(scene), Arc::clone(&over), told.clone());
-        handles.tasks.spawn("attacker", async move { scene.attack(attack, number, &over, &told).await });
+        handles.tasks.spawn("attacker", async move { scene.attack(attack, from, number, &over, &told).await });
     }
     drop(told);
     let times = send_in_turn(&scene.peer, &scene.althing, messages, LASTS, handles).await?;
@@ -108,13 +116,6 @@ async fn measure(
         *answers.entry(status.map_or_else(|| "nothing".to_owned(), |status| status.to_string())).or_default() += 1;
     }
     let answers: Vec<String> = answers.iter().map(|(status, count)| format!("{count} × {status}")).collect();
-    let what = match attack {
-        Attack::None => "no attack",
-        Attack::AskForTheState => "asks for the state",
-        Attack::SendWrongSignatures => "wrong signatures",
-        Attack::SendLargeBodies => "large bodies",
-        Attack::SendEdus => "many EDUs",
-    };
     table.note(
         format!("{what}: the honest one waits"),
         format!("{} / {}", ms(times.percentile(50)), ms(times.percentile(99))),
@@ -151,19 +152,26 @@ pub(super) async fn send_in_turn(
 }
 
 impl Scene {
-    /// Sends one request after the other until it is over, and tells the status of each answer.
-    async fn attack(&self, attack: Attack, number: usize, over: &AtomicBool, told: &UnboundedSender<Option<u16>>) {
+    /// Sends one request after the other until it is over, as one of the names, and tells the status of each answer.
+    async fn attack(
+        &self,
+        attack: Attack,
+        from: usize,
+        number: usize,
+        over: &AtomicBool,
+        told: &UnboundedSender<Option<u16>>,
+    ) {
         let mut count = 0;
         while !over.load(Ordering::Relaxed) {
             count += 1;
-            let status = self.peer.status_of(self.request(attack, &format!("{attack:?}.{number}.{count}"))).await;
+            let status = self.peer.status_of(self.request(attack, from, &format!("{attack:?}.{number}.{count}"))).await;
             // Whoever counts them waits for the last.
             let _: Result<_, _> = told.send(status);
         }
     }
 
-    fn request(&self, attack: Attack, transaction: &str) -> Prepared {
-        let (us, them): (&ServerName, &ServerName) = (&self.peer.names[1], &self.althing.name);
+    fn request(&self, attack: Attack, from: usize, transaction: &str) -> Prepared {
+        let (us, them): (&ServerName, &ServerName) = (&self.peer.names[from], &self.althing.name);
         match attack {
             Attack::None | Attack::AskForTheState => {
                 let path = PathBuilder::new("/_matrix/federation/v1/state").segment(&self.room);

@@ -168,6 +168,7 @@ impl Server {
             volume: volume.clone(),
         });
         let inbound = Inbound::new(database.clone(), handles.clone(), Arc::new(graph.clone()), Vec::new(), volume);
+        let shares = transport::server::Shares::new(Arc::clone(&handles.clock));
         let pulls = Pulls::new(database.clone(), handles, Requests::new(client), inbound.clone());
         let context = ServerContext {
             server_name: server.clone(),
@@ -180,7 +181,7 @@ impl Server {
             users: Arc::new(Below(graph.clone())),
             media: Arc::new(Below(graph.clone())),
             heard_from: Arc::new(Awake(outbound.clone())),
-            shares: transport::server::Shares::default(),
+            shares,
         };
         world.attach(server.as_str(), Node::Real(transport::router(context)));
         graph.start().await.unwrap();

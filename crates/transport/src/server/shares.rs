@@ -1,16 +1,20 @@
-//! What one server, one address, and all together may have of us at once: bodies in memory, and requests that are being answered.
+//! What one server, one address, and all together may have of us at once: bodies in memory, and requests that are being answered; and
+//! of our time.
 //!
 //! Whoever wants more is told to wait. Bodies count for addresses: who sends one is proved only when all of it is here.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::extract::ConnectInfo;
 use events::ServerName;
+use handles::Clock;
 use http::request::Parts;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::working_time::WorkingTime;
 use crate::address::limited;
 use crate::error::ApiError;
 use crate::limits::REQUEST_BYTES_MAX;
@@ -42,6 +46,7 @@ pub struct Shares(Arc<Inner>);
 struct Inner {
     bodies: Mutex<Bodies>,
     requests: Turns,
+    working: WorkingTime,
 }
 
 #[derive(Default)]
@@ -61,17 +66,20 @@ pub(super) struct BodyShare {
 
 /// What a request holds until it is answered.
 pub(super) struct RequestShare {
+    origin: ServerName,
+    /// When it was its turn, on the monotonic clock.
+    began: Duration,
+    body: BodyShare,
     _turn: OwnedSemaphorePermit,
-    _body: BodyShare,
-}
-
-impl Default for Shares {
-    fn default() -> Self {
-        Self(Arc::new(Inner { bodies: Mutex::default(), requests: Turns::new(REQUESTS_PER_ORIGIN_MAX) }))
-    }
 }
 
 impl Shares {
+    /// Nobody has anything.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let (requests, working) = (Turns::new(REQUESTS_PER_ORIGIN_MAX), WorkingTime::new(clock));
+        Self(Arc::new(Inner { bodies: Mutex::default(), requests, working }))
+    }
+
     /// Begins with a body that comes from `address`.
     pub(super) fn body(&self, address: Option<IpAddr>) -> BodyShare {
         BodyShare { shares: self.clone(), address, bytes: 0 }
@@ -86,7 +94,8 @@ impl Shares {
                 REQUESTS_PER_ORIGIN_MAX + WAITING_PER_ORIGIN_MAX
             ))
         })?;
-        Ok(RequestShare { _turn: turn, _body: body })
+        self.0.working.wait(origin).await;
+        Ok(RequestShare { origin: origin.clone(), began: self.0.working.clock().monotonic(), body, _turn: turn })
     }
 
     fn bodies(&self) -> MutexGuard<'_, Bodies> {
@@ -111,6 +120,12 @@ impl BodyShare {
         }
         self.bytes += bytes;
         Ok(())
+    }
+}
+
+impl Drop for RequestShare {
+    fn drop(&mut self) {
+        self.body.shares.0.working.count(&self.origin, self.began);
     }
 }
 
@@ -149,8 +164,13 @@ fn wait_a_while(why: String) -> ApiError {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
+    use handles::Handles;
 
     use super::*;
+
+    fn shares() -> Shares {
+        Shares::new(Handles::simulated(1).clock)
+    }
 
     fn fill(shares: &Shares, address: Option<&str>) -> (Vec<BodyShare>, usize) {
         let address = address.map(|address| address.parse().unwrap());
@@ -165,9 +185,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_address_has_its_share_of_the_memory_and_gives_it_back() {
-        let shares = Shares::default();
+    #[tokio::test]
+    async fn an_address_has_its_share_of_the_memory_and_gives_it_back() {
+        let shares = shares();
         let (one, bytes) = fill(&shares, Some("192.0.2.1"));
         assert!(bytes <= BODIES_BYTES_PER_ADDRESS_MAX && bytes > BODIES_BYTES_PER_ADDRESS_MAX / 2, "{bytes}");
         let (others, more) = fill(&shares, Some("192.0.2.2"));
@@ -180,18 +200,38 @@ mod tests {
         assert_eq!((bodies.beginnings, bodies.beyond), (0, 0));
     }
 
-    #[test]
-    fn behind_a_proxy_all_share_what_there_is() {
-        let shares = Shares::default();
+    #[tokio::test]
+    async fn behind_a_proxy_all_share_what_there_is() {
+        let shares = shares();
         let (_held, bytes) = fill(&shares, None);
         assert!(bytes <= BODIES_BYTES_MAX + BEGINNINGS_BYTES_MAX && bytes > BODIES_BYTES_PER_ADDRESS_MAX, "{bytes}");
         assert!(shares.body(None).grow(BEGINNING_BYTES).is_ok(), "there is room for small ones");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn who_has_kept_us_busy_waits_before_the_next_is_worked_on() {
+        let shares = shares();
+        let clock = Handles::simulated(1).clock;
+        let (one, other) = (ServerName::parse("a.test").unwrap(), ServerName::parse("b.test").unwrap());
+        let ask = async |origin: &ServerName| shares.request(origin, shares.body(None)).await;
+        let mut rounds = 0;
+        loop {
+            let turns = (0..REQUESTS_PER_ORIGIN_MAX).map(|_| ask(&one).now_or_never()).collect::<Vec<_>>();
+            if turns.iter().any(Option::is_none) {
+                break;
+            }
+            clock.sleep(Duration::from_millis(500)).await;
+            rounds += 1;
+        }
+        assert!((5..20).contains(&rounds), "{rounds}");
+        assert!(ask(&other).now_or_never().unwrap().is_ok());
+        assert!(ask(&one).await.is_ok(), "it is only a pause");
+    }
+
     #[tokio::test]
     async fn a_server_has_its_turns_and_others_have_theirs() {
         let (shares, one, other) =
-            (Shares::default(), ServerName::parse("a.test").unwrap(), ServerName::parse("b.test").unwrap());
+            (shares(), ServerName::parse("a.test").unwrap(), ServerName::parse("b.test").unwrap());
         let ask = async |origin: &ServerName| shares.request(origin, shares.body(None)).await;
         let mut answered = Vec::new();
         for _ in 0..REQUESTS_PER_ORIGIN_MAX {
