@@ -101,6 +101,8 @@ pub(crate) struct Batch {
     current_changes: Vec<Change>,
     removed_heads: Vec<EventNumber>,
     added_heads: Vec<EventId>,
+    /// Servers that are in the room now and were not before.
+    newcomers: BTreeSet<ServerName>,
 }
 
 /// What the transaction returns, to bring the room in memory up to date.
@@ -160,6 +162,7 @@ impl Graph {
             added.push(numbers.intern(tx, id)?);
         }
         graph_rows::set_extremities(tx, batch.room, &batch.removed_heads, &added)?;
+        self.tell_newcomers(tx, batch.room, &batch.newcomers, &written.events)?;
         let position = match written.events.last() {
             Some(last) => last.arrival,
             // The extremities moved, with what we learned of the past.
@@ -333,6 +336,7 @@ impl Batch {
         let empty = StateMap::default();
         let current_before = room.current.as_ref().map_or(&empty, |current| &current.map);
         let current_changes = changes(room, current_before, &advance.current.map);
+        let servers_before = room.current.as_ref().map(|current| &current.servers);
         let gone = |head: &&Head| !advance.heads.iter().any(|new| new.number == Some(head.number));
         Self {
             room: room.number,
@@ -354,6 +358,8 @@ impl Batch {
                 .filter(|head| room.heads.iter().all(|known| Some(known.number) != head.number))
                 .map(|head| head.event_id().clone())
                 .collect(),
+            newcomers: servers_before
+                .map_or_else(BTreeSet::new, |before| advance.current.servers.new_since(before, &room.servers)),
         }
     }
 }

@@ -35,6 +35,7 @@ mod judge;
 mod leave;
 pub mod limits;
 mod missed;
+mod newcomers;
 mod outliers;
 mod outside;
 mod partial;

@@ -39,6 +39,17 @@ impl JoinedServers {
         }
     }
 
+    /// The names of those that are not in `before`.
+    pub(crate) fn new_since(&self, before: &Self, servers: &ServerNumbers) -> BTreeSet<ServerName> {
+        let mut new = BTreeSet::new();
+        before.0.diff(&self.0, |server, users_before, users| {
+            if users_before.is_none() && users.is_some() {
+                new.insert(servers.names[server].clone());
+            }
+        });
+        new
+    }
+
     /// Their names.
     pub(crate) fn names(&self, servers: &ServerNumbers) -> BTreeSet<ServerName> {
         self.0.iter().map(|(server, _)| servers.names[server].clone()).collect()

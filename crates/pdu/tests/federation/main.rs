@@ -12,6 +12,7 @@ mod history;
 mod invites;
 mod joins;
 mod missed;
+mod newcomers;
 mod old_versions;
 mod partial;
 mod partial_keys;

@@ -22,7 +22,8 @@ pub(super) async fn event(State(context): State<ServerContext>, signed: Signed<N
 pub(super) async fn state(State(context): State<ServerContext>, signed: Signed<NoBody>) -> Result<Streamed, ApiError> {
     let room_id = signed.parameters.path_id("roomId")?;
     let event_id = signed.parameters.query_id("event_id")?;
-    context.events.state(&signed.origin, &room_id, &event_id).await
+    let answer = context.events.state(&signed.origin, &room_id, &event_id).await?;
+    Ok(context.shares.counted(&signed.origin, answer))
 }
 
 /// `GET /_matrix/federation/v1/state_ids/{roomId}`

@@ -85,5 +85,6 @@ async fn send(context: ServerContext, signed: Signed<Object>, handshake: Handsha
         Some("true") => Members::Omitted,
         Some(_) | None => Members::Complete,
     };
-    context.membership.send(&signed.origin, handshake, &room_id, &event_id, signed.body, members).await
+    let answer = context.membership.send(&signed.origin, handshake, &room_id, &event_id, signed.body, members).await?;
+    Ok(context.shares.counted(&signed.origin, answer))
 }

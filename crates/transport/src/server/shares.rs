@@ -18,6 +18,7 @@ use super::working_time::WorkingTime;
 use crate::address::limited;
 use crate::error::ApiError;
 use crate::limits::REQUEST_BYTES_MAX;
+use crate::streamed::Streamed;
 use crate::turns::Turns;
 
 /// Bytes of all bodies that are being read, or worked on, beyond their beginnings. What JSON becomes in memory can be ten times as
@@ -98,6 +99,13 @@ impl Shares {
         Ok(RequestShare { origin: origin.clone(), began: self.0.working.clock().monotonic(), body, _turn: turn })
     }
 
+    /// An answer to `origin` that is made while it is sent: its pieces are worked on without a turn, but count.
+    pub(super) fn counted(&self, origin: &ServerName, answer: Streamed) -> Streamed {
+        let (shares, origin) = (self.clone(), origin.clone());
+        let clock = Arc::clone(self.0.working.clock());
+        answer.watched(clock, move |began| shares.0.working.count(&origin, began))
+    }
+
     fn bodies(&self) -> MutexGuard<'_, Bodies> {
         self.0.bodies.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -163,7 +171,9 @@ fn wait_a_while(why: String) -> ApiError {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt;
+    use axum::response::IntoResponse;
+    use bytes::Bytes;
+    use futures_util::{FutureExt, StreamExt, stream};
     use handles::Handles;
 
     use super::*;
@@ -226,6 +236,24 @@ mod tests {
         assert!((5..20).contains(&rounds), "{rounds}");
         assert!(ask(&other).now_or_never().unwrap().is_ok());
         assert!(ask(&one).await.is_ok(), "it is only a pause");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_counts_while_it_is_made() {
+        let (shares, one) = (shares(), ServerName::parse("a.test").unwrap());
+        let clock = Handles::simulated(1).clock;
+        let pieces = stream::iter(0..100).then(move |_| {
+            let clock = Arc::clone(&clock);
+            async move {
+                clock.sleep(Duration::from_secs(1)).await;
+                Ok(Bytes::from_static(b"[]"))
+            }
+        });
+        let answer = shares.counted(&one, Streamed::new(pieces.boxed()));
+        assert!(shares.request(&one, shares.body(None)).now_or_never().unwrap().is_ok());
+        let whole = axum::body::to_bytes(answer.into_response().into_body(), 1_000).await.unwrap();
+        assert_eq!(whole.len(), 200);
+        assert!(shares.request(&one, shares.body(None)).now_or_never().is_none(), "it has kept us busy");
     }
 
     #[tokio::test]

@@ -66,8 +66,8 @@ impl WorkingTime {
         used.time += now.saturating_sub(began).min(REQUEST_MAX);
     }
 
-    pub(super) fn clock(&self) -> &dyn Clock {
-        &*self.clock
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
     fn pause(&self, server: &ServerName) -> Duration {
