@@ -25,7 +25,7 @@ const AT_ONCE: usize = 64;
 /// How long each attack lasts.
 const LASTS: Duration = Duration::from_secs(8);
 /// Messages of the honest server that are made beforehand: more than it comes to send.
-const MESSAGES: usize = 20_000;
+const MESSAGES: usize = 60_000;
 /// Bytes of space before a body.
 const PADDING: usize = 8 * 1_048_576;
 /// EDUs of a transaction. S2S API, "Transactions".
