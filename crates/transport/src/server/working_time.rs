@@ -13,6 +13,9 @@ use handles::Clock;
 
 /// What a server that was quiet may use at once.
 const SAVED_MAX: Duration = Duration::from_secs(30);
+/// More than that beyond is held against nobody: of answers that are made while they are sent any number may be under way, and who
+/// has asked for them is to be answered again before it gives up.
+const BEYOND_MAX: Duration = Duration::from_secs(15);
 /// It comes back in so many times the time.
 const RECOVERY: u32 = 2;
 /// One request counts for no more: what takes longer waits for another server, or the disk.
@@ -63,7 +66,7 @@ impl WorkingTime {
         }
         let used = servers.entry(server.clone()).or_default();
         *used = used.recovered(now);
-        used.time += now.saturating_sub(began).min(REQUEST_MAX);
+        used.time = (used.time + now.saturating_sub(began).min(REQUEST_MAX)).min(SAVED_MAX + BEYOND_MAX);
     }
 
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
@@ -139,6 +142,15 @@ mod tests {
         let working = WorkingTime::new(Handles::simulated(1).clock);
         let one = name("one.test");
         assert_eq!(done_in(&working, &one, Duration::from_secs(10), Duration::from_secs(1_000)).await, 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_long_whatever_it_has_used() {
+        let working = WorkingTime::new(Handles::simulated(1).clock);
+        let one = name("one.test");
+        working.clock.sleep(REQUEST_MAX).await;
+        (0..10_000).for_each(|_| working.count(&one, Duration::ZERO));
+        assert_eq!(working.pause(&one), BEYOND_MAX * RECOVERY);
     }
 
     #[tokio::test(start_paused = true)]
