@@ -46,6 +46,18 @@ pub(crate) fn builders(tx: &ReadTx<'_>, row: &RoomRow, event: EventNumber) -> Re
     Ok(servers)
 }
 
+/// Whether something deeper than `depth` builds on what we do not have.
+pub(crate) fn has_gap_above(tx: &ReadTx<'_>, row: &RoomRow, depth: i64) -> Result<bool, StoreError> {
+    for (gap, _) in graph_rows::backward_extremities(tx, row.number, i64::MAX, BACKFILL_GAPS_MAX)? {
+        for child in graph_rows::children(tx, gap)? {
+            if event_rows::load(tx, row.version, child)?.is_some_and(|child| child.pdu.depth() > depth) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
 impl Graph {
     /// Asks other servers for what lies before the gaps at or below `topological`. Returns how many events came.
     ///
@@ -131,21 +143,10 @@ impl Graph {
         Ok(())
     }
 
-    /// Whether something deeper than `depth` builds on what we do not have.
+    /// See [`has_gap_above`].
     async fn has_gap_above(&self, row: &RoomRow, depth: i64) -> Result<bool, StoreError> {
         let row = row.clone();
-        self.database()
-            .read(move |tx| {
-                for (gap, _) in graph_rows::backward_extremities(tx, row.number, i64::MAX, BACKFILL_GAPS_MAX)? {
-                    for child in graph_rows::children(tx, gap)? {
-                        if event_rows::load(tx, row.version, child)?.is_some_and(|child| child.pdu.depth() > depth) {
-                            return Ok(true);
-                        }
-                    }
-                }
-                Ok(false)
-            })
-            .await
+        self.database().read(move |tx| has_gap_above(tx, &row, depth)).await
     }
 
     async fn gaps(&self, row: &RoomRow, topological: i64) -> Result<Gaps, StoreError> {

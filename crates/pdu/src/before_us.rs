@@ -11,8 +11,10 @@ use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::staging;
 use persistence::{Position, ReadTx, StoreError};
 
+use crate::backfill::has_gap_above;
+use crate::due::milliseconds;
 use crate::graph::Graph;
-use crate::limits::{BACKFILL_EVENTS_MAX, OLD_EVENTS_BATCHES_MAX};
+use crate::limits::{BACKFILL_EVENTS_MAX, OLD_EVENTS_BATCHES_MAX, OLD_EVENTS_PATIENCE};
 use crate::room::Room;
 use crate::surroundings::is_history;
 
@@ -44,7 +46,8 @@ impl Graph {
 
     /// Those of staged events that are not history from before our entry. A server may send such, if it took us for a member already,
     /// or goes on with a backup: it stays where it is until somebody reads back. As news it would come after what builds on it, and
-    /// take the room back to where it was. Whether it is history, or somebody forked the room there, our own history tells.
+    /// take the room back to where it was. Whether it is history, or somebody forked the room there, our own history tells. As long as
+    /// nobody gives us that, the event waits; after [`OLD_EVENTS_PATIENCE`] it counts as a fork.
     pub(crate) async fn without_what_was_before_us(
         &self,
         room: &RoomRow,
@@ -61,13 +64,17 @@ impl Graph {
                 self.backfill_to_depth(room, pdu.depth()).await?;
             }
         }
+        let (row, unsure_since) = (room.clone(), self.handles().clock.now() - milliseconds(OLD_EVENTS_PATIENCE));
         let (history, others): (Vec<Pdu>, Vec<Pdu>) = self
             .database()
             .read(move |tx| {
                 let (mut history, mut others) = (Vec::new(), Vec::new());
                 for pdu in staged {
-                    let was_before = pdu.depth() < entered_at && is_history(tx, number, pdu.event_id())?;
-                    if was_before { history.push(pdu) } else { others.push(pdu) }
+                    if pdu.depth() < entered_at && is_history(tx, number, pdu.event_id())? {
+                        history.push(pdu);
+                    } else if !is_near_before(entered_at, &pdu) || !is_unsure(tx, &row, &pdu, unsure_since)? {
+                        others.push(pdu);
+                    }
                 }
                 Ok::<_, StoreError>((history, others))
             })
@@ -140,6 +147,12 @@ fn is_of_earlier_stay(tx: &ReadTx<'_>, room: &RoomRow, entry: &Entry, pdu: &Pdu)
         }
     }
     Ok(true)
+}
+
+/// Whether our history does not reach down to a staged event, which came after `since`.
+fn is_unsure(tx: &ReadTx<'_>, room: &RoomRow, pdu: &Pdu, since: i64) -> Result<bool, StoreError> {
+    let staged = staging::find(tx, room.number, room.version, pdu.event_id())?;
+    Ok(staged.is_some_and(|staged| staged.received > since) && has_gap_above(tx, room, pdu.depth())?)
 }
 
 /// Whether an event may lie before our entry, and no farther below than we look.

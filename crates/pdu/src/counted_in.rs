@@ -5,7 +5,7 @@
 //! that nobody here is in. They would send it for ever. So a server that tells us of a room we have left is asked, a while later, how
 //! our users would leave it. Where it says how, they are members or invited there, and leave once more, on top of what has happened
 //! since. And if a user of ours has asked to join, and nobody has answered, that server is asked what became of it
-//! (`unanswered_joins`). If we have come in meanwhile, it is asked where the room is: what it said before was ignored. This is kept in
+//! (`unanswered_joins`); if one has lost their membership where forks met, they come back (`lost_memberships`). If we have come in meanwhile, it is asked where the room is: what it said before was ignored. This is kept in
 //! memory only: who still counts us in after a restart tells us again.
 
 use std::collections::BTreeMap;
@@ -127,6 +127,7 @@ impl Graph {
             // We came in meanwhile. What it told us before was ignored.
             return self.hear_from(server, room, &user).await;
         }
+        self.regain_memberships(room, server).await?;
         let Some((row, mut users)) = self.left_by(room).await? else { return Ok(()) };
         // Where many have left, others are asked about next time.
         let first = self.handles().random.below(users.len() as u64);

@@ -26,16 +26,27 @@ pub(crate) fn may_read_room(tx: &ReadTx<'_>, room: &RoomRow, server: &ServerName
     room_rows::is_server_joined(tx, room.number, server)
 }
 
-/// Says whether `server` may be in the room: by the current state, or by that after one of several forward extremities. What others
-/// make of the forks may be another thing, since they know more of them: who does not listen any more never gets to know that.
-pub(crate) fn may_be_in_room(tx: &ReadTx<'_>, room: &RoomRow, server: &ServerName) -> Result<bool, StoreError> {
+/// How a server stands to a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// It has a user in the room, by the current state.
+    Joined,
+    /// By the state after one of several forward extremities only: as we resolve the forks, they lost their membership.
+    ByOneFork,
+    /// By none of them.
+    Absent,
+}
+
+/// Says whether `server` may be in the room. What others make of the forks may be another thing than what we do, since they know more
+/// of them, or less: who does not listen any more never gets to know that.
+pub(crate) fn presence(tx: &ReadTx<'_>, room: &RoomRow, server: &ServerName) -> Result<Presence, StoreError> {
     if room_rows::is_server_joined(tx, room.number, server)? {
-        return Ok(true);
+        return Ok(Presence::Joined);
     }
-    let Some(current) = room.state else { return Ok(false) };
+    let Some(current) = room.state else { return Ok(Presence::Absent) };
     let heads = graph_rows::extremities(tx, room.number)?;
     if heads.len() < 2 {
-        return Ok(false);
+        return Ok(Presence::Absent);
     }
     for head in heads {
         let Some(after) = graph_rows::place(tx, head)?.and_then(|place| place.state_after) else { continue };
@@ -43,11 +54,16 @@ pub(crate) fn may_be_in_room(tx: &ReadTx<'_>, room: &RoomRow, server: &ServerNam
             if let Some(event) = event
                 && is_join_of(tx, state_rows::key_text(tx, key)?, event, server)?
             {
-                return Ok(true);
+                return Ok(Presence::ByOneFork);
             }
         }
     }
-    Ok(false)
+    Ok(Presence::Absent)
+}
+
+/// Says whether `server` may be in the room: see [`presence`].
+pub(crate) fn may_be_in_room(tx: &ReadTx<'_>, room: &RoomRow, server: &ServerName) -> Result<bool, StoreError> {
+    Ok(presence(tx, room, server)? != Presence::Absent)
 }
 
 /// Whether an entry of a state lets a user of `server` be in the room.

@@ -17,7 +17,7 @@ use transport::Keys;
 use transport::exchange::BoxFuture;
 
 use crate::acl::ServerAcl;
-use crate::gates::may_be_in_room;
+use crate::gates::{Presence, presence};
 use crate::graph::Graph;
 use crate::limits::CHECKED_EVENTS_CHUNK;
 use crate::outside::Withdrawal;
@@ -29,8 +29,8 @@ pub(crate) struct KnownRoom {
     pub(crate) number: RoomNumber,
     pub(crate) version: RoomVersion,
     acl: Option<Arc<ServerAcl>>,
-    /// We may be in it.
-    is_ours: bool,
+    /// Ours.
+    presence: Presence,
 }
 
 /// Why an event is not taken.
@@ -181,7 +181,7 @@ impl Graph {
                             number: row.number,
                             version: row.version,
                             acl: graph.server_acl(tx, row.number, row.version)?,
-                            is_ours: may_be_in_room(tx, &row, &us)?,
+                            presence: presence(tx, &row, &us)?,
                         };
                         known.insert(room_id, room);
                     }
@@ -223,10 +223,13 @@ impl Graph {
             let checked = self.check_parsed(&room_id, room.version, parsed).await;
             for (id, checked) in ids.into_iter().zip(checked) {
                 let may_be_good = matches!(checked, Ok(_) | Err(Refusal::NoKeys { .. }));
+                if may_be_good && room.presence == Presence::ByOneFork {
+                    self.note_counted_in(&room_id, origin);
+                }
                 let withdrawal = checked.as_ref().ok().and_then(|pdu| Withdrawal::of(pdu, self.server_name()));
-                if let Some(withdrawal) = withdrawal.filter(|_| !room.is_ours) {
+                if let Some(withdrawal) = withdrawal.filter(|_| room.presence == Presence::Absent) {
                     staging.withdrawals.push((room.number, withdrawal));
-                } else if may_be_good && !room.is_ours {
+                } else if may_be_good && room.presence == Presence::Absent {
                     tracing::info!(server.name = %origin, room.id = %room_id, "Ignored {id}: nobody here is in the room");
                     self.note_counted_in(&room_id, origin);
                 } else if let Err(refusal) = staging.take(room.number, checked, &space) {

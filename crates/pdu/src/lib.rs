@@ -34,6 +34,7 @@ mod join;
 mod judge;
 mod leave;
 pub mod limits;
+mod lost_memberships;
 mod missed;
 mod newcomers;
 mod outliers;

@@ -56,6 +56,8 @@ pub const BACKFILL_EDGES_MAX: usize = 5;
 pub const BACKFILL_BATCHES_MAX: usize = 50;
 /// Batches of history that are fetched to see whether an event that is sent to us is old. One that would lie below them is not.
 pub const OLD_EVENTS_BATCHES_MAX: usize = 3;
+/// How long an event from before our entry waits for our history, which tells whether it is part of that.
+pub const OLD_EVENTS_PATIENCE: Duration = Duration::from_hours(1);
 /// How long one backfill may take.
 pub const BACKFILL_TIME_MAX: Duration = Duration::from_secs(60);
 /// Generations of ancestors that are fetched in the background behind one gap in what we heard of a room.

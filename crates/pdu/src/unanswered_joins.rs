@@ -346,7 +346,7 @@ fn read(join: &UnansweredJoin) -> Option<(RoomVersion, Pdu, Vec<ServerName>)> {
 }
 
 /// What the user put into a join.
-fn own_content(join: &Pdu) -> Object {
+pub(crate) fn own_content(join: &Pdu) -> Object {
     let mut content = join.content().clone();
     content.remove("membership");
     content.remove("join_authorised_via_users_server");
@@ -358,7 +358,8 @@ fn latest_of(taken: Taken) -> Vec<EventId> {
     taken.event.prev_events.into_iter().map(|parent| parent.event_id).collect()
 }
 
-fn cites(taken: &Taken, join: &EventId) -> bool {
+/// Whether the template's event is allowed by `join`.
+pub(crate) fn cites(taken: &Taken, join: &EventId) -> bool {
     taken.event.auth_events.iter().any(|cited| cited.event_id == *join)
 }
 

@@ -7,6 +7,12 @@ use simulation::{Attack, Detail, Event, Outcome, Plan, run};
 /// Chosen such that each attack is made, and answered, at least once.
 const SEEDS: [u64; 3] = [101, 118, 122];
 
+/// Seeds that showed defects. Each has a test of its own in `crates/pdu/tests/federation`.
+const REGRESSIONS: [(u64, &str); 2] = [
+    (2_121_243, "an old fork that was shown to one server alone put its own user out, there only"),
+    (2_121_419, "what was sent again while nobody gave the history was a fork, and put the server's own user out"),
+];
+
 fn attacked(seed: u64) -> (Plan, Outcome) {
     let plan = Plan::with_hostile_server(seed);
     let outcome = run(&plan, Detail::Requests).unwrap();
@@ -30,6 +36,14 @@ fn whatever_a_hostile_server_sends_the_others_agree() {
     for attack in Attack::ALL {
         let is_of_kind = |made: &Attack| std::mem::discriminant(made) == std::mem::discriminant(&attack);
         assert!(made.iter().any(is_of_kind), "{attack:?} is made: {made:?}");
+    }
+}
+
+#[test]
+fn what_once_went_wrong_goes_right() {
+    for (seed, what) in REGRESSIONS {
+        let problems = attacked(seed).1.problems;
+        assert!(problems.is_empty(), "seed {seed}, {what}: {problems:#?}");
     }
 }
 

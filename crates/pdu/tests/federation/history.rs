@@ -396,6 +396,25 @@ async fn what_is_older_than_the_parents_of_our_join_is_found_to_be_history() {
     }
 }
 
+/// A hostile server may send it when nobody else can be reached.
+#[tokio::test(start_paused = true)]
+async fn what_is_old_is_no_fork_because_nobody_gives_the_history_at_once() {
+    let world = World::new();
+    let (a, evil, room, history) = joined_late(&world).await;
+    evil.answers("get_missing_events", |_| (200, json!({ "events": [] })));
+    let (asked, before) = (AtomicUsize::new(0), room.clone());
+    let of_peer = Arc::clone(&evil);
+    evil.answers("/backfill/", move |request| match asked.fetch_add(1, Ordering::Relaxed) {
+        0..3 => (502, json!({ "errcode": "M_UNKNOWN", "error": "not now" })),
+        _ => of_peer.backfill(&before, request),
+    });
+    evil.send(&a, &[object(&history[1])]).await;
+    until_outcome(&world, &a, &room.id, &history[1], Outcome::Accepted).await;
+    assert_eq!(a.place(&room.id, history[1].event_id()).await.unwrap().arrival, None);
+    let join = a.current(&room.id, "m.room.member", "@alice:a.test").await.unwrap();
+    assert_eq!(a.extremities(&room.id).await, [join]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_forked_the_room_before_our_join_is_news() {
     for history_comes in [false, true] {

@@ -11,6 +11,7 @@ mod gaps;
 mod history;
 mod invites;
 mod joins;
+mod lost_memberships;
 mod missed;
 mod newcomers;
 mod old_versions;

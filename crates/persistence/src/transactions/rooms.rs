@@ -329,6 +329,20 @@ pub fn users_concerned(tx: &ReadTx<'_>, room: RoomNumber) -> Result<Vec<UserId>,
     )
 }
 
+/// Returns the joins of our users who are in a room as far as anybody said, and of whom the current state knows nothing: where forks
+/// met, it was resolved against their joins.
+pub fn lost_joins(tx: &ReadTx<'_>, room: RoomNumber, limit: u32) -> Result<Vec<EventNumber>, StoreError> {
+    tx.query_all(
+        "SELECT standings.event
+           FROM standings
+          WHERE standings.room = ?1 AND standings.membership = 'join'
+            AND NOT EXISTS (SELECT 1 FROM members WHERE members.room = standings.room AND members.user_id = standings.user_id)
+          LIMIT ?2",
+        &[&room, &limit],
+        |row| row.get(0),
+    )
+}
+
 /// Returns whether a user of ours still sees a room, if only as one that they have left.
 pub fn is_seen(tx: &ReadTx<'_>, room: RoomNumber) -> Result<bool, StoreError> {
     tx.query_one("SELECT EXISTS (SELECT 1 FROM standings WHERE room = ?1 AND forgotten = 0)", &[&room], |row| {
