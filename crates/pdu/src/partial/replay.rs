@@ -9,7 +9,7 @@ use events::auth_graph::StateMap;
 use events::{EventId, Pdu};
 use persistence::transactions::graph::{self as graph_rows, Outcome, Place};
 use persistence::transactions::streams::{self, Stream};
-use persistence::transactions::{events as event_rows, partial as rows, rooms as room_rows};
+use persistence::transactions::{events as event_rows, partial as rows, rooms as room_rows, state as state_rows};
 use persistence::{EventNumber, ReadTx, StoreError, WriteTx};
 
 use crate::commit::{Change, ParentState, StateRecord, changes, reference, state_records, write_states};
@@ -162,6 +162,8 @@ impl Graph {
                 } else {
                     rows::become_whole(tx, number, &keys, &lacking.servers(), 0, retry_at)?;
                 }
+                // Those that lacked members are of no event any more.
+                state_rows::sweep_room(tx, number)?;
                 Ok(())
             })
             .await?;

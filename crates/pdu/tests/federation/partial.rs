@@ -9,7 +9,7 @@ use http::Method;
 use pdu::limits::{PARTIAL_HORIZON, SINGLE_EVENTS_MAX, WHOLE_WAIT_MAX};
 use pdu::{SendError, Step};
 use persistence::transactions::graph::Outcome;
-use persistence::transactions::partial;
+use persistence::transactions::{partial, state as snapshots};
 use serde_json::json;
 use transport::Request;
 
@@ -99,6 +99,12 @@ pub(crate) async fn has_whole_state(a: &Server, room: &PeerRoom) -> bool {
     state == ours
 }
 
+/// Removes the states that are of no event, and counts them.
+async fn unused_states(server: &Server, room: &RoomId) -> usize {
+    let number = server.read(room, |_, number, _| Ok(number)).await;
+    server.database.write(move |tx| snapshots::sweep_room(tx, number)).await.unwrap()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_room_is_read_and_written_before_its_members_are_here() {
     for members in [3, SINGLE_EVENTS_MAX + 20] {
@@ -126,6 +132,7 @@ async fn a_room_is_read_and_written_before_its_members_are_here() {
         until_whole(&world, &a, &room.id).await;
         assert!(has_whole_state(&a, &room).await);
         assert_eq!(evil.asked("/v1/state/") > 0, members > SINGLE_EVENTS_MAX);
+        assert_eq!(unused_states(&a, &room.id).await, 0);
         let events = a.state_before(&room.id, hello.event_id()).await.unwrap();
         assert!(events.len() > members);
         let a = a.restarted(&world).await;

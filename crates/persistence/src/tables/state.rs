@@ -9,7 +9,9 @@
 //! (`rooms.state`) and by snapshots that rest on it (`base`). All are stored in the transaction that stores the snapshot, so
 //! that none is ever stored for nothing. Only the state that the extremities of a room resolve to may lose its one reference,
 //! when the room advances: at most one snapshot for each advance of a forked room, of the size of any other change. It stays
-//! until the room is purged: to know that nothing rests on it takes three more indexes in the way of every event.
+//! until the room is purged, or all its states are looked through: to know that nothing rests on it takes three more indexes in the way
+//! of every event. When states are decided anew, since the members of a room have become known, those of before lose all their
+//! references: then they are looked through.
 
 pub(crate) const SCHEMA: &str = "
 CREATE TABLE state_keys (

@@ -40,6 +40,7 @@ const SCANS: &[(&str, &str)] = &[
     ("SELECT stream, position FROM streams", "a row for each stream, and there are seven"),
     ("SELECT room, since, looked_at, found FROM purges", "the rooms that are being purged, which are few"),
     ("UPDATE state_snapshots_purged", "one row"),
+    ("WITH RECURSIVE used (number) AS", "the states of one room, when they were decided anew"),
     ("UPDATE outbound_destinations SET position", "all of them, once after a restore"),
     ("UPDATE outbound_destinations SET deliveries = ?1", "all of them, once after a restore"),
     (

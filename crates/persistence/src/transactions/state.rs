@@ -15,6 +15,7 @@ mod keys;
 mod map;
 mod read;
 mod record;
+mod remove;
 mod write;
 
 #[cfg(test)]
@@ -24,7 +25,8 @@ pub use difference::{Differing, difference};
 pub use keys::{intern_key, key_number, key_text, key_texts};
 pub use map::StateMap;
 pub use read::{entries, entry, load};
-pub use write::{purge_room, store};
+pub use remove::{purge_room, sweep_room};
+pub use write::store;
 
 use crate::numbers::{EventNumber, StateKeyNumber};
 

@@ -52,6 +52,57 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    /// The same tree, where events refer to some of the states, and the room to one.
+    #[test]
+    fn a_sweep_leaves_what_is_used_as_it_was(
+        steps in proptest::collection::vec((step(), proptest::bool::weighted(0.2)), 1..120),
+    ) {
+        let store = Store::new();
+        let mut tx = store.tx();
+        let mut states: Vec<(SnapshotNumber, Model)> = Vec::new();
+        let mut used = BTreeMap::new();
+        for (at, ((parent, changes), is_used)) in (1..).zip(steps) {
+            let parent = states.len().checked_sub(1 + parent).map(|at| states[at].clone());
+            let (parent, mut model) = parent.map_or((None, Model::new()), |(number, model)| (Some(number), model));
+            apply(&mut model, &changes);
+            let number = store_shaped(&mut tx, &SMALL, ROOM, parent, &changes).unwrap();
+            if is_used {
+                let (before, after) = if at % 2 == 0 { (Some(number), None) } else { (None, Some(number)) };
+                place(&mut tx, at, before, after);
+                used.insert(number, model.clone());
+            }
+            states.push((number, model));
+        }
+        let (current, model) = states[states.len() / 2].clone();
+        tx.execute("INSERT INTO rooms (number, room_id, version, state) VALUES (1, '!a', '11', ?1)", &[&current]).unwrap();
+        used.insert(current, model);
+        let last = states.iter().map(|(number, _)| *number).max().unwrap();
+        sweep_room(&mut tx, ROOM).unwrap();
+        for (number, model) in &used {
+            prop_assert_eq!(&load(&tx, *number).unwrap().iter().collect::<Model>(), model);
+        }
+        let unused = "SELECT COUNT(*)
+           FROM state_snapshots AS state
+          WHERE room = ?1
+            AND NOT EXISTS (SELECT 1 FROM rooms WHERE rooms.state = state.number)
+            AND NOT EXISTS (SELECT 1 FROM graph WHERE state_before = state.number OR state_after = state.number)
+            AND NOT EXISTS (SELECT 1 FROM state_snapshots AS upon WHERE upon.base = state.number)";
+        prop_assert_eq!(count(&tx, unused, ROOM.0), 0);
+        let loose = "SELECT COUNT(*) FROM state_chunks WHERE room = ?1 AND snapshot NOT IN (SELECT number FROM state_snapshots)";
+        prop_assert_eq!(count(&tx, loose, ROOM.0), 0);
+        prop_assert_eq!(sweep_room(&mut tx, ROOM).unwrap(), 0);
+        prop_assert!(super::store(&mut tx, ROOM, None, &[change(1, 1)]).unwrap() > last, "a number is never given again");
+    }
+}
+
+fn place(tx: &mut WriteTx<'_>, event: i64, before: Option<SnapshotNumber>, after: Option<SnapshotNumber>) {
+    let sql = "INSERT INTO graph (event, room, topological, state_before, state_after, outcome) VALUES (?1, ?2, ?1, ?3, ?4, 0)";
+    tx.execute(sql, &[&event, &ROOM, &before, &after]).unwrap();
+}
+
 /// How far back the parent is, and what changes.
 fn step() -> impl Strategy<Value = (usize, Vec<Change>)> {
     let change = (0..40_i64, proptest::option::weighted(0.8, 1..1_000_i64))

@@ -19,26 +19,6 @@ pub fn store(
     store_shaped(tx, &SHAPE, room, parent, changes)
 }
 
-/// Removes up to `limit` rows of the states of `room`, and returns how many; 0 when none are left. Nothing reads them any more.
-pub fn purge_room(tx: &mut WriteTx<'_>, room: RoomNumber, limit: i64) -> Result<usize, StoreError> {
-    tx.execute(
-        "UPDATE state_snapshots_purged SET highest = (SELECT MAX(number) FROM state_snapshots)
-          WHERE highest < (SELECT MAX(number) FROM state_snapshots)",
-        &[],
-    )?;
-    let chunks = tx.execute(
-        "DELETE FROM state_chunks WHERE (snapshot, first_key) IN
-            (SELECT snapshot, first_key FROM state_chunks WHERE room = ?1 LIMIT ?2)",
-        &[&room, &limit],
-    )?;
-    let snapshots = tx.execute(
-        "DELETE FROM state_snapshots WHERE number IN
-            (SELECT number FROM state_snapshots WHERE room = ?1 LIMIT ?2)",
-        &[&room, &limit],
-    )?;
-    Ok(chunks + snapshots)
-}
-
 pub(super) fn store_shaped(
     tx: &mut WriteTx<'_>,
     shape: &Shape,
