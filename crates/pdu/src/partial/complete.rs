@@ -275,6 +275,7 @@ impl Graph {
         let map = state_of(&room, known).ok_or_else(none)?;
         let join = wanted.partial.event;
         if wanted.partial.whole {
+            self.check_names_what_lacked(wanted, &named, &lacking).await?;
             if let Some(settled) = self.settle_without_judging(&mut room, wanted, &map, &lacking).await? {
                 turn.put_back(room);
                 return Ok(settled);

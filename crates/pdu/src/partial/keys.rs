@@ -3,22 +3,24 @@
 //! A key that cannot be had is no bad signature: who signed may be away for a moment. So they are asked for again in the background,
 //! long after the room is in use; what they vouch for is then put in its place, and all since our join is judged again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use events::auth_graph::StateMap;
-use events::{KeyId, ParsedPdu, ServerName};
+use events::{EventId, KeyId, ParsedPdu, ServerName};
 use handles::Timestamp;
-use persistence::StoreError;
-use persistence::transactions::{graph as graph_rows, partial as rows};
+use persistence::transactions::rooms::RoomRow;
+use persistence::transactions::{events as event_rows, graph as graph_rows, partial as rows};
+use persistence::{ReadTx, StoreError};
 use serde::{Deserialize, Serialize};
+use transaction::requests::RoomStateIds;
 use transport::Keys;
 
-use super::complete::{Completed, Wanted};
+use super::complete::{Completed, Incomplete, Wanted};
 use crate::due::doubled;
 use crate::graph::Graph;
 use crate::intake::claims;
 use crate::limits::{
-    JUDGED_AGAIN_FOR_KEYS_MAX, LACKING_KEYS_MAX, LACKING_KEYS_RETRY_FIRST, LACKING_KEYS_RETRY_MAX,
+    JUDGED_AGAIN_FOR_KEYS_MAX, LACKING_KEYS_MAX, LACKING_KEYS_RETRY_FIRST, LACKING_KEYS_RETRY_MAX, LOOKED_UP_AT_ONCE,
     WHOLE_ROOM_KEYS_TIME_MAX,
 };
 use crate::room::Room;
@@ -85,6 +87,33 @@ impl Graph {
         lacking.servers().iter().any(|server| !keys.missing().contains(server))
     }
 
+    /// Whoever names nothing of a server whose keys lacked, though what it signed was named before, lacks those keys, too: as they tell
+    /// the state, it would be gone.
+    pub(super) async fn check_names_what_lacked(
+        &self,
+        wanted: &Wanted,
+        named: &RoomStateIds,
+        lacking: &LackingKeys,
+    ) -> Result<(), Incomplete> {
+        let mut unnamed = LackingKeys::from_json(wanted.partial.keys.as_deref()).servers();
+        unnamed.retain(|server| !lacking.servers().contains(server));
+        let ids: Vec<EventId> = named.pdu_ids.iter().chain(&named.auth_chain_ids).cloned().collect();
+        for chunk in ids.chunks(LOOKED_UP_AT_ONCE) {
+            if unnamed.is_empty() {
+                break;
+            }
+            let (row, chunk) = (wanted.row.clone(), chunk.to_vec());
+            let signers = self.database().read(move |tx| signers(tx, &row, &chunk)).await?;
+            unnamed.retain(|server| !signers.contains(server));
+        }
+        match unnamed.first() {
+            None => Ok(()),
+            Some(server) => {
+                Err(Incomplete::Failed(format!("it names nothing that {server} has signed, and others did")))
+            }
+        }
+    }
+
     /// A whole room, of which nothing new is known, or in which too much has happened to judge it all again. `None` if it is to be.
     pub(super) async fn settle_without_judging(
         &self,
@@ -123,6 +152,18 @@ impl Graph {
             .await?;
         Ok(Some(Completed::Whole))
     }
+}
+
+/// The servers that have signed those of `events` that are here.
+fn signers(tx: &ReadTx<'_>, room: &RoomRow, events: &[EventId]) -> Result<BTreeSet<ServerName>, StoreError> {
+    let mut signers = BTreeSet::new();
+    for id in events {
+        let Some(event) = event_rows::number(tx, room.number, id)? else { continue };
+        if let Some(stored) = event_rows::load(tx, room.version, event)? {
+            signers.extend(stored.pdu.signed_by().iter().cloned());
+        }
+    }
+    Ok(signers)
 }
 
 /// The pause before the keys that a whole room lacks are asked for again, in milliseconds.

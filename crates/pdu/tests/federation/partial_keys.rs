@@ -37,6 +37,35 @@ async fn members_whose_keys_cannot_be_had_are_left_out_until_they_can() {
     }
 }
 
+/// Whoever is asked again may lack the same keys, and tell a state without what they signed.
+#[tokio::test(start_paused = true)]
+async fn who_lacks_the_same_keys_is_not_believed_that_there_was_nothing() {
+    for members in [3, SINGLE_EVENTS_MAX + 20] {
+        let world = World::new();
+        let (a, evil, mut room) = room_of_many(&world, members).await;
+        let (ghost, gone) = ("@ghost:gone.test", world.peer("gone.test").await);
+        room.line.push(gone.next(&room, member(ghost, ghost, "join")));
+        evil.host(&room);
+        omits_members(&evil, &room);
+        tells_state(&evil, &room);
+        let everybody = room.clone();
+        let down = world.take_down("gone.test");
+        join(&a, &evil, &mut room).await;
+        until_whole(&world, &a, &room.id).await;
+        let mut without = everybody.clone();
+        without.line.retain(|pdu| pdu.state_key() != Some(ghost));
+        tells_state(&evil, &without);
+        let before = evil.asked("/v1/state_ids/");
+        world.bring_back("gone.test", down);
+        world.until("it to be asked again", || async { evil.asked("/v1/state_ids/") > before + 1 }).await;
+        assert!(a.read(&room.id, |tx, room, _| partial::pending(tx, room)).await.is_some());
+        tells_state(&evil, &everybody);
+        let is_here = || async { a.current(&room.id, "m.room.member", ghost).await.is_some() };
+        world.until("the ghost", is_here).await;
+        assert!(has_whole_state(&a, &room).await);
+    }
+}
+
 /// A server that is not asked to leave members out, as an old one, tells all at once.
 #[tokio::test(start_paused = true)]
 async fn state_of_which_the_keys_cannot_be_had_when_all_is_told_at_once_comes_when_they_can() {
