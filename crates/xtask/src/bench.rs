@@ -26,6 +26,13 @@ struct Program {
     build: &'static [&'static str],
 }
 
+/// What a quiet machine has less of.
+const QUIET_LOAD: f64 = 0.5;
+/// How long is waited for the machine to become quiet after building.
+const QUIET_MAX: Duration = Duration::from_secs(300);
+/// Between two looks whether it has.
+const QUIET_PAUSE: Duration = Duration::from_secs(5);
+
 const LOAD: [&str; 7] = ["start", "sending", "inbound", "joining", "fan-out", "catching-up", "idle"];
 
 const PROGRAMS: [Program; 3] = [
@@ -70,6 +77,7 @@ pub(crate) fn run(root: &Path) -> Result<(), Failure> {
     for program in &PROGRAMS {
         command(root, &mut cargo(program.build), "mend what the compiler shows")?;
     }
+    become_quiet();
     let (mut text, mut missing) = (heading(root), Vec::new());
     let release = tools::target(root).join("release");
     for scenario in LOAD {
@@ -116,6 +124,22 @@ fn beside_synapse(root: &Path, release: &Path, missing: &mut Vec<String>) -> Str
     )
 }
 
+/// Waits for the machine to become quiet. On virtual cores that were busy for a minute, as they are from the build, threads are woken
+/// more slowly for a while: what waits for others then takes a quarter longer, and its floor does not.
+fn become_quiet() {
+    println!("\nwaiting for the machine to become quiet, {} s at most", QUIET_MAX.as_secs());
+    let watch = tools::stopwatch();
+    while watch.elapsed() < QUIET_MAX && load_of_machine().is_some_and(|load| load >= QUIET_LOAD) {
+        std::thread::sleep(QUIET_PAUSE);
+    }
+}
+
+/// The average of the last minute. `None` where it is not known.
+fn load_of_machine() -> Option<f64> {
+    let load = std::fs::read_to_string("/proc/loadavg").ok()?;
+    load.split_whitespace().next()?.parse().ok()
+}
+
 /// The machine, the time, the command.
 fn heading(root: &Path) -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -125,8 +149,7 @@ fn heading(root: &Path) -> String {
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let memory = memory.lines().next().and_then(|line| line.split_whitespace().nth(1)).and_then(|kib| kib.parse().ok());
     let gib = memory.map_or(0.0, |kib: f64| kib / 1_048_576.0);
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split_whitespace().next().unwrap_or("?");
+    let load = load_of_machine().map_or_else(|| "?".to_owned(), |load| load.to_string());
     let said = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).current_dir(root).output();
         output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
@@ -138,7 +161,7 @@ fn heading(root: &Path) -> String {
          Written by `cargo xtask bench`, which measures anew and overwrites this file. A floor is the time of the work that \
          cannot be avoided, measured in the same run.\n\n\
          {date}, commit {commit}, {cores} cores of {model}, {gib:.0} GiB, {system}; load of the machine at the beginning: \
-         {load} (a quiet machine has less than 0.5: with more, trust processor time and what is given in floors).\n\n"
+         {load} (a quiet machine has less than {QUIET_LOAD}: with more, trust processor time only).\n\n"
     )
 }
 
