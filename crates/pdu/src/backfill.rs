@@ -12,7 +12,7 @@ use persistence::transactions::graph::{self as graph_rows, Direction};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::{EventNumber, ReadTx, StoreError};
 
-use crate::fetch::{Effort, Outliers, Told, reachable};
+use crate::fetch::{Effort, Outliers, StateBefore, Told, reachable};
 use crate::graph::Graph;
 use crate::intake::References;
 use crate::limits::{
@@ -211,7 +211,9 @@ impl Graph {
         let mut given = BTreeMap::new();
         for pdu in pdus.iter().filter(builds_on_unknown).take(BACKFILL_EDGES_MAX) {
             let before = self.fetch_state_before(row, server, pdu.event_id(), outliers, effort).await?;
-            given.extend(before.map(|state| (pdu.event_id().clone(), vec![Told { by: server.clone(), state }])));
+            if let StateBefore::Whole(state) = before {
+                given.insert(pdu.event_id().clone(), vec![Told { by: server.clone(), state }]);
+            }
         }
         Ok(given)
     }

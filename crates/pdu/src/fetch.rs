@@ -53,6 +53,16 @@ pub(crate) struct Adopted {
     pub(crate) before: Vec<Told>,
 }
 
+/// What came of asking one server for the state before an event.
+pub(crate) enum StateBefore {
+    /// All events of the state are here.
+    Whole(Vec<EventId>),
+    /// These of them cannot be had: a part of a state is no state.
+    Lacks(Vec<EventId>),
+    /// It does not tell.
+    Unknown,
+}
+
 /// What one server says was the state before an event.
 pub(crate) struct Told {
     pub(crate) by: ServerName,
@@ -127,8 +137,9 @@ impl Graph {
                 || self.has_told_older_words(room, origin, &walked.batch).await?);
         let adoptable = if is_better_off { 0 } else { ADOPTED_PARENTS_MAX };
         let leads_to_ours = missing.is_empty();
+        let is_patient = !missing.is_empty() && self.has_come_lately(room, &sent).await?;
         for id in missing.into_iter().take(adoptable) {
-            adopted.extend(self.fetch_with_state(room, &servers, &id, &mut outliers, &effort).await?);
+            adopted.extend(self.fetch_with_state(room, &servers, &id, &mut outliers, &effort, is_patient).await?);
         }
         let batch = match self.as_news(room, &servers, &walked, &adopted, &effort).await? {
             Some(news) => {
@@ -277,6 +288,8 @@ impl Graph {
     }
 
     /// Asks for an event and the state before it, the latter of several servers: one that lies alone is found out.
+    ///
+    /// What some name, and what cannot be had, may be had soon, as when it lacks keys: who is patient takes no state without it.
     async fn fetch_with_state(
         &self,
         room: &RoomRow,
@@ -284,23 +297,46 @@ impl Graph {
         id: &EventId,
         outliers: &mut Outliers,
         effort: &Effort,
+        is_patient: bool,
     ) -> Result<Option<Adopted>, StoreError> {
         let mut pdu = None;
-        let mut before = Vec::new();
+        let (mut before, mut not_had) = (Vec::new(), Vec::new());
         for server in servers {
             if pdu.is_none() {
                 pdu = effort.within(self.fetch_event(room, server, id)).await.flatten();
             }
             if pdu.is_some() && before.len() < TOLD_STATES_MAX {
-                let state = self.fetch_state_before(room, server, id, outliers, effort).await?;
-                before.extend(state.map(|state| Told { by: server.clone(), state }));
+                match self.fetch_state_before(room, server, id, outliers, effort).await? {
+                    StateBefore::Whole(state) => before.push(Told { by: server.clone(), state }),
+                    StateBefore::Lacks(ids) => not_had.extend(ids),
+                    StateBefore::Unknown => {}
+                }
             }
+        }
+        if is_patient {
+            before.retain(|told| not_had.iter().all(|id| told.state.contains(id)));
         }
         Ok(pdu.filter(|_| !before.is_empty()).map(|pdu| Adopted { pdu, before }))
     }
 
-    /// Asks for the state before an event, and for those of its events that we lack. `None` if that cannot be had completely:
-    /// a part of a state is no state.
+    /// Whether one of these events was staged lately.
+    async fn has_come_lately(&self, room: &RoomRow, ids: &BTreeSet<EventId>) -> Result<bool, StoreError> {
+        let (room, ids) = (room.clone(), ids.clone());
+        let since = self.handles().clock.now() - milliseconds(PULL_PATIENCE);
+        self.database()
+            .read(move |tx| {
+                for id in &ids {
+                    let staged = staging::find(tx, room.number, room.version, id)?;
+                    if staged.is_some_and(|staged| staged.received > since) {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            })
+            .await
+    }
+
+    /// Asks for the state before an event, and for those of its events that we lack.
     pub(crate) async fn fetch_state_before(
         &self,
         room: &RoomRow,
@@ -308,30 +344,30 @@ impl Graph {
         id: &EventId,
         outliers: &mut Outliers,
         effort: &Effort,
-    ) -> Result<Option<Vec<EventId>>, StoreError> {
+    ) -> Result<StateBefore, StoreError> {
         let asked = effort.within(self.requests().state_ids(server, &room.room_id, id)).await;
         let named = match asked {
-            None => return Ok(None),
+            None => return Ok(StateBefore::Unknown),
             Some(Err(error)) => {
                 tracing::info!(server.name = %server, room.id = %room.room_id, event.id = %id, "No state before {id}: {error}");
-                return Ok(None);
+                return Ok(StateBefore::Unknown);
             }
             Some(Ok(named)) => named,
         };
         if named.pdu_ids.len() > STATE_EVENTS_MAX || named.auth_chain_ids.len() > STATE_EVENTS_MAX {
             tracing::info!(server.name = %server, room.id = %room.room_id, event.id = %id, "The state before {id} is too large");
-            return Ok(None);
+            return Ok(StateBefore::Unknown);
         }
         let wanted: BTreeSet<EventId> = named.pdu_ids.iter().chain(&named.auth_chain_ids).cloned().collect();
         let wanted = wanted.into_iter().filter(|id| !outliers.ids.contains(id)).collect();
         let lacking = self.lacking(room.number, wanted).await?;
         if lacking.len() > LACKING_STATE_MAX {
             tracing::info!(server.name = %server, room.id = %room.room_id, event.id = %id, "The state before {id} has {} events that nobody knows", lacking.len());
-            return Ok(None);
+            return Ok(StateBefore::Unknown);
         }
         if lacking.len() > SINGLE_EVENTS_MAX {
             let Some(found) = effort.within(self.fetch_whole_state(room, server, id, &lacking)).await else {
-                return Ok(None);
+                return Ok(StateBefore::Unknown);
             };
             outliers.extend(found);
         } else {
@@ -340,10 +376,10 @@ impl Graph {
         let wanted = named.pdu_ids.iter().filter(|id| !outliers.ids.contains(*id)).cloned().collect();
         let lacking = self.lacking(room.number, wanted).await?;
         if lacking.is_empty() {
-            return Ok(Some(named.pdu_ids));
+            return Ok(StateBefore::Whole(named.pdu_ids));
         }
         tracing::info!(server.name = %server, room.id = %room.room_id, event.id = %id, "{} events of the state before {id} cannot be had", lacking.len());
-        Ok(None)
+        Ok(StateBefore::Lacks(lacking))
     }
 
     /// Asks for a whole state, of which so much is lacking that asking for each event would take longer.

@@ -274,8 +274,8 @@ impl Graph {
         let none = || Incomplete::Failed("the state that it named is none".to_owned());
         let map = state_of(&room, known).ok_or_else(none)?;
         let join = wanted.partial.event;
+        self.check_names_what_lacked(wanted, &named, &lacking).await?;
         if wanted.partial.whole {
-            self.check_names_what_lacked(wanted, &named, &lacking).await?;
             if let Some(settled) = self.settle_without_judging(&mut room, wanted, &map, &lacking).await? {
                 turn.put_back(room);
                 return Ok(settled);

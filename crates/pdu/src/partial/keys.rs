@@ -16,12 +16,12 @@ use transaction::requests::RoomStateIds;
 use transport::Keys;
 
 use super::complete::{Completed, Incomplete, Wanted};
-use crate::due::doubled;
+use crate::due::{doubled, milliseconds};
 use crate::graph::Graph;
 use crate::intake::claims;
 use crate::limits::{
     JUDGED_AGAIN_FOR_KEYS_MAX, LACKING_KEYS_MAX, LACKING_KEYS_RETRY_FIRST, LACKING_KEYS_RETRY_MAX, LOOKED_UP_AT_ONCE,
-    WHOLE_ROOM_KEYS_TIME_MAX,
+    PULL_PATIENCE, WHOLE_ROOM_KEYS_TIME_MAX,
 };
 use crate::room::Room;
 
@@ -88,13 +88,17 @@ impl Graph {
     }
 
     /// Whoever names nothing of a server whose keys lacked, though what it signed was named before, lacks those keys, too: as they tell
-    /// the state, it would be gone.
+    /// the state, it would be gone. While members are unknown this holds for as long as [`PULL_PATIENCE`]: to know none is worse.
     pub(super) async fn check_names_what_lacked(
         &self,
         wanted: &Wanted,
         named: &RoomStateIds,
         lacking: &LackingKeys,
     ) -> Result<(), Incomplete> {
+        let waited = self.handles().clock.now() - wanted.partial.since;
+        if !wanted.partial.whole && waited >= milliseconds(PULL_PATIENCE) {
+            return Ok(());
+        }
         let mut unnamed = LackingKeys::from_json(wanted.partial.keys.as_deref()).servers();
         unnamed.retain(|server| !lacking.servers().contains(server));
         let ids: Vec<EventId> = named.pdu_ids.iter().chain(&named.auth_chain_ids).cloned().collect();

@@ -11,6 +11,7 @@ use persistence::transactions::graph::Outcome;
 use persistence::transactions::{pulls, staging};
 use serde_json::json;
 
+use crate::partial::member;
 use crate::peer::{Peer, PeerRoom, object};
 use crate::receiving::{shared, until_outcome};
 use crate::world::{Server, World, draft, message, name, state};
@@ -290,4 +291,34 @@ async fn a_state_that_two_servers_tell_alike_is_no_lie_of_one() {
     let told = explain(&a.database, &world.handles, edge.event_id(), Detail::Brief).await.unwrap().remove(0);
     let tellers = told.verdict.unwrap().state_told_by.unwrap();
     assert_eq!((tellers.servers, tellers.differed), (vec![name("evil.test"), name("other.test")], false));
+}
+
+/// A third server joined, and its keys cannot be had. Who lacks them, too, tells a state without it.
+#[tokio::test(start_paused = true)]
+async fn a_state_without_what_another_names_is_not_taken_while_that_may_come() {
+    for comes in [true, false] {
+        let world = World::new();
+        let (a, evil, room, mut of_peer) = shared(&world).await;
+        let other = world.peer("other.test").await;
+        let mut of_other = other.join(&a, &room, V, "@carol:other.test").await;
+        of_peer.base.push(of_other.line[0].clone());
+        let (ghost, gone) = ("@ghost:gone.test", world.peer("gone.test").await);
+        of_peer.line.push(gone.next(&of_peer, member(ghost, ghost, "join")));
+        let down = world.take_down("gone.test");
+        let (edge, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
+        of_other.line.push(edge.clone());
+        other.host(&of_other);
+        evil.send(&a, &[object(&last)]).await;
+        world.until("both to be asked", || async { other.asked("/v1/state_ids/") > 1 }).await;
+        assert_eq!(a.outcome(&room, edge.event_id()).await, None);
+        if comes {
+            world.bring_back("gone.test", down);
+        } else {
+            world.handles.clock.sleep(PULL_PATIENCE).await;
+        }
+        until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
+        let before = a.state_before(&room, edge.event_id()).await.unwrap();
+        let joined = of_peer.state()[&("m.room.member".to_owned(), ghost.to_owned())].event_id().clone();
+        assert_eq!(before.contains(&joined), comes);
+    }
 }

@@ -66,6 +66,38 @@ async fn who_lacks_the_same_keys_is_not_believed_that_there_was_nothing() {
     }
 }
 
+/// The same while the members are not known: that is worse, so it is believed in the end.
+#[tokio::test(start_paused = true)]
+async fn who_lacks_the_same_keys_is_not_believed_at_once_while_members_are_unknown() {
+    for comes in [true, false] {
+        let world = World::new();
+        let (a, evil, mut room) = room_of_many(&world, 3).await;
+        let (ghost, gone) = ("@ghost:gone.test", world.peer("gone.test").await);
+        room.line.push(gone.next(&room, member(ghost, ghost, "join")));
+        let power = json!({ "users": { "@eve:evil.test": 100, ghost: 50 } });
+        evil.add(&mut room, state("@eve:evil.test", "m.room.power_levels", power));
+        let topic = gone.next(&room, state(ghost, "m.room.topic", json!({ "topic": "boo" })));
+        room.line.push(topic.clone());
+        evil.host(&room);
+        omits_members(&evil, &room);
+        let everybody = room.clone();
+        let mut without = room.clone();
+        without.line.retain(|pdu| pdu.sender().as_str() != ghost);
+        tells_state(&evil, &without);
+        let down = world.take_down("gone.test");
+        join(&a, &evil, &mut room).await;
+        world.until("it to be asked again", || async { evil.asked("/v1/state_ids/") > 1 }).await;
+        assert!(is_partial(&a, &room.id).await);
+        if comes {
+            world.bring_back("gone.test", down);
+            tells_state(&evil, &everybody);
+        }
+        until_whole(&world, &a, &room.id).await;
+        let told = a.current(&room.id, "m.room.topic", "").await;
+        assert_eq!(told.as_ref(), comes.then_some(topic.event_id()));
+    }
+}
+
 /// A server that is not asked to leave members out, as an old one, tells all at once.
 #[tokio::test(start_paused = true)]
 async fn state_of_which_the_keys_cannot_be_had_when_all_is_told_at_once_comes_when_they_can() {

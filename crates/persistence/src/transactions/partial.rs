@@ -32,7 +32,7 @@ pub struct PartialRoom {
     pub problem: Option<String>,
     /// All is here but for what was signed with keys that could not be had.
     pub whole: bool,
-    /// These keys, as JSON.
+    /// These keys, as JSON; as long as members are unknown, those that lacked for what was told at the join.
     pub keys: Option<String>,
 }
 
@@ -133,6 +133,12 @@ fn partial_room(row: &Row<'_>) -> Result<PartialRoom, StoreError> {
 /// Returns the servers that were in a partial room when we joined it.
 pub fn servers(tx: &ReadTx<'_>, room: RoomNumber) -> Result<Vec<ServerName>, StoreError> {
     tx.query_all("SELECT server FROM partial_servers WHERE room = ?1 ORDER BY server", &[&room], |row| row.get(0))
+}
+
+/// Notes which keys could not be had for what was told when the room was joined, as JSON.
+pub fn note_keys(tx: &mut WriteTx<'_>, room: RoomNumber, keys: &str) -> Result<(), StoreError> {
+    tx.execute("UPDATE partial_rooms SET keys = ?2 WHERE room = ?1", &[&room, &keys])?;
+    Ok(())
 }
 
 /// Notes how many events are wanted, and how many of them are not here.
