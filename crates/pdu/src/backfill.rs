@@ -211,7 +211,7 @@ impl Graph {
         let mut given = BTreeMap::new();
         for pdu in pdus.iter().filter(builds_on_unknown).take(BACKFILL_EDGES_MAX) {
             let before = self.fetch_state_before(row, server, pdu.event_id(), outliers, effort).await?;
-            if let StateBefore::Whole(state) = before {
+            if let StateBefore::Whole { state, .. } = before {
                 given.insert(pdu.event_id().clone(), vec![Told { by: server.clone(), state }]);
             }
         }

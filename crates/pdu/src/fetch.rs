@@ -55,8 +55,8 @@ pub(crate) struct Adopted {
 
 /// What came of asking one server for the state before an event.
 pub(crate) enum StateBefore {
-    /// All events of the state are here.
-    Whole(Vec<EventId>),
+    /// All events of the state are here. But who told it `lacks_keys`: it may have left out what they signed.
+    Whole { state: Vec<EventId>, lacks_keys: bool },
     /// These of them cannot be had: a part of a state is no state.
     Lacks(Vec<EventId>),
     /// It does not tell.
@@ -307,7 +307,10 @@ impl Graph {
             }
             if pdu.is_some() && before.len() < TOLD_STATES_MAX {
                 match self.fetch_state_before(room, server, id, outliers, effort).await? {
-                    StateBefore::Whole(state) => before.push(Told { by: server.clone(), state }),
+                    StateBefore::Whole { lacks_keys: true, .. } if is_patient => {
+                        tracing::info!(server.name = %server, room.id = %room.room_id, event.id = %id, "The state before {id} is not taken from {server} yet: it lacks keys");
+                    }
+                    StateBefore::Whole { state, .. } => before.push(Told { by: server.clone(), state }),
                     StateBefore::Lacks(ids) => not_had.extend(ids),
                     StateBefore::Unknown => {}
                 }
@@ -376,7 +379,7 @@ impl Graph {
         let wanted = named.pdu_ids.iter().filter(|id| !outliers.ids.contains(*id)).cloned().collect();
         let lacking = self.lacking(room.number, wanted).await?;
         if lacking.is_empty() {
-            return Ok(StateBefore::Whole(named.pdu_ids));
+            return Ok(StateBefore::Whole { state: named.pdu_ids, lacks_keys: named.lacks_keys });
         }
         tracing::info!(server.name = %server, room.id = %room.room_id, event.id = %id, "{} events of the state before {id} cannot be had", lacking.len());
         Ok(StateBefore::Lacks(lacking))

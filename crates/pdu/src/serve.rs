@@ -6,9 +6,10 @@ use events::{EventId, Object, Pdu, RoomId, RoomVersion, ServerName, Value};
 use persistence::transactions::graph::{self as graph_rows, Direction, Outcome};
 use persistence::transactions::history::{self as history_rows, TimePoint};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
-use persistence::transactions::{events as event_rows, state as state_rows};
+use persistence::transactions::{events as event_rows, partial, state as state_rows};
 use persistence::{EventNumber, ReadTx, RoomNumber, StoreError};
 use serde_json::json;
+use transaction::requests::LACKS_KEYS;
 use transport::questions::{Answer, EventQuestions, MissingEvents};
 use transport::{ApiError, StreamedAnswer};
 
@@ -127,10 +128,17 @@ impl EventQuestions for Graph {
                     let id = |event| event_rows::id(tx, event);
                     let state: Vec<EventId> = state.into_iter().map(id).collect::<Result<_, StoreError>>()?;
                     let chain: Vec<EventId> = chain.into_iter().map(id).collect::<Result<_, StoreError>>()?;
-                    Ok((state, chain))
+                    Ok((state, chain, partial::pending(tx, room.number)?.is_some()))
                 })
                 .await?;
-            Ok(json!({ "pdu_ids": ids.0, "auth_chain_ids": ids.1 }))
+            let (state, chain, lacks_keys) = ids;
+            let mut answer =
+                Object::from_iter([("pdu_ids".to_owned(), json!(state)), ("auth_chain_ids".to_owned(), json!(chain))]);
+            if lacks_keys {
+                // Some of it may be left out. Others do not mind the field.
+                answer.insert(LACKS_KEYS.to_owned(), json!(true));
+            }
+            Ok(Value::Object(answer))
         })
     }
 

@@ -20,7 +20,7 @@ use transport::{CallError, CallLimits, Client, Rest};
 
 pub use elements::Elements;
 pub use handshakes::{Invite, Joined, Template};
-pub use history::{BACKFILL_MAX, MISSING_EVENTS_MAX, RoomStateIds, TimedEvent};
+pub use history::{BACKFILL_MAX, LACKS_KEYS, MISSING_EVENTS_MAX, RoomStateIds, TimedEvent};
 pub use media::MediaRequests;
 pub use replay::DeliveredPage;
 

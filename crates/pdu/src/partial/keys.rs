@@ -99,6 +99,9 @@ impl Graph {
         if !wanted.partial.whole && waited >= milliseconds(PULL_PATIENCE) {
             return Ok(());
         }
+        if named.lacks_keys {
+            return Err(Incomplete::Failed("it lacks keys itself".to_owned()));
+        }
         let mut unnamed = LackingKeys::from_json(wanted.partial.keys.as_deref()).servers();
         unnamed.retain(|server| !lacking.servers().contains(server));
         let ids: Vec<EventId> = named.pdu_ids.iter().chain(&named.auth_chain_ids).cloned().collect();

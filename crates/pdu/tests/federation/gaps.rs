@@ -322,3 +322,21 @@ async fn a_state_without_what_another_names_is_not_taken_while_that_may_come() {
         assert_eq!(before.contains(&joined), comes);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_state_is_not_taken_at_once_from_who_lacks_keys() {
+    let world = World::new();
+    let (a, evil, room, mut of_peer) = shared(&world).await;
+    let (_, last) = with_a_gap(&evil, &mut of_peer, message("@eve:evil.test", "edge")).await;
+    let of_evil = Arc::clone(&evil);
+    evil.answers("/v1/state_ids/", move |request| {
+        let (status, mut answer) = of_evil.honest(request);
+        answer["org.althing.lacks_keys"] = json!(true);
+        (status, answer)
+    });
+    evil.send(&a, &[object(&last)]).await;
+    world.until("it to be asked again", || async { evil.asked("/v1/state_ids/") > 1 }).await;
+    assert_eq!(a.outcome(&room, last.event_id()).await, None);
+    world.handles.clock.sleep(PULL_PATIENCE).await;
+    until_outcome(&world, &a, &room, &last, Outcome::Accepted).await;
+}

@@ -11,6 +11,7 @@ use crate::partial::{
     has_whole_state, is_partial, join, member, omits_members, room_of_many, tells_state, until_whole,
 };
 use crate::peer::{PeerRoom, object};
+use crate::reading::refusal;
 use crate::receiving::until_outcome;
 use crate::world::{Server, TakenDown, World, message, name, state};
 
@@ -209,4 +210,27 @@ async fn a_whole_room_stops_asking_for_keys_in_the_end() {
     }
     world.until("it to be given up", || async { pending().await.is_none() }).await;
     assert!(world.handles.clock.monotonic() - began > PARTIAL_HORIZON);
+}
+
+/// They may never come, so the state is told after a while, with a word about it.
+#[tokio::test(start_paused = true)]
+async fn who_tells_a_state_while_keys_lack_says_so() {
+    let world = World::new();
+    let (a, evil, mut room) = room_of_many(&world, 3).await;
+    let (ghost, gone) = ("@ghost:gone.test", world.peer("gone.test").await);
+    room.line.push(gone.next(&room, member(ghost, ghost, "join")));
+    evil.host(&room);
+    omits_members(&evil, &room);
+    tells_state(&evil, &room);
+    let down = world.take_down("gone.test");
+    let join = join(&a, &evil, &mut room).await;
+    until_whole(&world, &a, &room.id).await;
+    let question = format!("v1/state_ids/{}?event_id={join}", room.id);
+    assert_eq!(refusal(evil.get(&a, &question).await).0, 404);
+    world.until("it to be told", || async { evil.get(&a, &question).await.is_ok() }).await;
+    assert_eq!(evil.get(&a, &question).await.unwrap()["org.althing.lacks_keys"], true);
+    world.bring_back("gone.test", down);
+    let is_here = || async { a.current(&room.id, "m.room.member", ghost).await.is_some() };
+    world.until("the ghost", is_here).await;
+    assert_eq!(evil.get(&a, &question).await.unwrap().get("org.althing.lacks_keys"), None);
 }

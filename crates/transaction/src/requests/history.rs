@@ -23,7 +23,13 @@ pub struct RoomStateIds {
     pub pdu_ids: Vec<EventId>,
     /// The events that authorise them.
     pub auth_chain_ids: Vec<EventId>,
+    /// Who tells it lacks keys, as an Althing says ([`LACKS_KEYS`]): what they signed may be left out.
+    #[serde(default, rename = "org.althing.lacks_keys")]
+    pub lacks_keys: bool,
 }
+
+/// What a server adds to the state that it tells while it lacks keys, as `true`. Ours; nobody else knows it.
+pub const LACKS_KEYS: &str = "org.althing.lacks_keys";
 
 /// An event and when its sender says to have sent it, as `/timestamp_to_event` names it.
 #[derive(Debug, Clone, Deserialize)]
