@@ -5,8 +5,9 @@
 //! that nobody here is in. They would send it for ever. So a server that tells us of a room we have left is asked, a while later, how
 //! our users would leave it. Where it says how, they are members or invited there, and leave once more, on top of what has happened
 //! since. And if a user of ours has asked to join, and nobody has answered, that server is asked what became of it
-//! (`unanswered_joins`); if one has lost their membership where forks met, they come back (`lost_memberships`). If we have come in meanwhile, it is asked where the room is: what it said before was ignored. This is kept in
-//! memory only: who still counts us in after a restart tells us again.
+//! (`unanswered_joins`); one who has lost their membership where forks met comes back (`lost_memberships`). If we have come in
+//! meanwhile, it is asked where the room is: what it said before was ignored. This is kept in memory only: who still counts us in
+//! after a restart tells us again.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -357,7 +357,7 @@ fn remember_entry(
         if let Some(partial) = &partial {
             let servers: Vec<ServerName> = partial.servers.iter().cloned().collect();
             partial_rows::begin(tx, room, join, &given_by, &servers, now)?;
-            partial_rows::note_keys(tx, room, &lacking.to_json())
+            if lacking.is_empty() { Ok(()) } else { partial_rows::note_keys(tx, room, &lacking.to_json()) }
         } else if lacking.is_empty() {
             Ok(())
         } else {

@@ -161,7 +161,7 @@ fn heading(root: &Path) -> String {
          Written by `cargo xtask bench`, which measures anew and overwrites this file. A floor is the time of the work that \
          cannot be avoided, measured in the same run.\n\n\
          {date}, commit {commit}, {cores} cores of {model}, {gib:.0} GiB, {system}; load of the machine at the beginning: \
-         {load} (a quiet machine has less than {QUIET_LOAD}: with more, trust processor time only).\n\n"
+         {load} (a quiet machine has less than {QUIET_LOAD}: with more, much of this is worse by a quarter).\n\n"
     )
 }
 

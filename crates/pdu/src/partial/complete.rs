@@ -233,7 +233,14 @@ impl Graph {
         if named.pdu_ids.contains(&wanted.join) {
             return Err(Incomplete::Failed("the state that it says was before our join has our join in it".to_owned()));
         }
+        let believes_less = self.believes_less(wanted);
+        if named.lacks_keys && !believes_less {
+            return Err(Incomplete::Failed("it lacks keys itself".to_owned()));
+        }
         let lacking = self.fetch_named(wanted, server, &named).await?;
+        if !believes_less {
+            self.check_names_what_lacked(wanted, &named, &lacking).await?;
+        }
         if !self.is_still(wanted).await? {
             return Ok(Completed::LeftMeanwhile);
         }
@@ -274,7 +281,6 @@ impl Graph {
         let none = || Incomplete::Failed("the state that it named is none".to_owned());
         let map = state_of(&room, known).ok_or_else(none)?;
         let join = wanted.partial.event;
-        self.check_names_what_lacked(wanted, &named, &lacking).await?;
         if wanted.partial.whole {
             if let Some(settled) = self.settle_without_judging(&mut room, wanted, &map, &lacking).await? {
                 turn.put_back(room);

@@ -87,23 +87,27 @@ impl Graph {
         lacking.servers().iter().any(|server| !keys.missing().contains(server))
     }
 
+    /// Whether a state is taken from a server that may have left out what it lacks keys for. While members are unknown it is after
+    /// [`PULL_PATIENCE`]: to know none is worse.
+    pub(super) fn believes_less(&self, wanted: &Wanted) -> bool {
+        let waited = self.handles().clock.now() - wanted.partial.since;
+        !wanted.partial.whole && waited >= milliseconds(PULL_PATIENCE)
+    }
+
     /// Whoever names nothing of a server whose keys lacked, though what it signed was named before, lacks those keys, too: as they tell
-    /// the state, it would be gone. While members are unknown this holds for as long as [`PULL_PATIENCE`]: to know none is worse.
+    /// the state, it would be gone. What is named has been fetched, but for what is `lacking` keys.
     pub(super) async fn check_names_what_lacked(
         &self,
         wanted: &Wanted,
         named: &RoomStateIds,
         lacking: &LackingKeys,
     ) -> Result<(), Incomplete> {
-        let waited = self.handles().clock.now() - wanted.partial.since;
-        if !wanted.partial.whole && waited >= milliseconds(PULL_PATIENCE) {
+        let lacks_still: BTreeSet<ServerName> = lacking.servers().into_iter().collect();
+        let mut unnamed = LackingKeys::from_json(wanted.partial.keys.as_deref()).servers();
+        unnamed.retain(|server| !lacks_still.contains(server));
+        if unnamed.is_empty() {
             return Ok(());
         }
-        if named.lacks_keys {
-            return Err(Incomplete::Failed("it lacks keys itself".to_owned()));
-        }
-        let mut unnamed = LackingKeys::from_json(wanted.partial.keys.as_deref()).servers();
-        unnamed.retain(|server| !lacking.servers().contains(server));
         let ids: Vec<EventId> = named.pdu_ids.iter().chain(&named.auth_chain_ids).cloned().collect();
         for chunk in ids.chunks(LOOKED_UP_AT_ONCE) {
             if unnamed.is_empty() {

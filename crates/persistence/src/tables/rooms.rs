@@ -64,7 +64,7 @@ CREATE INDEX standings_by_room ON standings (room);
 -- Rooms that we joined without being told most of their members. `event` is our join: the state before it is fetched in the
 -- background. Of its events `wanted` were named, of which `lacking` are not here. `problem` is why the last attempt failed.
 -- Where `whole` is 1 the members are here, but for entries of the state whose signatures could not be checked, since `keys` could not
--- be had: a JSON array of server, key and time.
+-- be had: a JSON array of server, key and time. Where it is 0 these are the keys that lacked for what was told at the join.
 CREATE TABLE partial_rooms (
     room BIGINT NOT NULL,
     event BIGINT NOT NULL,
