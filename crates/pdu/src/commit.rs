@@ -169,6 +169,8 @@ impl Graph {
             None => streams::next(tx, Stream::Events)?,
         };
         self.write_current_state(tx, batch.room, &batch.current_changes, position)?;
+        let soft_failed = batch.events.iter().filter(|record| record.outcome == Outcome::SoftFailed);
+        self.tell_removed(tx, batch.room, soft_failed.map(|record| record.pdu.sender()))?;
         let sets = batch.events.iter().filter(|record| record.pdu.membership().is_some());
         self.wake_users(tx, batch.room, &batch.current_changes, sets.filter_map(|record| record.pdu.state_key()))?;
         Ok(written)

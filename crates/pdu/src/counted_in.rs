@@ -5,7 +5,8 @@
 //! that nobody here is in. They would send it for ever. So a server that tells us of a room we have left is asked, a while later, how
 //! our users would leave it. Where it says how, they are members or invited there, and leave once more, on top of what has happened
 //! since. And if a user of ours has asked to join, and nobody has answered, that server is asked what became of it
-//! (`unanswered_joins`); one who has lost their membership where forks met comes back (`lost_memberships`). If we have come in
+//! (`unanswered_joins`); one who has lost their membership where forks met comes back (`lost_memberships`). Who is out by an event that
+//! was kept from the others leaves in their eyes, too: better than to be spoken to, and not to hear it. If we have come in
 //! meanwhile, it is asked where the room is: what it said before was ignored. This is kept in memory only: who still counts us in
 //! after a restart tells us again.
 
@@ -13,21 +14,22 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use events::{Object, RoomId, ServerName, UserId};
+use events::{Object, Reference, RoomId, ServerName, UserId};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
-use persistence::transactions::unanswered_joins;
+use persistence::transactions::unanswered_joins::{self, UnansweredJoin};
 use persistence::{ReadTx, StoreError};
 use tokio::sync::Notify;
 use transport::questions::Handshake;
 
 use crate::due::{milliseconds, rest, until};
 use crate::fetch::Effort;
-use crate::gates::may_be_in_room;
+use crate::gates::{Presence, presence};
 use crate::graph::Graph;
 use crate::limits::{
     COUNTED_IN_AFTER, COUNTED_IN_PAUSE, COUNTED_IN_ROOMS_MAX, COUNTED_IN_SERVERS_MAX, COUNTED_IN_USERS_MAX,
     LEAVE_TIME_MAX,
 };
+use crate::waiting::is_placed;
 
 /// Who told us of which rooms, and the task that asks them.
 #[derive(Default)]
@@ -158,7 +160,7 @@ impl Graph {
             .await
     }
 
-    /// The users of ours that have left a room. `None` if there are none, or somebody is in it, or may be soon.
+    /// The users of ours that have left a room. `None` if there are none, or somebody is in it.
     async fn left_by(&self, room: &RoomId) -> Result<Option<(RoomRow, Vec<UserId>)>, StoreError> {
         let (us, id) = (self.server_name().clone(), room.clone());
         self.database()
@@ -166,20 +168,35 @@ impl Graph {
                 let Some(row) = room_rows::by_id(tx, &id)? else { return Ok(None) };
                 let mut users = room_rows::members_of_server(tx, row.number, "leave", &us)?;
                 users.extend(room_rows::members_of_server(tx, row.number, "ban", &us)?);
-                let is_left = !users.is_empty() && !may_come_in(tx, &row, &us)?;
+                let is_left = !users.is_empty() && !room_rows::is_server_joined(tx, row.number, &us)?;
                 Ok::<_, StoreError>(is_left.then_some((row, users)))
             })
             .await
     }
 
     /// Returns whether `server` counted the user in and has taken the leave.
-    async fn leave_again_as(&self, row: &RoomRow, user: &UserId, server: &ServerName) -> Result<bool, StoreError> {
+    pub(crate) async fn leave_again_as(
+        &self,
+        row: &RoomRow,
+        user: &UserId,
+        server: &ServerName,
+    ) -> Result<bool, StoreError> {
+        let (owned, who) = (row.clone(), user.clone());
+        if self.database().read(move |tx| may_come_in(tx, &owned, &who)).await? {
+            return Ok(false);
+        }
         // Who is not in the room by its state is refused.
         let template = self.take_template(Handshake::Leave, &row.room_id, user, &Object::new(), server).await;
         let Ok(taken) = template else { return Ok(false) };
-        // They, or another user of ours, may have asked to join while the server was asked.
-        let (us, owned) = (self.server_name().clone(), row.clone());
-        if taken.version != row.version || self.database().read(move |tx| may_come_in(tx, &owned, &us)).await? {
+        if taken.version != row.version {
+            return Ok(false);
+        }
+        let (owned, who, knows) = (row.clone(), user.clone(), taken.event.prev_events.clone());
+        let is_out = move |tx: &ReadTx<'_>| {
+            // They may have asked to join while the server was asked, or somebody else of ours came in.
+            Ok::<_, StoreError>(!may_come_in(tx, &owned, &who)? && is_heard_out(tx, &owned, &who.server(), &knows)?)
+        };
+        if !self.database().read(is_out).await? {
             return Ok(false);
         }
         let Ok(pdu) = taken.event.sign(row.version, self.server_name(), self.signing_key()) else { return Ok(false) };
@@ -187,12 +204,30 @@ impl Graph {
     }
 }
 
-/// Whether a user of ours is in the room, or was invited, or asks to come in.
-fn may_come_in(tx: &ReadTx<'_>, row: &RoomRow, us: &ServerName) -> Result<bool, StoreError> {
-    let is_asking = |join: &(unanswered_joins::UnansweredJoin, i64)| join.0.room_id == row.room_id;
-    Ok(may_be_in_room(tx, row, us)?
-        || !room_rows::users_concerned(tx, row.number)?.is_empty()
+/// Whether somebody of ours is in the room, or this user was invited, or asks to come in.
+fn may_come_in(tx: &ReadTx<'_>, row: &RoomRow, user: &UserId) -> Result<bool, StoreError> {
+    let is_asking = |(join, _): &(UnansweredJoin, i64)| join.room_id == row.room_id && join.user == *user;
+    let standing = room_rows::standing_in(tx, user, row.number)?;
+    let is_at_the_door = standing.is_some_and(|standing| matches!(standing.membership.as_str(), "invite" | "knock"));
+    Ok(is_at_the_door
+        || room_rows::is_server_joined(tx, row.number, &user.server())?
         || unanswered_joins::all(tx)?.iter().any(is_asking))
+}
+
+/// Whether what a server says of the room can change nothing: `heads` is what it knows of it.
+///
+/// Where a user of ours is a member by one fork only, we listen on. Who counts them in may know more than we do, by which they are;
+/// when we have all of that, and they are not, it knows less: a ban that was shown to us alone, by somebody who may ban.
+fn is_heard_out(tx: &ReadTx<'_>, row: &RoomRow, us: &ServerName, heads: &[Reference]) -> Result<bool, StoreError> {
+    if presence(tx, row, us)? == Presence::Absent {
+        return Ok(true);
+    }
+    for head in heads {
+        if !is_placed(tx, row.number, &head.event_id)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::limits::{EVENTS_LOADED_MAX, FETCHES_PER_ORIGIN_MAX, ROOMS_LOADED_MAX}
 use crate::missed::Filler;
 use crate::partial::Joins;
 use crate::purge::Purger;
+use crate::removed::Removed;
 use crate::room::Room;
 use crate::send::WaitingMessages;
 use crate::unanswered_joins::UnansweredJoins;
@@ -59,6 +60,7 @@ struct Inner {
     filler: Filler,
     unanswered_joins: UnansweredJoins,
     counted_in: CountedIn,
+    removed: Removed,
     joins: Joins,
     purger: Purger,
     /// To fetch what events of an origin refer to: after an outage one server may be asked about hundreds of rooms, and neither it nor
@@ -96,6 +98,7 @@ impl Graph {
             filler: Filler::default(),
             unanswered_joins: UnansweredJoins::default(),
             counted_in: CountedIn::default(),
+            removed: Removed::default(),
             joins: Joins::default(),
             purger: Purger::default(),
             fetch_turns: Turns::new(FETCHES_PER_ORIGIN_MAX),
@@ -166,6 +169,10 @@ impl Graph {
 
     pub(crate) fn counted_in(&self) -> &CountedIn {
         &self.0.counted_in
+    }
+
+    pub(crate) fn removed(&self) -> &Removed {
+        &self.0.removed
     }
 
     pub(crate) fn unanswered_joins(&self) -> &UnansweredJoins {

@@ -44,6 +44,7 @@ mod past;
 mod purge;
 mod receive;
 mod redaction;
+mod removed;
 mod room;
 mod send;
 mod serve;

@@ -158,6 +158,10 @@ pub const COUNTED_IN_SERVERS_MAX: usize = 200;
 pub const COUNTED_IN_ROOMS_MAX: usize = 50;
 /// Users of ours that one server is asked about at a time.
 pub const COUNTED_IN_USERS_MAX: usize = 20;
+/// The pause before a server that speaks in a room it was removed from is told so again.
+pub const REMOVED_PAUSE: Duration = Duration::from_hours(1);
+/// How many are remembered for that; while there are more, no others are told.
+pub const REMOVED_TOLD_MAX: usize = 10_000;
 /// How long others are given to take note of a leave. Then it is so all the same.
 pub const LEAVE_TIME_MAX: Duration = Duration::from_secs(20);
 /// Where the topological numbers of a room begin, so that history can be put before it.

@@ -364,7 +364,7 @@ pub(crate) fn cites(taken: &Taken, join: &EventId) -> bool {
 }
 
 /// Whether the server did not let us in, for sure.
-fn is_final(error: &JoinError) -> bool {
+pub(crate) fn is_final(error: &JoinError) -> bool {
     match error {
         JoinError::Refused { status, .. } => says_no(*status),
         JoinError::NoServers(_) | JoinError::UnsupportedVersion { .. } => true,

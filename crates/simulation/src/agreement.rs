@@ -22,6 +22,8 @@ pub(crate) struct View {
     joined: BTreeSet<ServerName>,
     /// The users who are in the room.
     members: BTreeSet<UserId>,
+    /// The users who have left it, or were removed, and by what event.
+    gone: BTreeMap<UserId, EventId>,
     /// Where in the topological order its own users came, those who are in the room now.
     since: i64,
     /// How far its users and others have read.
@@ -77,12 +79,18 @@ impl View {
                     }
                     since = since.min(graph_rows::place(tx, join)?.map_or(i64::MAX, |place| place.topological));
                 }
+                let mut gone = BTreeMap::new();
+                for membership in ["leave", "ban"] {
+                    for (user, event) in room_rows::members(tx, row.number, membership)? {
+                        gone.insert(user, ids.of(tx, event)?);
+                    }
+                }
                 let joined = room_rows::servers(tx, row.number)?.into_iter().collect();
                 let receipts = receipts::between(tx, row.number, Position(0), Position(i64::MAX))?;
                 let read = receipts.into_iter().map(|receipt| (receipt.user, receipt.event_id)).collect();
                 let unfinished = unfinished(tx, row.number)?;
                 let let_through = soft_failure::let_through(tx, &row, &places)?;
-                Ok(Self { server, events, current, joined, members, since, read, unfinished, let_through })
+                Ok(Self { server, events, current, joined, members, gone, since, read, unfinished, let_through })
             })
             .await
     }
@@ -97,9 +105,12 @@ impl View {
         self.members.contains(user)
     }
 
-    /// Users of its own who are in the room, also by what `other` says.
-    pub(crate) fn own_members<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a UserId> {
-        self.members.intersection(&other.members).filter(|user| user.server() == self.server)
+    /// Whether users of its own are in the room by what it knows, while by what `other` does all of them have left, or were removed,
+    /// by events that it does not know.
+    pub(crate) fn lacks_removal_by(&self, other: &Self) -> bool {
+        let mut own = self.members.iter().filter(|user| user.server() == self.server).peekable();
+        let is_news = |user: &UserId| other.gone.get(user).is_some_and(|event| !self.events.contains_key(event));
+        own.peek().is_some() && own.all(is_news)
     }
 
     /// Whether it is what `server` knows.
@@ -191,8 +202,8 @@ fn unfinished(tx: &ReadTx<'_>, room: RoomNumber) -> Result<Vec<String>, StoreErr
     Ok(unfinished)
 }
 
-/// Says where servers differ, or have lost what they acknowledged. The first `residents` of them are in the room from the beginning to
-/// the end, by the events `joins`. `restored` says how often each went on with a backup.
+/// Says where servers differ, or have lost what they acknowledged to their users. The first `residents` of them are in the room from
+/// the beginning to the end, by events that are among `joins`. `restored` says how often each server went on with a backup.
 pub(crate) fn between(
     views: &[View],
     residents: usize,
@@ -210,9 +221,7 @@ pub(crate) fn between(
     for view in &views[..residents] {
         problems.extend(view.let_through.iter().map(|let_through| format!("{} {let_through}", view.server)));
     }
-    // What a guest says may be soft-failed elsewhere, when they were removed meanwhile.
-    let of_residents = acknowledged.iter().filter(|acknowledged| acknowledged.user.server < residents);
-    for Acknowledged { user, event, restored: then, .. } in of_residents {
+    for Acknowledged { user, event, restored: then, .. } in acknowledged {
         let lacking: Vec<&str> = lacking(&views[..residents], event).collect();
         // A server that went on with a backup may have lost what only it held, or only it took for good: nobody builds on an event that
         // soft-failed ("should not be added to the server's list of forward extremities", S2S API, "Soft failure"), so that no gap leads to it.
@@ -241,7 +250,7 @@ pub(crate) fn between(
 }
 
 /// Which servers do not know that users have read what they said last. A receipt is repeated by nobody: it must not be lost.
-pub(crate) fn unread(views: &[View], farewells: &[Acknowledged]) -> Vec<String> {
+pub(crate) fn unread(views: &[View], farewells: &[&Acknowledged]) -> Vec<String> {
     let mut problems = Vec::new();
     for Acknowledged { user, event, .. } in farewells {
         for view in views.iter().filter(|view| view.read.get(&user_id(*user)) != Some(event)) {

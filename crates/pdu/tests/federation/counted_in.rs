@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use events::RoomVersion;
 use pdu::limits::{COUNTED_IN_AFTER, COUNTED_IN_PAUSE};
+use persistence::transactions::graph::Outcome;
+use serde_json::json;
 
 use crate::joins::is_in;
 use crate::partial::member;
 use crate::peer::{Peer, PeerRoom, object};
-use crate::world::{Server, World, message};
+use crate::receiving::until_outcome;
+use crate::world::{Server, World, message, state};
 
 const V: RoomVersion = RoomVersion::V11;
 const ALICE: &str = "@alice:a.test";
 const EVE: &str = "@eve:evil.test";
+const GIL: &str = "@gil:good.test";
 
 /// Alice was in a room of the peer, and has left. The peer goes by the room that is returned, which has her join.
 async fn has_left(world: &World) -> (Server, Arc<Peer>, PeerRoom) {
@@ -38,7 +42,7 @@ async fn says(evil: &Peer, a: &Server, room: &mut PeerRoom, text: &str) {
 async fn who_is_still_counted_in_leaves_once_more() {
     let world = World::new();
     let (a, evil, mut room) = has_left(&world).await;
-    evil.answers("/v2/send_leave/", |_| (200, serde_json::json!({})));
+    evil.answers("/v2/send_leave/", |_| (200, json!({})));
     says(&evil, &a, &mut room, "who would not want to be here").await;
     says(&evil, &a, &mut room, "and stay here").await;
     world.until("the leave", || async { evil.asked("/v2/send_leave/") == 1 }).await;
@@ -82,4 +86,63 @@ async fn who_comes_back_meanwhile_stays() {
     assert!(is_in(&a, &room.id).await);
     // It is asked where the room is: what it said before was ignored.
     assert_eq!((evil.asked("/v1/make_leave/"), evil.asked("/v2/send_leave/")), (1, 0));
+}
+
+/// Eve may ban, and shows her bans to us alone, one beside the other: by the other one Alice is a member. The others do not know.
+async fn was_banned_in_secret(world: &World) -> (Server, Arc<Peer>, PeerRoom) {
+    let (a, evil, good) = (world.server("a.test").await, world.peer("evil.test").await, world.peer("good.test").await);
+    let mut room = good.make_room(GIL, V);
+    good.add(&mut room, state(GIL, "m.room.join_rules", json!({ "join_rule": "public" })));
+    room.line.push(evil.next(&room, member(EVE, EVE, "join")));
+    let levels = json!({ "users": { GIL: 100, EVE: 50 } });
+    good.add(&mut room, state(GIL, "m.room.power_levels", levels));
+    good.host(&room);
+    let joined = a.join(&room.id, ALICE, &[&good.name]).await.unwrap();
+    room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
+    good.host(&room);
+    let bans = [evil.next(&room, member(EVE, ALICE, "ban")), evil.next(&room, member(EVE, "@al:a.test", "ban"))];
+    evil.host(&PeerRoom { line: room.line.iter().chain(&bans).cloned().collect(), ..room.clone() });
+    evil.send(&a, &bans.each_ref().map(object)).await;
+    for ban in &bans {
+        until_outcome(world, &a, &room.id, ban, Outcome::Accepted).await;
+    }
+    assert!(!is_in(&a, &room.id).await);
+    good.answers("/v2/send_leave/", |_| (200, json!({})));
+    (a, good, room)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_banned_in_secret_leaves_where_they_are_counted_in() {
+    let world = World::new();
+    let (a, good, mut room) = was_banned_in_secret(&world).await;
+    let said = good.add(&mut room, message(GIL, "hello, Alice"));
+    good.host(&room);
+    good.send(&a, &[object(&said)]).await;
+    until_outcome(&world, &a, &room.id, &said, Outcome::Accepted).await;
+    world.until("the leave", || async { good.asked("/v2/send_leave/") == 1 }).await;
+    assert!(!is_in(&a, &room.id).await);
+}
+
+/// They may know of the ban, and of more.
+#[tokio::test(start_paused = true)]
+async fn who_counts_them_in_and_knows_more_is_heard_first() {
+    let world = World::new();
+    let (a, good, mut room) = was_banned_in_secret(&world).await;
+    let said = good.next(&room, message(GIL, "hello, Alice"));
+    let unheard = good.add(&mut room, message(GIL, "what we have not heard"));
+    good.keeps_back(&unheard);
+    good.host(&room);
+    good.send(&a, &[object(&said)]).await;
+    world.until("it to be asked of both", || async { good.asked("/v1/make_leave/") == 2 }).await;
+    world.handles.clock.sleep(COUNTED_IN_AFTER).await;
+    assert_eq!(good.asked("/v2/send_leave/"), 0);
+    let known = good.add(&mut room, message(GIL, "and now we have"));
+    good.host(&room);
+    good.send(&a, &[object(&unheard), object(&known)]).await;
+    until_outcome(&world, &a, &room.id, &known, Outcome::Accepted).await;
+    world.handles.clock.sleep(COUNTED_IN_PAUSE).await;
+    let last = good.add(&mut room, message(GIL, "hello?"));
+    good.host(&room);
+    good.send(&a, &[object(&last)]).await;
+    world.until("the leave", || async { good.asked("/v2/send_leave/") == 1 }).await;
 }

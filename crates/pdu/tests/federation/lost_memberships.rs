@@ -17,9 +17,9 @@ const ALICE: &str = "@alice:a.test";
 const EVE: &str = "@eve:evil.test";
 const GIL: &str = "@gil:good.test";
 
-/// Alice came into a room that is closed now. Eve shows a fork from before that to us alone, where Alice never was, and by the join
+/// Alice came into a room that has another join rule now. Eve shows a fork from before that to us alone, where Alice never was, and by the join
 /// rule of today she would not be let in. The room that is returned is the one that everybody else knows.
-async fn has_lost_her(world: &World) -> (Server, Arc<Peer>, PeerRoom, EventId) {
+async fn has_lost_her(world: &World, closed_by: &str) -> (Server, Arc<Peer>, PeerRoom, EventId) {
     let (a, evil, good) = (world.server("a.test").await, world.peer("evil.test").await, world.peer("good.test").await);
     let mut room = good.make_room(GIL, V);
     good.add(&mut room, state(GIL, "m.room.join_rules", json!({ "join_rule": "public" })));
@@ -34,7 +34,7 @@ async fn has_lost_her(world: &World) -> (Server, Arc<Peer>, PeerRoom, EventId) {
     evil.send(&a, &[object(&beside)]).await;
     until_outcome(world, &a, &room.id, &beside, Outcome::Accepted).await;
     assert!(is_in(&a, &room.id).await);
-    let closed = good.add(&mut room, state(GIL, "m.room.join_rules", json!({ "join_rule": "invite" })));
+    let closed = good.add(&mut room, state(GIL, "m.room.join_rules", json!({ "join_rule": closed_by })));
     good.host(&room);
     good.send(&a, &[object(&closed)]).await;
     until_outcome(world, &a, &room.id, &closed, Outcome::Accepted).await;
@@ -45,7 +45,7 @@ async fn has_lost_her(world: &World) -> (Server, Arc<Peer>, PeerRoom, EventId) {
 #[tokio::test(start_paused = true)]
 async fn who_is_counted_in_by_the_others_joins_once_more() {
     let world = World::new();
-    let (a, good, mut room, lost) = has_lost_her(&world).await;
+    let (a, good, mut room, lost) = has_lost_her(&world, "invite").await;
     let said = good.add(&mut room, message(GIL, "where is Alice?"));
     good.host(&room);
     good.send(&a, &[object(&said)]).await;
@@ -67,7 +67,7 @@ async fn who_is_counted_in_by_the_others_joins_once_more() {
 #[tokio::test(start_paused = true)]
 async fn who_was_removed_does_not_come_back() {
     let world = World::new();
-    let (a, good, mut room, _) = has_lost_her(&world).await;
+    let (a, good, mut room, _) = has_lost_her(&world, "invite").await;
     let kick = good.add(&mut room, member(GIL, ALICE, "leave"));
     good.keeps_back(&kick);
     good.host(&room);
@@ -78,4 +78,23 @@ async fn who_was_removed_does_not_come_back() {
     world.handles.clock.sleep(pdu::limits::COUNTED_IN_PAUSE).await;
     assert!(!is_in(&a, &room.id).await);
     assert_eq!(good.asked("/v2/send_join/"), 1);
+}
+
+/// The others let nobody join, for which the rule is there to be seen, or is not.
+#[tokio::test(start_paused = true)]
+async fn who_cannot_come_back_leaves() {
+    for (closed_by, leaves) in [("private", 1), ("invite", 0)] {
+        let world = World::new();
+        let (a, good, mut room, _) = has_lost_her(&world, closed_by).await;
+        let forbidden = json!({ "errcode": "M_FORBIDDEN", "error": "nobody may join" });
+        good.answers("/v1/make_join/", move |_| (403, forbidden.clone()));
+        good.answers("/v2/send_leave/", |_| (200, json!({})));
+        let said = good.add(&mut room, message(GIL, "where is Alice?"));
+        good.host(&room);
+        good.send(&a, &[object(&said)]).await;
+        world.until("her to ask", || async { good.asked("/v1/make_join/") == 2 }).await;
+        world.handles.clock.sleep(pdu::limits::COUNTED_IN_AFTER).await;
+        assert_eq!(good.asked("/v2/send_leave/"), leaves, "{closed_by}");
+        assert!(!is_in(&a, &room.id).await);
+    }
 }

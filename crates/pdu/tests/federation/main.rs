@@ -24,6 +24,7 @@ mod purge;
 mod reading;
 mod receiving;
 mod redactions;
+mod removed;
 mod sending;
 mod soft_failed_forks;
 mod unanswered_joins;

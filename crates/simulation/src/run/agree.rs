@@ -44,10 +44,15 @@ impl World<'_> {
             disagreements.extend(self.overgrown());
             for (room, farewells) in self.rooms().iter().zip(&farewells) {
                 match self.look(&room.id).await {
-                    Ok((views, unknowing)) => {
-                        events += views.first().map_or(0, View::size);
-                        disagreements.extend(self.disagreements(room, &views, farewells).await);
-                        disagreements.extend(unknowing);
+                    Ok(look) => {
+                        events += look.views.first().map_or(0, View::size);
+                        disagreements.extend(self.disagreements(room, &look, farewells).await);
+                        disagreements.extend(look.unknowing);
+                        // Whoever does not know that they were removed is told when they speak.
+                        for user in look.unaware {
+                            disagreements.push(format!("{user} does not know that they are not in the room any more"));
+                            disagreements.extend(self.say_farewell(user, room, deadline).await.err());
+                        }
                     }
                     Err(problem) => disagreements.push(problem),
                 }
@@ -71,7 +76,7 @@ impl World<'_> {
     /// how many a server may invent.
     async fn farewells(&self, deadline: Duration) -> Result<Vec<Vec<Acknowledged>>, String> {
         for room in self.rooms() {
-            for user in self.guests_in(&room.id).await? {
+            for user in self.look(&room.id).await?.guests {
                 self.say_farewell(user, room, deadline).await?;
             }
         }
@@ -79,15 +84,16 @@ impl World<'_> {
         let mut farewells = Vec::new();
         for room in self.rooms() {
             let mut last = Vec::new();
-            for server in 0..self.plan.residents {
-                last.push(self.say_farewell(User { server, number: 0 }, room, deadline).await?);
+            for user in self.look(&room.id).await?.residents {
+                last.extend(self.say_farewell(user, room, deadline).await?);
             }
             farewells.push(last);
         }
         self.until_quiet().await;
         for (room, farewells) in self.rooms().iter().zip(&farewells) {
             self.until_known(room, farewells).await;
-            for Acknowledged { user, event, .. } in farewells {
+            let stay = self.look(&room.id).await?.residents;
+            for Acknowledged { user, event, .. } in farewells.iter().filter(|farewell| stay.contains(&farewell.user)) {
                 self.insist(*user, room, deadline, async |actor| actor.read_up_to(event).await).await?;
             }
         }
@@ -95,14 +101,20 @@ impl World<'_> {
     }
 
     /// Where the servers differ about a room, and where what their followers hold differs from it.
-    async fn disagreements(&self, room: &Room, views: &[View], farewells: &[Acknowledged]) -> Vec<String> {
-        let residents = self.plan.residents;
-        let mut acknowledged = farewells.to_vec();
-        acknowledged.extend(self.ledger.of(&room.id));
+    async fn disagreements(&self, room: &Room, look: &Look, farewells: &[Acknowledged]) -> Vec<String> {
+        let (views, residents) = (&look.views, look.residents.len());
+        let stays =
+            |acknowledged: &&Acknowledged| look.residents.iter().any(|user| user.server == acknowledged.user.server);
+        // What a guest says may be soft-failed elsewhere, when they were removed meanwhile, or what a resident says who was.
+        let said = farewells.iter().cloned().chain(self.ledger.of(&room.id));
+        let acknowledged: Vec<Acknowledged> = said.filter(|said| stays(&said)).collect();
         let mut problems = agreement::between(views, residents, &room.joins, &acknowledged, &self.restored());
-        problems.extend(agreement::unread(&views[..residents], farewells));
-        for (client, view) in self.clients.iter().zip(views) {
+        let farewells: Vec<&Acknowledged> = farewells.iter().filter(stays).collect();
+        problems.extend(agreement::unread(&views[..residents], &farewells));
+        for client in &self.clients {
             client.follow().await;
+            let name = self.hosts[client.user().server].name();
+            let Some(view) = views.iter().find(|view| view.is_of(name)) else { continue };
             let lacks = client.lacks(&room.id, view.current());
             if !lacks.is_empty() {
                 let user = client.user();
@@ -162,7 +174,7 @@ impl World<'_> {
         let quiet = self.until(async || {
             let mut is_quiet = true;
             for room in self.rooms() {
-                is_quiet &= self.look(&room.id).await.is_ok_and(|(views, _)| views.iter().all(View::is_quiet));
+                is_quiet &= self.look(&room.id).await.is_ok_and(|look| look.views.iter().all(View::is_quiet));
             }
             is_quiet
         });
@@ -183,9 +195,10 @@ impl World<'_> {
     /// Waits until every resident takes those who said farewell for members, though not for ever.
     async fn until_known(&self, room: &Room, farewells: &[Acknowledged]) {
         let known = self.until(async || {
-            let Ok((views, _)) = self.look(&room.id).await else { return false };
-            let users = || farewells.iter().map(|farewell| user_id(farewell.user));
-            views[..self.plan.residents].iter().all(|view| users().all(|user| view.has_member(&user)))
+            let Ok(look) = self.look(&room.id).await else { return false };
+            let stay = farewells.iter().filter(|farewell| look.residents.contains(&farewell.user));
+            let users = || stay.clone().map(|farewell| user_id(farewell.user));
+            look.views[..look.residents.len()].iter().all(|view| users().all(|user| view.has_member(&user)))
         });
         if !known.await {
             self.network.note("world", "not all members are known everywhere after so long");
@@ -226,27 +239,23 @@ impl World<'_> {
         self.hosts.iter().map(Host::restored).collect()
     }
 
-    /// One user of each guest server that is in the room.
-    async fn guests_in(&self, room: &RoomId) -> Result<Vec<User>, String> {
-        let (views, _) = self.look(room).await?;
-        let guests = (self.plan.residents..self.plan.servers)
-            .flat_map(|server| (0..USERS).map(move |number| User { server, number }));
-        let mut first_of_each: Vec<User> = Vec::new();
-        for user in guests {
-            let is_member =
-                views[1..].iter().any(|view| view.own_members(&views[0]).any(|member| *member == user_id(user)));
-            if is_member && first_of_each.last().is_none_or(|last| last.server != user.server) {
-                first_of_each.push(user);
-            }
-        }
-        Ok(first_of_each)
+    /// `None` if the user is no member any more, as their own server has found out.
+    async fn say_farewell(&self, user: User, room: &Room, deadline: Duration) -> Result<Option<Acknowledged>, String> {
+        let host = &self.hosts[user.server];
+        let event = self.insist(user, room, deadline, async |actor| match actor.say("farewell").await {
+            Ok(event) => Ok(Some(event)),
+            Err(MessagingError::Forbidden(_)) if self.has_ended(user, room).await => Ok(None),
+            Err(error) => Err(error),
+        });
+        let Some(event) = event.await? else { return Ok(None) };
+        self.network.note(&user.to_string(), &format!("says farewell: {event}"));
+        Ok(Some(Acknowledged { user, room: room.id.clone(), event, restored: host.restored() }))
     }
 
-    async fn say_farewell(&self, user: User, room: &Room, deadline: Duration) -> Result<Acknowledged, String> {
+    async fn has_ended(&self, user: User, room: &Room) -> bool {
         let host = &self.hosts[user.server];
-        let event = self.insist(user, room, deadline, async |actor| actor.say("farewell").await).await?;
-        self.network.note(&user.to_string(), &format!("says farewell: {event}"));
-        Ok(Acknowledged { user, room: room.id.clone(), event, restored: host.restored() })
+        let Some(database) = host.database() else { return false };
+        View::read(host.name(), &database, &room.id).await.is_ok_and(|view| !view.has_member(&user_id(user)))
     }
 
     /// Has a user do something until it succeeds.
@@ -274,28 +283,72 @@ impl World<'_> {
         }
     }
 
-    /// What the residents know, and the guests who are in the room now.
+    /// What those know who are in the room now, and who should know that they are, or are not, when all has been said.
     ///
+    /// A guest whom the residents do not count in is not looked into: it may not be able to place what removed it, for whoever is not in
+    /// a room is given nothing of it (S2S API, `GET /state_ids`), nor knows forks by which it lost its membership.
     /// A guest that goes on with a backup from before it was let in does not know that it is in the room. Nobody can tell it, until one
-    /// of its users asks again.
-    ///
-    /// Also says who should know that they are, when all has been said: the first server may have lost that they have left.
-    async fn look(&self, room: &RoomId) -> Result<(Vec<View>, Vec<String>), String> {
-        let mut views: Vec<View> = Vec::new();
-        let mut unknowing = Vec::new();
+    /// of its users asks again. A hostile moderator may remove a resident: nothing is sent to a server that is not in the room any more,
+    /// and none of its users may say anything (S2S API, "Authorization rules").
+    async fn look(&self, room: &RoomId) -> Result<Look, String> {
+        let mut inside = Vec::new();
+        let mut outside = Vec::new();
         for (server, host) in self.hosts.iter().enumerate().take(self.plan.servers) {
             let name = host.name();
             let database = host.database().ok_or_else(|| format!("{name} is off"))?;
-            let view = View::read(name, &database, room).await;
-            if server < self.plan.residents {
-                views.push(view.map_err(|error| format!("{name} cannot be looked into: {error}"))?);
-            } else if views[0].has_joined(name) && host.restored() == 0 {
-                match view.ok().filter(|view| view.has_joined(name)) {
-                    Some(view) => views.push(view),
-                    None => unknowing.push(format!("{name} does not know that it is in the room")),
+            match View::read(name, &database, room).await {
+                Ok(view) if view.has_joined(name) => inside.push((server, view)),
+                Err(error) if server < self.plan.residents => {
+                    return Err(format!("{name} cannot be looked into: {error}"));
                 }
+                Ok(_) | Err(_) => outside.push(server),
             }
         }
-        Ok((views, unknowing))
+        if inside.is_empty() {
+            return Err("nobody is in the room".to_owned());
+        }
+        let mut look = Look::default();
+        let reference = |name| inside[0].1.has_joined(name);
+        for server in outside {
+            let host = &self.hosts[server];
+            if reference(host.name()) && host.restored() == 0 {
+                look.unknowing.push(format!("{} does not know that it is in the room", host.name()));
+            }
+        }
+        for (server, view) in &inside {
+            let users = || (0..USERS).map(|number| User { server: *server, number });
+            let own = || users().filter(|user| view.has_member(&user_id(*user)));
+            if *server < self.plan.residents {
+                look.residents.push(User { server: *server, number: 0 });
+                if view.lacks_removal_by(&inside[0].1) {
+                    look.unaware.extend(own().next());
+                }
+            } else {
+                let by_both = own().find(|user| inside[0].1.has_member(&user_id(*user)));
+                look.guests.extend(by_both.or_else(|| own().next()));
+            }
+        }
+        let is_of_it: Vec<bool> = inside
+            .iter()
+            .map(|(server, _)| *server < self.plan.residents || reference(self.hosts[*server].name()))
+            .collect();
+        look.views =
+            inside.into_iter().zip(is_of_it).filter_map(|((_, view), is_of_it)| is_of_it.then_some(view)).collect();
+        Ok(look)
     }
+}
+
+/// What is known of a room.
+#[derive(Default)]
+struct Look {
+    /// What those know who are in it, the residents first.
+    views: Vec<View>,
+    /// The first user of each resident who is in it.
+    residents: Vec<User>,
+    /// A user of each guest who is in it, by what their own server knows.
+    guests: Vec<User>,
+    /// Who does not know that they are in it.
+    unknowing: Vec<String>,
+    /// A user of each resident who does not know that its users were removed.
+    unaware: Vec<User>,
 }
