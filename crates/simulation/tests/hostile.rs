@@ -11,9 +11,15 @@ const SEEDS: [u64; 3] = [101, 118, 122];
 const REGRESSIONS: [(u64, &str); 5] = [
     (2_121_243, "an old fork that was shown to one server alone put its own user out, there only"),
     (2_121_419, "what was sent again while nobody gave the history was a fork, and put the server's own user out"),
-    (2_121_491, "who was banned where others do not know was counted in for ever, while a fork without the ban was there, too"),
+    (
+        2_121_491,
+        "who was banned where others do not know was counted in for ever, while a fork without the ban was there, too",
+    ),
     (2_121_735, "a resident was banned, and told by nobody"),
-    (2_121_755, "who had lost their membership to a fork that others do not know, and could not come back, was counted in for ever"),
+    (
+        2_121_755,
+        "who had lost their membership to a fork that others do not know, and could not come back, was counted in for ever",
+    ),
 ];
 
 fn attacked(seed: u64) -> (Plan, Outcome) {
