@@ -10,11 +10,11 @@
 //! meanwhile, it is asked where the room is: what it said before was ignored. This is kept in memory only: who still counts us in
 //! after a restart tells us again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use events::{Object, Reference, RoomId, ServerName, UserId};
+use events::{EventId, Object, RoomId, ServerName, UserId};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::unanswered_joins::{self, UnansweredJoin};
 use persistence::{ReadTx, StoreError};
@@ -26,8 +26,8 @@ use crate::fetch::Effort;
 use crate::gates::{Presence, presence};
 use crate::graph::Graph;
 use crate::limits::{
-    COUNTED_IN_AFTER, COUNTED_IN_PAUSE, COUNTED_IN_ROOMS_MAX, COUNTED_IN_SERVERS_MAX, COUNTED_IN_USERS_MAX,
-    LEAVE_TIME_MAX,
+    COUNTED_IN_AFTER, COUNTED_IN_LEAVES_MAX, COUNTED_IN_PAUSE, COUNTED_IN_ROOMS_MAX, COUNTED_IN_SERVERS_MAX,
+    COUNTED_IN_USERS_MAX, LEAVE_TIME_MAX,
 };
 use crate::waiting::is_placed;
 
@@ -35,6 +35,8 @@ use crate::waiting::is_placed;
 #[derive(Default)]
 pub(crate) struct CountedIn {
     told: Mutex<BTreeMap<ServerName, BTreeMap<RoomId, Look>>>,
+    /// Leaves that were made so. They are not in the graph: by what we know there was nothing to leave.
+    left: Mutex<BTreeSet<EventId>>,
     news: Notify,
 }
 
@@ -58,6 +60,18 @@ impl Look {
 impl CountedIn {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ServerName, BTreeMap<RoomId, Look>>> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_left(&self, leave: &EventId) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if left.len() >= COUNTED_IN_LEAVES_MAX {
+            left.clear();
+        }
+        left.insert(leave.clone());
+    }
+
+    fn has_left(&self, leave: &EventId) -> bool {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).contains(leave)
     }
 
     fn note(&self, room: &RoomId, server: &ServerName, now: i64) {
@@ -191,7 +205,10 @@ impl Graph {
         if taken.version != row.version {
             return Ok(false);
         }
-        let (owned, who, knows) = (row.clone(), user.clone(), taken.event.prev_events.clone());
+        let (owned, who) = (row.clone(), user.clone());
+        // What others of ours have left by is news to nobody here.
+        let parents = taken.event.prev_events.iter().map(|parent| parent.event_id.clone());
+        let knows: Vec<EventId> = parents.filter(|parent| !self.counted_in().has_left(parent)).collect();
         let is_out = move |tx: &ReadTx<'_>| {
             // They may have asked to join while the server was asked, or somebody else of ours came in.
             Ok::<_, StoreError>(!may_come_in(tx, &owned, &who)? && is_heard_out(tx, &owned, &who.server(), &knows)?)
@@ -200,7 +217,11 @@ impl Graph {
             return Ok(false);
         }
         let Ok(pdu) = taken.event.sign(row.version, self.server_name(), self.signing_key()) else { return Ok(false) };
-        Ok(self.requests().send_leave(server, &row.room_id, pdu.event_id(), pdu.object()).await.is_ok())
+        let is_taken = self.requests().send_leave(server, &row.room_id, pdu.event_id(), pdu.object()).await.is_ok();
+        if is_taken {
+            self.counted_in().note_left(pdu.event_id());
+        }
+        Ok(is_taken)
     }
 }
 
@@ -218,12 +239,12 @@ fn may_come_in(tx: &ReadTx<'_>, row: &RoomRow, user: &UserId) -> Result<bool, St
 ///
 /// Where a user of ours is a member by one fork only, we listen on. Who counts them in may know more than we do, by which they are;
 /// when we have all of that, and they are not, it knows less: a ban that was shown to us alone, by somebody who may ban.
-fn is_heard_out(tx: &ReadTx<'_>, row: &RoomRow, us: &ServerName, heads: &[Reference]) -> Result<bool, StoreError> {
+fn is_heard_out(tx: &ReadTx<'_>, row: &RoomRow, us: &ServerName, heads: &[EventId]) -> Result<bool, StoreError> {
     if presence(tx, row, us)? == Presence::Absent {
         return Ok(true);
     }
     for head in heads {
-        if !is_placed(tx, row.number, &head.event_id)? {
+        if !is_placed(tx, row.number, head)? {
             return Ok(false);
         }
     }

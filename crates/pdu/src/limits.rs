@@ -158,6 +158,8 @@ pub const COUNTED_IN_SERVERS_MAX: usize = 200;
 pub const COUNTED_IN_ROOMS_MAX: usize = 50;
 /// Users of ours that one server is asked about at a time.
 pub const COUNTED_IN_USERS_MAX: usize = 20;
+/// Leaves of such users that are remembered.
+pub const COUNTED_IN_LEAVES_MAX: usize = 10_000;
 /// The pause before a server that speaks in a room it was removed from is told so again.
 pub const REMOVED_PAUSE: Duration = Duration::from_hours(1);
 /// How many are remembered for that; while there are more, no others are told.

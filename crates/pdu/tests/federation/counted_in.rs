@@ -1,21 +1,22 @@
 //! Rooms that we have left, while others go on to count us in.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use events::RoomVersion;
+use events::{Pdu, RoomVersion, Value};
 use pdu::limits::{COUNTED_IN_AFTER, COUNTED_IN_PAUSE};
 use persistence::transactions::graph::Outcome;
 use serde_json::json;
 
 use crate::joins::is_in;
 use crate::partial::member;
-use crate::peer::{Peer, PeerRoom, object};
+use crate::peer::{Peer, PeerRoom, checked, decode, object};
 use crate::receiving::until_outcome;
 use crate::world::{Server, World, message, state};
 
 const V: RoomVersion = RoomVersion::V11;
 const ALICE: &str = "@alice:a.test";
 const EVE: &str = "@eve:evil.test";
+const AL: &str = "@al:a.test";
 const GIL: &str = "@gil:good.test";
 
 /// Alice was in a room of the peer, and has left. The peer goes by the room that is returned, which has her join.
@@ -63,7 +64,7 @@ async fn who_has_heard_of_the_leave_is_told_nothing() {
     let (a, evil, mut room) = has_left(&world).await;
     says(&evil, &a, &mut room, "who would not want to be here").await;
     for left in evil.received() {
-        room.line.push(crate::peer::checked(&left, V));
+        room.line.push(checked(&left, V));
     }
     evil.host(&room);
     world.until("it to be asked", || async { evil.asked("/v1/make_leave/") == 1 }).await;
@@ -77,7 +78,7 @@ async fn who_comes_back_meanwhile_stays() {
     let (a, evil, mut room) = has_left(&world).await;
     says(&evil, &a, &mut room, "who would not want to be here").await;
     let left = evil.received().pop().unwrap();
-    room.line.push(crate::peer::checked(&left, V));
+    room.line.push(checked(&left, V));
     evil.host(&room);
     let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
     room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
@@ -89,7 +90,7 @@ async fn who_comes_back_meanwhile_stays() {
 }
 
 /// Eve may ban, and shows her bans to us alone, one beside the other: by the other one Alice is a member. The others do not know.
-async fn was_banned_in_secret(world: &World) -> (Server, Arc<Peer>, PeerRoom) {
+async fn was_banned_in_secret(world: &World, members: &[&str]) -> (Server, Arc<Peer>, PeerRoom) {
     let (a, evil, good) = (world.server("a.test").await, world.peer("evil.test").await, world.peer("good.test").await);
     let mut room = good.make_room(GIL, V);
     good.add(&mut room, state(GIL, "m.room.join_rules", json!({ "join_rule": "public" })));
@@ -97,10 +98,12 @@ async fn was_banned_in_secret(world: &World) -> (Server, Arc<Peer>, PeerRoom) {
     let levels = json!({ "users": { GIL: 100, EVE: 50 } });
     good.add(&mut room, state(GIL, "m.room.power_levels", levels));
     good.host(&room);
-    let joined = a.join(&room.id, ALICE, &[&good.name]).await.unwrap();
-    room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
-    good.host(&room);
-    let bans = [evil.next(&room, member(EVE, ALICE, "ban")), evil.next(&room, member(EVE, "@al:a.test", "ban"))];
+    for user in members {
+        let joined = a.join(&room.id, user, &[&good.name]).await.unwrap();
+        room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
+        good.host(&room);
+    }
+    let bans = [evil.next(&room, member(EVE, ALICE, "ban")), evil.next(&room, member(EVE, AL, "ban"))];
     evil.host(&PeerRoom { line: room.line.iter().chain(&bans).cloned().collect(), ..room.clone() });
     evil.send(&a, &bans.each_ref().map(object)).await;
     for ban in &bans {
@@ -114,7 +117,7 @@ async fn was_banned_in_secret(world: &World) -> (Server, Arc<Peer>, PeerRoom) {
 #[tokio::test(start_paused = true)]
 async fn who_was_banned_in_secret_leaves_where_they_are_counted_in() {
     let world = World::new();
-    let (a, good, mut room) = was_banned_in_secret(&world).await;
+    let (a, good, mut room) = was_banned_in_secret(&world, &[ALICE]).await;
     let said = good.add(&mut room, message(GIL, "hello, Alice"));
     good.host(&room);
     good.send(&a, &[object(&said)]).await;
@@ -127,7 +130,7 @@ async fn who_was_banned_in_secret_leaves_where_they_are_counted_in() {
 #[tokio::test(start_paused = true)]
 async fn who_counts_them_in_and_knows_more_is_heard_first() {
     let world = World::new();
-    let (a, good, mut room) = was_banned_in_secret(&world).await;
+    let (a, good, mut room) = was_banned_in_secret(&world, &[ALICE]).await;
     let said = good.next(&room, message(GIL, "hello, Alice"));
     let unheard = good.add(&mut room, message(GIL, "what we have not heard"));
     good.keeps_back(&unheard);
@@ -145,4 +148,33 @@ async fn who_counts_them_in_and_knows_more_is_heard_first() {
     good.host(&room);
     good.send(&a, &[object(&last)]).await;
     world.until("the leave", || async { good.asked("/v2/send_leave/") == 1 }).await;
+}
+
+/// Where one has left, nobody tells us of it: we have made the leave.
+#[tokio::test(start_paused = true)]
+async fn all_who_were_banned_in_secret_leave() {
+    let world = World::new();
+    let (a, good, mut room) = was_banned_in_secret(&world, &[ALICE, AL]).await;
+    let left: Arc<Mutex<Vec<Pdu>>> = Arc::default();
+    let (seen, known) = (Arc::clone(&left), Arc::clone(&left));
+    good.answers("/v2/send_leave/", move |request| {
+        let leave: Value = serde_json::from_slice(request.body.as_ref().unwrap()).unwrap();
+        seen.lock().unwrap().push(checked(&leave, V));
+        (200, json!({}))
+    });
+    let said = good.add(&mut room, message(GIL, "hello, both"));
+    good.host(&room);
+    let hosted = room.clone();
+    good.answers("/v1/make_leave/", move |request| {
+        let user = decode(request.path_and_query.rsplit('/').next().unwrap());
+        let mut room = hosted.clone();
+        room.line.extend(known.lock().unwrap().iter().cloned());
+        match room.has_member(&user) {
+            true => (200, room.template(&member(&user, &user, "leave"))),
+            false => (403, json!({ "errcode": "M_FORBIDDEN", "error": "they are not in the room" })),
+        }
+    });
+    good.send(&a, &[object(&said)]).await;
+    until_outcome(&world, &a, &room.id, &said, Outcome::Accepted).await;
+    world.until("both leaves", || async { left.lock().unwrap().len() == 2 }).await;
 }
