@@ -113,6 +113,11 @@ impl View {
         own.peek().is_some() && own.all(is_news)
     }
 
+    /// Whether it has an event by which `user` left, or was removed.
+    pub(crate) fn has_seen_off(&self, user: &UserId) -> bool {
+        self.gone.contains_key(user)
+    }
+
     /// Whether it is what `server` knows.
     pub(crate) fn is_of(&self, server: &ServerName) -> bool {
         self.server == *server

@@ -252,7 +252,15 @@ impl World<'_> {
         Ok(Some(Acknowledged { user, room: room.id.clone(), event, restored: host.restored() }))
     }
 
+    /// Whether all users of a server may come to be removed: only a hostile moderator does that to residents.
+    fn may_remove(&self, server: usize) -> bool {
+        self.plan.hostile || server >= self.plan.residents
+    }
+
     async fn has_ended(&self, user: User, room: &Room) -> bool {
+        if !self.may_remove(user.server) {
+            return false;
+        }
         let host = &self.hosts[user.server];
         let Some(database) = host.database() else { return false };
         View::read(host.name(), &database, &room.id).await.is_ok_and(|view| !view.has_member(&user_id(user)))
@@ -310,9 +318,12 @@ impl World<'_> {
         let mut look = Look::default();
         let reference = |name| inside[0].1.has_joined(name);
         for server in outside {
-            let host = &self.hosts[server];
-            if reference(host.name()) && host.restored() == 0 {
+            let (host, is_resident) = (&self.hosts[server], server < self.plan.residents);
+            let was_removed = self.may_remove(server) && inside[0].1.has_seen_off(&user_id(User { server, number: 0 }));
+            if reference(host.name()) && (is_resident || host.restored() == 0) {
                 look.unknowing.push(format!("{} does not know that it is in the room", host.name()));
+            } else if is_resident && !was_removed {
+                look.unknowing.push(format!("{} is not in the room, and nobody has removed it", host.name()));
             }
         }
         for (server, view) in &inside {
