@@ -182,6 +182,8 @@ impl Graph {
                 let Some(row) = room_rows::by_id(tx, &id)? else { return Ok(None) };
                 let mut users = room_rows::members_of_server(tx, row.number, "leave", &us)?;
                 users.extend(room_rows::members_of_server(tx, row.number, "ban", &us)?);
+                let limit = u32::try_from(COUNTED_IN_USERS_MAX).unwrap_or(u32::MAX);
+                users.extend(room_rows::lost_leaves(tx, row.number, limit)?);
                 let is_left = !users.is_empty() && !room_rows::is_server_joined(tx, row.number, &us)?;
                 Ok::<_, StoreError>(is_left.then_some((row, users)))
             })

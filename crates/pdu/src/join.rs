@@ -12,6 +12,7 @@ use transport::questions::{Handshake, Members};
 
 use crate::commit::{CommitError, Entry, state_records, write_states};
 use crate::fetch::Effort;
+use crate::gates::Presence;
 use crate::graph::{Graph, RoomTurn};
 use crate::intake::References;
 use crate::judge::{Candidate, Refusal, Surroundings, judge_entering};
@@ -226,7 +227,8 @@ impl Graph {
         let claimed = self.database().write(move |tx| claim_room(tx, &id, version)).await?;
         let number =
             claimed.ok_or_else(|| failed(server, "it gives the room another version than we know".to_owned()))?;
-        self.end_undecided_stay(number).await?;
+        // What one fork of an earlier stay still says gives way to this one.
+        self.end_undecided_stay(number, |presence| presence != Presence::Joined).await?;
         let mut turn = self.turn_of(number).await?;
         let Some(mut room) = turn.take() else { return Err(failed(server, "the room is not loaded".to_owned())) };
         let lacking = outliers.lacking_keys();

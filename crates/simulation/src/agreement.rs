@@ -41,6 +41,8 @@ struct Seen {
     topological: i64,
     /// It is said why it is what it is.
     has_verdict: bool,
+    /// It joins extremities, and nothing that was accepted builds on it yet.
+    is_untold: bool,
     /// The ids of the state before it, if it is known.
     before: Option<BTreeSet<EventId>>,
 }
@@ -62,6 +64,7 @@ impl View {
                         has_arrived: place.arrival.is_some(),
                         topological: place.topological,
                         has_verdict: event_rows::verdict(tx, place.event)?.is_some(),
+                        is_untold: is_untold(tx, place.event)?,
                         before: place.state_before.map(|state| ids.of_state(tx, state)).transpose()?,
                     };
                     events.insert(ids.of(tx, place.event)?, seen);
@@ -183,6 +186,19 @@ impl Ids {
     }
 }
 
+/// Whether an event joins extremities, of which nobody is told before something builds on it.
+fn is_untold(tx: &ReadTx<'_>, event: EventNumber) -> Result<bool, StoreError> {
+    if event_rows::event_type(tx, event)?.is_none_or(|event_type| event_type != pdu::DUMMY_EVENT_TYPE) {
+        return Ok(false);
+    }
+    for child in graph_rows::children(tx, event)? {
+        if graph_rows::place(tx, child)?.is_some_and(|child| child.outcome == Outcome::Accepted) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn unfinished(tx: &ReadTx<'_>, room: RoomNumber) -> Result<Vec<String>, StoreError> {
     let mut unfinished = Vec::new();
     for known in outbound::known_destinations(tx, i64::MAX, "", 1_000)? {
@@ -236,8 +252,12 @@ pub(crate) fn between(
             problems.push(format!("{event} was acknowledged to {user}, and is not known to {}", lacking.join(", ")));
         }
     }
-    // Of what happened when all of them were in the room each resident knows all.
-    let common = |seen: &Seen| seen.before.as_ref().is_some_and(|before| joins.is_subset(before));
+    // Of what happened when all of them were in the room each resident knows all. But of an event that only joins extremities nobody
+    // is told before something builds on it (`pdu`, `extremities.rs`, as in Synapse). Whoever lacks it knows all that it joins, which
+    // is looked into here, and lacks nothing to resolve the same current state; it is asked for as any other missing event then
+    // (S2S API, "Backfilling and retrieving missing events"). The last words of more servers than may be extremities are joined by
+    // each of them, and nothing is said after.
+    let common = |seen: &Seen| !seen.is_untold && seen.before.as_ref().is_some_and(|before| joins.is_subset(before));
     for view in &views[..residents] {
         for (event, _) in view.events.iter().filter(|(_, seen)| common(seen) && seen.outcome == Outcome::Accepted) {
             let lacking: Vec<&str> = lacking(&views[..residents], event).collect();

@@ -8,7 +8,7 @@ use simulation::{Attack, Detail, Event, Outcome, Plan, run};
 const SEEDS: [u64; 3] = [101, 118, 122];
 
 /// Seeds that showed defects. Each has a test of its own in `crates/pdu/tests/federation`.
-const REGRESSIONS: [(u64, &str); 5] = [
+const REGRESSIONS: [(u64, &str); 7] = [
     (2_121_243, "an old fork that was shown to one server alone put its own user out, there only"),
     (2_121_419, "what was sent again while nobody gave the history was a fork, and put the server's own user out"),
     (
@@ -20,6 +20,8 @@ const REGRESSIONS: [(u64, &str); 5] = [
         2_121_755,
         "who had lost their membership to a fork that others do not know, and could not come back, was counted in for ever",
     ),
+    (2_121_968, "who was neither banned nor a member any more, where forks met, was counted in for ever"),
+    (2_122_232, "who was out for a moment, by one fork, never asked again for the keys that lacked when they joined"),
 ];
 
 fn attacked(seed: u64) -> (Plan, Outcome) {

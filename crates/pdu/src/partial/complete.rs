@@ -15,6 +15,7 @@ use transaction::requests::RoomStateIds;
 use super::keys::{LackingKeys, keys_pause};
 use super::replay::ReplayError;
 use crate::due::{doubled, milliseconds, rest, until};
+use crate::gates::{Presence, may_be_in_room};
 use crate::graph::Graph;
 use crate::limits::{
     JOIN_EVENTS_MAX, JOINS_AT_ONCE, LOOKED_UP_AT_ONCE, PARTIAL_HORIZON, PARTIAL_RETRY_FIRST, PARTIAL_RETRY_MAX,
@@ -164,17 +165,18 @@ impl Graph {
     /// Asks one server after the other for what a partial room needs.
     async fn complete(&self, partial: PartialRoom) -> Result<(), StoreError> {
         let (number, event, us) = (partial.room, partial.event, self.server_name().clone());
-        let (row, join, is_ours, others) = self
+        let (row, join, may_be_in, others) = self
             .database()
             .read(move |tx| {
                 let row = room_rows::by_number(tx, number)?;
-                let is_ours = !room_rows::members_of_server(tx, number, "join", &us)?.is_empty();
-                Ok::<_, StoreError>((row, event_rows::id(tx, event)?, is_ours, room_rows::servers(tx, number)?))
+                let may_be_in = may_be_in_room(tx, &row, &us)?;
+                Ok::<_, StoreError>((row, event_rows::id(tx, event)?, may_be_in, room_rows::servers(tx, number)?))
             })
             .await?;
-        if !is_ours {
-            // Nobody here is in the room any more: nobody tells us, and whoever joins again is told anew.
-            return self.end_undecided_stay(number).await;
+        if !may_be_in {
+            // Nobody here is in the room any more: nobody tells us, and whoever joins again is told anew. By one of several forks we
+            // may be, and may come to be again: then the stay goes on, with all that was decided in it.
+            return self.end_undecided_stay(number, |presence| presence == Presence::Absent).await;
         }
         let wanted = Wanted { partial, row, join };
         if wanted.partial.whole && !self.have_keys_come(&wanted).await {

@@ -5,16 +5,22 @@ use persistence::transactions::graph::{self as graph_rows, Outcome};
 use persistence::transactions::{events as event_rows, partial as rows, rooms as room_rows};
 use persistence::{EventNumber, ReadTx, RoomNumber, StoreError, WriteTx};
 
+use crate::gates::{Presence, presence};
 use crate::graph::Graph;
 use crate::verdict::{Step, Verdict};
 
 impl Graph {
-    /// Ends what is still tried for a room, if we are not in it any more. What we were told then may be lacking, and is not what others
-    /// are judged by.
-    pub(crate) async fn end_undecided_stay(&self, room: RoomNumber) -> Result<(), StoreError> {
+    /// Ends what is still tried for a room, if we are not in it any more, as `is_over` says. What we were told then may be lacking, and
+    /// is not what others are judged by.
+    pub(crate) async fn end_undecided_stay(
+        &self,
+        room: RoomNumber,
+        is_over: fn(Presence) -> bool,
+    ) -> Result<(), StoreError> {
         let us = self.server_name().clone();
         let is_over = move |tx: &ReadTx<'_>| {
-            Ok::<_, StoreError>(rows::pending(tx, room)?.is_some() && !room_rows::is_server_joined(tx, room, &us)?)
+            let is_pending = rows::pending(tx, room)?.is_some();
+            Ok::<_, StoreError>(is_pending && is_over(presence(tx, &room_rows::by_number(tx, room)?, &us)?))
         };
         if !self.database().read(is_over.clone()).await? {
             return Ok(());

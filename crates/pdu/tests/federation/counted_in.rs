@@ -126,6 +126,21 @@ async fn who_was_banned_in_secret_leaves_where_they_are_counted_in() {
     assert!(!is_in(&a, &room.id).await);
 }
 
+/// That Eve could ban is over, and resolves the forks against her bans; nobody may join any more, which resolves them against the join.
+#[tokio::test(start_paused = true)]
+async fn who_is_neither_banned_nor_a_member_where_forks_met_leaves() {
+    let world = World::new();
+    let (a, good, mut room) = was_banned_in_secret(&world, &[ALICE]).await;
+    let levels = good.add(&mut room, state(GIL, "m.room.power_levels", json!({ "users": { GIL: 100 } })));
+    let closed = good.add(&mut room, state(GIL, "m.room.join_rules", json!({ "join_rule": "invite" })));
+    good.host(&room);
+    good.send(&a, &[object(&levels), object(&closed)]).await;
+    until_outcome(&world, &a, &room.id, &closed, Outcome::Accepted).await;
+    assert_eq!(a.current(&room.id, "m.room.member", ALICE).await, None);
+    world.until("the leave", || async { good.asked("/v2/send_leave/") == 1 }).await;
+    assert!(!is_in(&a, &room.id).await);
+}
+
 /// They may know of the ban, and of more.
 #[tokio::test(start_paused = true)]
 async fn who_counts_them_in_and_knows_more_is_heard_first() {

@@ -191,6 +191,33 @@ async fn what_a_state_without_some_keys_does_not_name_is_not_gone_from_it() {
     assert_eq!(a.current(&room.id, "m.room.member", "@alice:a.test").await, Some(join));
 }
 
+/// Alice is banned by one of two forks. She listens on, and may come to be a member again: what others know must be known then, too.
+#[tokio::test(start_paused = true)]
+async fn who_is_a_member_by_one_fork_goes_on_asking_for_keys() {
+    let world = World::new();
+    let (a, evil, mut room) = room_of_many(&world, 3).await;
+    let (ghost, gone) = ("@ghost:gone.test", world.peer("gone.test").await);
+    room.line.push(gone.next(&room, member(ghost, ghost, "join")));
+    evil.host(&room);
+    omits_members(&evil, &room);
+    tells_state(&evil, &room);
+    let down = world.take_down("gone.test");
+    join(&a, &evil, &mut room).await;
+    until_whole(&world, &a, &room.id).await;
+    let ban = evil.next(&room, member("@eve:evil.test", "@alice:a.test", "ban"));
+    let beside = evil.add(&mut room, message("@u1:evil.test", "beside"));
+    evil.send(&a, &[object(&ban), object(&beside)]).await;
+    until_outcome(&world, &a, &room.id, &beside, Outcome::Accepted).await;
+    assert_eq!(a.current(&room.id, "m.room.member", "@alice:a.test").await.as_ref(), Some(ban.event_id()));
+    world.bring_back("gone.test", down);
+    let is_here = || async { a.current(&room.id, "m.room.member", ghost).await.is_some() };
+    world.until("the keys to be there", is_here).await;
+    let join_of_ghost = a.current(&room.id, "m.room.member", ghost).await.unwrap();
+    let before = a.state_before(&room.id, beside.event_id()).await.unwrap();
+    assert!(before.contains(&join_of_ghost));
+    assert_eq!(a.current(&room.id, "m.room.member", "@alice:a.test").await.as_ref(), Some(ban.event_id()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_whole_room_stops_asking_for_keys_in_the_end() {
     let world = World::new();
