@@ -228,7 +228,7 @@ impl Graph {
 }
 
 /// Whether somebody of ours is in the room, or this user was invited, or asks to come in.
-fn may_come_in(tx: &ReadTx<'_>, row: &RoomRow, user: &UserId) -> Result<bool, StoreError> {
+pub(crate) fn may_come_in(tx: &ReadTx<'_>, row: &RoomRow, user: &UserId) -> Result<bool, StoreError> {
     let is_asking = |(join, _): &(UnansweredJoin, i64)| join.room_id == row.room_id && join.user == *user;
     let standing = room_rows::standing_in(tx, user, row.number)?;
     let is_at_the_door = standing.is_some_and(|standing| matches!(standing.membership.as_str(), "invite" | "knock"));

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use transaction::RequestError;
 use transport::questions::{Handshake, Members};
 
-use crate::commit::{CommitError, Entry, state_records, write_states};
+use crate::commit::{CommitError, Entry};
 use crate::fetch::Effort;
 use crate::gates::Presence;
 use crate::graph::{Graph, RoomTurn};
@@ -21,6 +21,7 @@ use crate::outliers::state_of;
 use crate::partial::{LackingKeys, Partial, end_undecided, keys_pause};
 use crate::room::{Parent, Room, State};
 use crate::send::Beside;
+use crate::state_records::{state_records, write_states};
 use crate::template::Taken;
 use crate::unanswered_joins::Attempt;
 use crate::verdict::Verdict;

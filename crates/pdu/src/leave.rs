@@ -110,7 +110,7 @@ impl Graph {
     }
 
     /// A leave or a knock through one server. Returns our event and what the answer tells about the room.
-    async fn shake(
+    pub(crate) async fn shake(
         &self,
         handshake: Handshake,
         room_id: &RoomId,

@@ -50,6 +50,7 @@ mod send;
 mod serve;
 mod servers;
 mod sorting;
+mod state_records;
 mod surroundings;
 mod template;
 mod unanswered_joins;

@@ -6,6 +6,7 @@
 //! unless the current state speaks against it.
 
 mod record;
+mod states;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use persistence::StoreError;
 use persistence::transactions::graph::{self as graph_rows, Outcome};
 use persistence::transactions::rooms as room_rows;
 use record::{PastRecord, Written, write_bodies};
+use states::WantedStates;
 
-use crate::commit::{state_records, write_states};
 use crate::fetch::Told;
 use crate::graph::Graph;
 use crate::heads::stands_now;
@@ -28,6 +29,7 @@ use crate::limits::{TOPOLOGICAL_GAP, TOPOLOGICAL_START};
 use crate::outliers::{in_order_of_parents, judge_by_citations, state_of};
 use crate::partial::with_cited_members;
 use crate::room::{Room, State, View};
+use crate::state_records::state_records;
 use crate::verdict::{Step, Tellers, Verdict};
 
 /// Events of the past, with what a peer says of the states before some of them.
@@ -120,21 +122,21 @@ impl Graph {
                 Some(top.unwrap_or(TOPOLOGICAL_START) + TOPOLOGICAL_GAP)
             }
         };
-        let (states, snapshots, written) = self
+        let (states, written) = self
             .database()
             .write(move |tx| {
-                let snapshots = write_states(tx, number, &states)?;
+                let mut states = WantedStates::new(states);
                 write_bodies(tx, number, &records)?;
                 let mut written = BTreeMap::new();
                 // Newest first: each goes before its children.
                 for record in records.iter().rev() {
-                    let changed = record.write(tx, number, &snapshots, topological, now)?;
+                    let changed = record.write(tx, number, &mut states, topological, now)?;
                     written.extend(changed.map(|changed| (record.pdu.event_id().clone(), changed)));
                 }
-                Ok::<_, StoreError>((states, snapshots, written))
+                Ok::<_, StoreError>((states, written))
             })
             .await?;
-        for (record, snapshot) in states.iter().zip(snapshots) {
+        for (record, snapshot) in states.written() {
             record.state.set_stored(snapshot);
             room.keep_state(snapshot, &record.state);
         }

@@ -5,7 +5,8 @@
 //! cites our join, we are in the room, and the same join is sent again for the answer; if we have been in the room in another stay, the
 //! user joins anew. Where it does not, the join never counted, or they were removed since, and are not brought back unasked. A join that
 //! does not count where we asked, since a server soft-failed it or knows a stricter rule, may yet count when the forks of the room meet: so
-//! it is asked about ever more seldom for a week. Whoever tells us of the room meanwhile is asked, too.
+//! it is asked about ever more seldom for a week; as is one that counts where nobody is let in just now. Whoever tells us of the room
+//! meanwhile is asked, too. Whom the others still count in after that leaves.
 
 use std::time::Duration;
 
@@ -14,18 +15,19 @@ use persistence::transactions::events as event_rows;
 use persistence::transactions::graph as graph_rows;
 use persistence::transactions::rooms as room_rows;
 use persistence::transactions::unanswered_joins::{self as rows, UnansweredJoin};
-use persistence::{Database, StoreError};
+use persistence::{Database, ReadTx, StoreError};
 use serde::Serialize;
 use tokio::sync::Notify;
 use transport::questions::Handshake;
 
+use crate::counted_in::may_come_in;
 use crate::due::{doubled, milliseconds, rest, until};
 use crate::fetch::Effort;
 use crate::graph::Graph;
 use crate::join::JoinError;
 use crate::limits::{
-    JOIN_TIME_MAX, STAGED_RETRY_FIRST, UNANSWERED_JOIN_HORIZON, UNANSWERED_JOIN_RETRY_FIRST, UNANSWERED_JOIN_RETRY_MAX,
-    UNANSWERED_JOIN_SERVERS_MAX,
+    JOIN_TIME_MAX, LEAVE_TIME_MAX, STAGED_RETRY_FIRST, UNANSWERED_JOIN_HORIZON, UNANSWERED_JOIN_RETRY_FIRST,
+    UNANSWERED_JOIN_RETRY_MAX, UNANSWERED_JOIN_SERVERS_MAX,
 };
 use crate::template::Taken;
 use crate::waiting::is_placed;
@@ -95,8 +97,6 @@ enum Told {
     All,
     /// The user is not in the room by it.
     DidNotCount,
-    /// It let us in, and we are not in the room any more.
-    Nothing,
     /// It did not answer, or does not know.
     NotYet,
 }
@@ -178,7 +178,7 @@ impl Graph {
                 return Ok(next.map(|next| until(next, now)));
             };
             let fate = self.find_out(&join).await?;
-            let (id, retry_at) = (join.event_id, self.handles().clock.now() + pause(join.attempts));
+            let (id, retry_at) = (join.event_id.clone(), self.handles().clock.now() + pause(join.attempts));
             let is_over = now - join.since > milliseconds(UNANSWERED_JOIN_HORIZON);
             self.database()
                 .write(move |tx| match fate {
@@ -186,6 +186,9 @@ impl Graph {
                     Fate::Unknown | Fate::Known => rows::remove(tx, &id),
                 })
                 .await?;
+            if is_over && fate == Fate::Unknown {
+                self.leave_in_vain(&join).await?;
+            }
         }
     }
 
@@ -205,7 +208,6 @@ impl Graph {
                 // It knows our join as nobody else does, and will know when it counts. Others may not have heard of it yet.
                 Some(Ok(Told::DidNotCount)) if at == 0 => return Ok(Fate::Unknown),
                 None | Some(Ok(Told::NotYet | Told::DidNotCount)) => fate = Fate::Unknown,
-                Some(Ok(Told::Nothing)) => {}
                 Some(Ok(Told::All)) => {
                     self.hear_others(server, &servers, &ours).await?;
                     return Ok(Fate::Known);
@@ -243,15 +245,35 @@ impl Graph {
         } else {
             self.send_and_enter(room_id, version, ours, server).await
         };
-        match entered {
-            Ok(_) => {
-                self.catch_up(room_id, server, latest).await?;
-                Ok(Told::All)
-            }
-            // It has left the room since.
-            Err(error) if is_final(&error) => Ok(Told::Nothing),
-            Err(error) => Err(error),
+        entered?;
+        self.catch_up(room_id, server, latest).await?;
+        Ok(Told::All)
+    }
+
+    /// A join is asked about no more. Where the user was let in, and not let in once more, as where nobody may join any more, they leave.
+    async fn leave_in_vain(&self, join: &UnansweredJoin) -> Result<(), StoreError> {
+        let Some((_, ours, servers)) = read(join) else { return Ok(()) };
+        let (id, who) = (join.room_id.clone(), join.user.clone());
+        let may_come_in = move |tx: &ReadTx<'_>| match room_rows::by_id(tx, &id)? {
+            Some(row) => may_come_in(tx, &row, &who),
+            None => Ok(false),
+        };
+        if self.database().read(may_come_in).await? {
+            return Ok(());
         }
+        let content = Object::new();
+        for server in &servers {
+            let effort = Effort::new(self.handles(), LEAVE_TIME_MAX);
+            let left = self.shake(Handshake::Leave, ours.room_id(), ours.sender(), &content, server);
+            match effort.within(left).await {
+                Some(Ok(_)) => {
+                    tracing::info!(room.id = %join.room_id, server.name = %server, "{} has left {}, where {server} still counted them in, and nobody let them in", join.user, join.room_id);
+                }
+                Some(Err(JoinError::Store(error))) => return Err(error),
+                Some(Err(_)) | None => {}
+            }
+        }
+        Ok(())
     }
 
     /// We came in through one server. Others may know more of the room, and have told us meanwhile, when we ignored them: they are asked

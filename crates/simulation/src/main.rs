@@ -29,7 +29,7 @@ struct Arguments {
 }
 
 /// Seeds that fail of which a smaller plan is looked for, and the timeline printed.
-const MINIMISED_MAX: u64 = 1;
+const MINIMISED_MAX: usize = 1;
 /// Plans that are tried for that.
 const RUNS_MAX: usize = 400;
 /// Problems of one seed that are printed.
@@ -47,6 +47,8 @@ struct Tally {
     failures: u64,
     events: usize,
     longest: Duration,
+    /// The first that failed, to be made smaller when all are done: that takes longer than many seeds.
+    failing: Vec<Plan>,
 }
 
 fn main() -> ExitCode {
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         scope.spawn(|| end_what_hangs(arguments.seeds.get(), &tally));
     });
     let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    tally.failing.iter().for_each(tell_minimised);
     println!(
         "seeds from {first} on: {} events; the longest took {} hours of virtual time until all agreed",
         tally.events,
@@ -116,8 +119,8 @@ fn one(seed: u64, arguments: &Arguments, tally: &Mutex<Tally>) {
             if failed {
                 tally.failures += 1;
                 tell(&plan, &outcome);
-                if tally.failures <= MINIMISED_MAX {
-                    tell_minimised(&plan);
+                if tally.failing.len() < MINIMISED_MAX {
+                    tally.failing.push(plan);
                 }
             }
         }
@@ -153,12 +156,13 @@ fn tell_problems(outcome: &Outcome) {
 /// What it takes for a seed to fail, and what happens then.
 fn tell_minimised(plan: &Plan) {
     let Some(Minimised { plan: smaller, outcome, runs }) = minimised(plan, RUNS_MAX) else {
-        println!("  and does not fail again: something in it does not follow from the seed");
+        println!("\nSeed {} does not fail again: something in it does not follow from the seed", plan.seed);
         return;
     };
     println!(
-        "\nOf its {} steps these {} are enough, as {runs} runs have shown, with {:?}, disks that take {:?} and clocks that are \
+        "\nSeed {}: of its {} steps these {} are enough, as {runs} runs have shown, with {:?}, disks that take {:?} and clocks that are \
          wrong by {:?} ms:",
+        plan.seed,
         plan.steps.len(),
         smaller.steps.len(),
         smaller.weather,

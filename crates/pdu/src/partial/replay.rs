@@ -12,12 +12,12 @@ use persistence::transactions::streams::{self, Stream};
 use persistence::transactions::{events as event_rows, partial as rows, rooms as room_rows, state as state_rows};
 use persistence::{EventNumber, ReadTx, StoreError, WriteTx};
 
-use crate::commit::{Change, ParentState, StateRecord, changes, reference, state_records, write_states};
 use crate::graph::Graph;
 use crate::judge::{Advance, Again, Judged, Surroundings, judge_again};
 use crate::partial::{LackingKeys, keys_pause};
 use crate::redaction::{apply_redactions, withdraw_redaction};
 use crate::room::{Room, State};
+use crate::state_records::{Change, ParentState, StateRecord, changes, reference, state_records, write_states};
 use crate::verdict::Verdict;
 
 /// What was decided cannot be decided again.

@@ -9,9 +9,10 @@ use persistence::transactions::missed as missed_rows;
 use persistence::{EventNumber, ReadTx, RoomNumber, SnapshotNumber, StoreError, WriteTx};
 
 use super::JudgedPast;
-use crate::commit::{ParentState, StateRecord, reference};
+use super::states::WantedStates;
 use crate::limits::{MISSED_GENERATIONS_MAX, MISSED_PER_ROOM_MAX};
 use crate::redaction::apply_redactions;
+use crate::state_records::{ParentState, StateRecord, reference};
 
 /// One event of the past, ready to be written.
 pub(super) struct PastRecord {
@@ -63,19 +64,17 @@ impl PastRecord {
         &self,
         tx: &mut WriteTx<'_>,
         room: RoomNumber,
-        snapshots: &[SnapshotNumber],
+        states: &mut WantedStates,
         topological: Option<i64>,
         now: i64,
     ) -> Result<Option<Written>, StoreError> {
         let event = event_rows::intern(tx, room, self.pdu.event_id())?;
-        let (before, after) = (self.before.as_ref(), self.after.as_ref());
-        let before = before.and_then(|state| state.resolve(snapshots));
-        let after = after.and_then(|state| state.resolve(snapshots));
         if let Some(place) = graph_rows::place(tx, event)? {
-            if place.state_after.is_some() || after.is_none() {
+            if place.state_after.is_some() || self.after.is_none() {
                 return Ok(None);
             }
             // Placed before, when nobody could tell the state.
+            let (before, after) = self.states_around(tx, room, states)?;
             graph_rows::set_states(tx, event, before, after)?;
             let Place { topological, .. } = place;
             return Ok(Some(Written { event, topological, is_new: false, was_missed: false }));
@@ -85,6 +84,7 @@ impl PastRecord {
             None => least_topological_of_children(tx, event)?.map(|below| below - 1),
         };
         let Some(topological) = below else { return Ok(None) };
+        let (before, after) = self.states_around(tx, room, states)?;
         let place = Place {
             event,
             arrival: None,
@@ -101,6 +101,19 @@ impl PastRecord {
         apply_redactions(tx, room, event, &self.pdu, self.outcome)?;
         let was_missed = self.pass_on(tx, room, event, &parents, now)?;
         Ok(Some(Written { event, topological, is_new: true, was_missed }))
+    }
+
+    fn states_around(
+        &self,
+        tx: &mut WriteTx<'_>,
+        room: RoomNumber,
+        states: &mut WantedStates,
+    ) -> Result<(Option<SnapshotNumber>, Option<SnapshotNumber>), StoreError> {
+        let mut number = |state: &Option<ParentState>| match state {
+            Some(state) => states.number(tx, room, state),
+            None => Ok(None),
+        };
+        Ok((number(&self.before)?, number(&self.after)?))
     }
 
     /// Remembers the parents that have no place, if it is known that we missed them. Returns whether the event itself was missed.

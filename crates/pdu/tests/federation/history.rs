@@ -8,7 +8,7 @@ use persistence::transactions::graph::Outcome;
 use persistence::transactions::staging;
 use serde_json::json;
 
-use crate::partial::tells_state;
+use crate::partial::{tells_state, unused_states};
 use crate::peer::{Peer, PeerRoom, ids, object, objects};
 use crate::receiving::until_outcome;
 use crate::world::{Server, World, draft, message, state};
@@ -240,6 +240,7 @@ async fn two_readers_at_once_both_find_that_history_came() {
     let (a, _, room, _) = joined_late(&world).await;
     let (one, other) = tokio::join!(a.graph.backfill(&room.id, TOP), a.graph.backfill(&room.id, TOP));
     assert!(one.unwrap() > 0 && other.unwrap() > 0);
+    assert_eq!(unused_states(&a, &room.id).await, 0, "what was placed already is placed with states that are there");
 }
 
 #[tokio::test(start_paused = true)]

@@ -100,7 +100,7 @@ pub(crate) async fn has_whole_state(a: &Server, room: &PeerRoom) -> bool {
 }
 
 /// Removes the states that are of no event, and counts them.
-async fn unused_states(server: &Server, room: &RoomId) -> usize {
+pub(crate) async fn unused_states(server: &Server, room: &RoomId) -> usize {
     let number = server.read(room, |_, number, _| Ok(number)).await;
     server.database.write(move |tx| snapshots::sweep_room(tx, number)).await.unwrap()
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use events::{Object, Pdu, RoomVersion, Value};
+use events::{EventId, Object, Pdu, RoomVersion, Value};
 use pdu::limits::{JOIN_TIME_MAX, UNANSWERED_JOIN_HORIZON};
 use persistence::transactions::graph::Outcome;
 use persistence::transactions::unanswered_joins;
@@ -169,27 +169,63 @@ async fn others_are_asked_about_a_join_too() {
     }
 }
 
-/// Another user of ours came and went meanwhile: what happened then is not undone.
-#[tokio::test(start_paused = true)]
-async fn who_has_been_in_the_room_since_joins_anew() {
-    let world = World::new();
-    let (a, evil, room) = lets_in_silently(&world, 1).await;
+/// Another user of ours came and went while the answer to a join is lost. Returns his leave.
+async fn another_has_been_there_since(a: &Server, evil: &Arc<Peer>, room: &PeerRoom) -> EventId {
     a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
     let mut of_peer = evil.hosted(&room.id);
     let (bob, via) = ("@bob:a.test", [&evil.name]);
     // He is told the room as it was without her.
-    evil.host(&room);
+    evil.host(room);
     let joined = a.join(&room.id, bob, &via).await.unwrap();
     let left = a.send(&room.id, member(bob, bob, "leave")).await.unwrap();
-    assert!(!is_in(&a, &room.id).await);
+    assert!(!is_in(a, &room.id).await);
     for event in [joined.event_id, left.clone()] {
         of_peer.line.push(a.visible(&room.id, &event).await.unwrap());
     }
     evil.host(&of_peer);
+    left
+}
+
+/// What happened then is not undone.
+#[tokio::test(start_paused = true)]
+async fn who_has_been_in_the_room_since_joins_anew() {
+    let world = World::new();
+    let (a, evil, room) = lets_in_silently(&world, 1).await;
+    let left = another_has_been_there_since(&a, &evil, &room).await;
     world.until("the join", || is_in(&a, &room.id)).await;
-    assert_eq!(a.current(&room.id, "m.room.member", bob).await, Some(left));
+    assert_eq!(a.current(&room.id, "m.room.member", "@bob:a.test").await, Some(left));
     assert_eq!(evil.asked("/v2/send_join/"), 3);
     world.until("nothing to be left to find out", || is_forgotten(&a)).await;
+}
+
+/// The others count her in, and nobody may join just now, or not any more: she is let in when she may, or leaves.
+#[tokio::test(start_paused = true)]
+async fn who_was_let_in_and_may_not_join_anew_comes_in_later_or_leaves() {
+    for opens in [true, false] {
+        let world = World::new();
+        let (a, evil, room) = lets_in_silently(&world, 1).await;
+        another_has_been_there_since(&a, &evil, &room).await;
+        let is_open = Arc::new(AtomicBool::new(false));
+        let (peer, open) = (Arc::clone(&evil), Arc::clone(&is_open));
+        evil.answers("/v1/make_join/", move |request| match open.load(Ordering::Relaxed) {
+            true => peer.honest(request),
+            false => (403, json!({ "errcode": "M_FORBIDDEN", "error": "nobody may" })),
+        });
+        evil.answers("/v2/send_leave/", |_| (200, json!({})));
+        let before = evil.asked("/v1/make_join/");
+        world.until("her to have asked", || async { evil.asked("/v1/make_join/") > before + 1 }).await;
+        assert!(!is_in(&a, &room.id).await && !is_forgotten(&a).await);
+        is_open.store(opens, Ordering::Relaxed);
+        if opens {
+            world.until("the join", || is_in(&a, &room.id)).await;
+        } else {
+            world.handles.clock.sleep(UNANSWERED_JOIN_HORIZON).await;
+            world.until("the leave", || async { evil.asked("/v2/send_leave/") == 1 }).await;
+            assert!(!is_in(&a, &room.id).await);
+        }
+        world.until("nothing to be left to find out", || is_forgotten(&a)).await;
+        assert_eq!(evil.asked("/v2/send_leave/"), usize::from(!opens));
+    }
 }
 
 /// What does not cite our join may be from somebody who has not heard of it.
