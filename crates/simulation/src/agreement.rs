@@ -121,6 +121,12 @@ impl View {
         self.gone.contains_key(user)
     }
 
+    /// Whether its current state has an event that `other` soft-failed, and does not take for part of it by what came later.
+    pub(crate) fn has_what_was_soft_failed_by(&self, other: &Self) -> bool {
+        let is_soft_failed = |id| other.events.get(id).is_some_and(|seen| seen.outcome == Outcome::SoftFailed);
+        self.current.difference(&other.current).any(is_soft_failed)
+    }
+
     /// Whether it is what `server` knows.
     pub(crate) fn is_of(&self, server: &ServerName) -> bool {
         self.server == *server

@@ -53,6 +53,13 @@ impl World<'_> {
                             disagreements.push(format!("{user} does not know that they are not in the room any more"));
                             disagreements.extend(self.say_farewell(user, room, deadline).await.err());
                         }
+                        // What one server soft-failed, as the join of somebody who found out late that they were out, takes part in its
+                        // state resolution "if further events are received which reference it" (S2S API, "Soft failure").
+                        for user in look.unheard {
+                            disagreements
+                                .push(format!("{user} builds on what others soft-failed, and has said nothing since"));
+                            disagreements.extend(self.say_farewell(user, room, deadline).await.err());
+                        }
                     }
                     Err(problem) => disagreements.push(problem),
                 }
@@ -339,6 +346,16 @@ impl World<'_> {
                 look.guests.extend(by_both.or_else(|| own().next()));
             }
         }
+        let (first, first_view) = &inside[0];
+        for (server, view) in &inside[1..] {
+            let mut users = (0..USERS).map(|number| User { server: *server, number });
+            if view.has_what_was_soft_failed_by(first_view) {
+                look.unheard.extend(users.find(|user| first_view.has_member(&user_id(*user))));
+            }
+            if first_view.has_what_was_soft_failed_by(view) {
+                look.unheard.push(User { server: *first, number: 0 });
+            }
+        }
         let is_of_it: Vec<bool> = inside
             .iter()
             .map(|(server, _)| *server < self.plan.residents || reference(self.hosts[*server].name()))
@@ -362,4 +379,6 @@ struct Look {
     unknowing: Vec<String>,
     /// A user of each resident who does not know that its users were removed.
     unaware: Vec<User>,
+    /// A user of each server that builds on what others soft-failed.
+    unheard: Vec<User>,
 }
