@@ -8,7 +8,7 @@ use simulation::{Attack, Detail, Event, Outcome, Plan, run};
 const SEEDS: [u64; 3] = [101, 118, 122];
 
 /// Seeds that showed defects. Each has a test of its own in `crates/pdu/tests/federation`.
-const REGRESSIONS: [(u64, &str); 9] = [
+const REGRESSIONS: [(u64, &str); 10] = [
     (2_121_243, "an old fork that was shown to one server alone put its own user out, there only"),
     (2_121_419, "what was sent again while nobody gave the history was a fork, and put the server's own user out"),
     (
@@ -27,6 +27,7 @@ const REGRESSIONS: [(u64, &str); 9] = [
         "whose join had counted without their knowing, and who could not join anew just then, was counted in for ever",
     ),
     (2_122_436, "history that was fetched again and again left states that were of no event"),
+    (2_122_858, "what claimed no depth, and built on what had just been fetched, was taken for history"),
 ];
 
 fn attacked(seed: u64) -> (Plan, Outcome) {

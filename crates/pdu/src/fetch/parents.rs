@@ -66,7 +66,7 @@ impl Graph {
             let latest: Vec<EventId> = latest.into_iter().map(|pdu| pdu.event_id().clone()).collect();
             let Some(found) = effort.within(self.ask_for_missing(room, asked, &earliest, &latest)).await else { break };
             let entered_at = self.depth_of_entry(room).await?;
-            let (found, history) = self.news_of(room.number, entered_at, found).await?;
+            let (found, history) = self.news_of(room.number, entered_at, &batch, found).await?;
             before_us.extend(history);
             // Whatever is not an ancestor was not asked for.
             let found = reachable(found, missing, Pdu::prev_events);
@@ -94,20 +94,23 @@ impl Graph {
     }
 
     /// Those of `found` that are neither in the graph nor before what is. Other servers walk back by other bounds than ours, and so
-    /// tell us what we have, and what was before we came: what builds on nothing that we have and lies no deeper than our entry;
-    /// the ids of those are returned, too.
+    /// tell us what we have, and what was before we came: what builds on nothing that we have, nor on what of `others` does, and lies no
+    /// deeper than our entry; the ids of those are returned, too.
     async fn news_of(
         &self,
         room: RoomNumber,
         entered_at: Option<i64>,
+        others: &[Pdu],
         found: Vec<Pdu>,
     ) -> Result<(Vec<Pdu>, Vec<EventId>), StoreError> {
+        let found_ids: BTreeSet<EventId> = found.iter().map(|pdu| pdu.event_id().clone()).collect();
+        let others = others.iter().filter(|pdu| !found_ids.contains(pdu.event_id())).cloned();
         // By what they cite, whatever depth they claim: a depth of nothing would make all that follows history.
-        let found = in_order_of_parents(found);
+        let all = in_order_of_parents(others.chain(found).collect());
         self.database()
             .read(move |tx| {
                 let (mut news, mut history, mut after_entry) = (Vec::new(), Vec::new(), BTreeSet::new());
-                for pdu in found {
+                for pdu in all {
                     let id = pdu.event_id();
                     if is_placed(tx, room, id)? || is_history(tx, room, id)? {
                         continue;
@@ -118,6 +121,9 @@ impl Graph {
                     }
                     if builds_on_ours {
                         after_entry.insert(id.clone());
+                    }
+                    if !found_ids.contains(id) {
+                        continue;
                     }
                     if builds_on_ours || entered_at.is_none_or(|entered_at| pdu.depth() > entered_at) {
                         news.push(pdu);
@@ -158,7 +164,7 @@ impl Graph {
             missing = self.missing_prev_events(room.number, &walked).await?;
         }
         let entered_at = self.depth_of_entry(room).await?;
-        let (_, history) = self.news_of(room.number, entered_at, found).await?;
+        let (_, history) = self.news_of(room.number, entered_at, &batch, found).await?;
         if history.is_empty() { Ok((walked, missing)) } else { Ok((batch, lacking)) }
     }
 
@@ -188,10 +194,11 @@ impl Graph {
         if !walked.is_cut {
             together = self.fetch_missing_prev_events(room, servers, together, effort).await?.batch;
         }
-        let had: BTreeSet<&EventId> = walked.batch.iter().map(Pdu::event_id).collect();
+        let before = &walked.batch;
+        let had: BTreeSet<&EventId> = before.iter().map(Pdu::event_id).collect();
         let (walked, missing) = self.fetch_unlisted_parents(room, servers, together, effort).await?;
         let found = walked.iter().filter(|pdu| !had.contains(pdu.event_id())).cloned().collect();
-        let (_, history) = self.news_of(room.number, entered_at, found).await?;
+        let (_, history) = self.news_of(room.number, entered_at, before, found).await?;
         Ok((missing.is_empty() && history.is_empty()).then_some(walked))
     }
 

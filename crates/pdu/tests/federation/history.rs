@@ -18,7 +18,7 @@ const V: RoomVersion = RoomVersion::V11;
 const TOP: i64 = i64::MAX;
 
 /// A room with a history, made by a peer and joined by a real server, and the events of that history after the first four.
-async fn joined_late(world: &World) -> (Server, Arc<Peer>, PeerRoom, Vec<Pdu>) {
+pub(crate) async fn joined_late(world: &World) -> (Server, Arc<Peer>, PeerRoom, Vec<Pdu>) {
     let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
     let mut room = evil.make_room("@eve:evil.test", V);
     let eve = "@eve:evil.test";
@@ -261,73 +261,6 @@ async fn history_in_an_answer_about_missing_events_is_no_news() {
     assert_eq!(a.extremities(&room.id).await, [last.event_id().clone()]);
     assert_eq!(a.place(&room.id, room.line[0].event_id()).await, None, "nobody has asked for history");
     assert_eq!(a.current(&room.id, "m.room.member", "@alice:a.test").await, Some(join));
-}
-
-/// A depth is what whoever made the event says, and what honest servers build on it is one deeper.
-#[tokio::test(start_paused = true)]
-async fn what_builds_on_the_room_is_news_whatever_depth_it_claims() {
-    let world = World::new();
-    let (a, evil, mut room, _) = joined_late(&world).await;
-    let join = a.current(&room.id, "m.room.member", "@alice:a.test").await.unwrap();
-    room.line.push(a.visible(&room.id, &join).await.unwrap());
-    let add_at = |room: &mut PeerRoom, sender: &str, depth: i64| {
-        let draft = message(sender, &format!("at depth {depth}"));
-        let parent = room.line.last().unwrap().event_id().clone();
-        let pdu = evil.sign(&room.id, V, &draft, vec![parent], room.auth_events(&draft), depth);
-        room.line.push(pdu.clone());
-        pdu
-    };
-    let missed = evil.add(&mut room, message("@eve:evil.test", "missed"));
-    let shallow = add_at(&mut room, "@eve:evil.test", 0);
-    let after = add_at(&mut room, "@eve:evil.test", 1);
-    evil.host(&room);
-    evil.send(&a, &[object(&after)]).await;
-    until_outcome(&world, &a, &room.id, &after, Outcome::Accepted).await;
-    for pdu in [&missed, &shallow] {
-        assert!(a.place(&room.id, pdu.event_id()).await.is_some_and(|place| place.arrival.is_some()));
-    }
-    // What is rejected is in no list, and asked for by itself.
-    let refused = add_at(&mut room, "@nobody:evil.test", 2);
-    let refused_too = add_at(&mut room, "@nobody:evil.test", 3);
-    let last = add_at(&mut room, "@eve:evil.test", 4);
-    evil.host(&room);
-    evil.answers("get_missing_events", |_| (200, json!({ "events": [] })));
-    evil.answers("state_ids", |_| (404, json!({ "errcode": "M_NOT_FOUND", "error": "it was rejected" })));
-    evil.send(&a, &[object(&last)]).await;
-    until_outcome(&world, &a, &room.id, &last, Outcome::Accepted).await;
-    for pdu in [&refused, &refused_too] {
-        assert_eq!(a.outcome(&room.id, pdu.event_id()).await, Some(Outcome::Rejected));
-    }
-}
-
-/// What cannot be had at first, or not be checked, is had with its state a moment later; it is not history for that.
-#[tokio::test(start_paused = true)]
-async fn what_is_given_late_and_builds_on_the_room_is_news_whatever_depth_it_claims() {
-    let world = World::new();
-    let (a, evil, mut room, _) = joined_late(&world).await;
-    let join = a.current(&room.id, "m.room.member", "@alice:a.test").await.unwrap();
-    room.line.push(a.visible(&room.id, &join).await.unwrap());
-    for depth in 0..3 {
-        let draft = message("@eve:evil.test", &format!("at depth {depth}"));
-        let parent = room.line.last().unwrap().event_id().clone();
-        room.line.push(evil.sign(&room.id, V, &draft, vec![parent], room.auth_events(&draft), depth));
-    }
-    let [.., shallow, late, last] = &room.line[..] else { panic!("three were added") };
-    evil.host(&room);
-    evil.answers("get_missing_events", |_| (200, json!({ "events": [] })));
-    let (peer, asked) = (Arc::clone(&evil), AtomicUsize::new(0));
-    evil.answers(&format!("v1/event/{}", late.event_id().as_str().replace('$', "%24")), move |request| {
-        match asked.fetch_add(1, Ordering::Relaxed) {
-            0 => (404, json!({ "errcode": "M_NOT_FOUND", "error": "not now" })),
-            _ => peer.honest(request),
-        }
-    });
-    evil.send(&a, &[object(last)]).await;
-    until_outcome(&world, &a, &room.id, last, Outcome::Accepted).await;
-    for pdu in [shallow, late] {
-        let place = a.place(&room.id, pdu.event_id()).await;
-        assert!(place.is_some_and(|place| place.arrival.is_some()), "{:?}", pdu.content());
-    }
 }
 
 /// Beside our join, and missing when what builds on it comes: nothing tells that its ancestors were before us, but how deep they lie.

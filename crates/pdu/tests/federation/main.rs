@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
 mod at_once;
+mod claimed_depths;
 mod counted_in;
 mod earlier_stay;
 mod explain;
