@@ -10,10 +10,15 @@ use messaging::Messaging;
 use messaging::subscription::{Happened, Wanted};
 use persistence::{Position, StoreError};
 
-/// Whether an event is not only up to the server of its sender, so that it does not come in the order in which that has made its events.
+/// Whether an event is not sent by the server of its sender alone, so that it does not come in the order in which that has made its events.
 /// An invite is made before the server of the invited user signs it, and what is said meanwhile does not build on it. A restricted join
 /// that another server authorises is sent to all by that one (S2S API, "Restricted rooms"), which need not have what else was said.
+/// What only joins forward extremities, and perhaps not that of the sender's last words, is sent to nobody: whoever is sent what builds on
+/// it asks for it (S2S API, "Backfilling and retrieving missing events"), be those words still on their way.
 fn goes_through_another(pdu: &Pdu) -> bool {
+    if pdu.event_type() == pdu::DUMMY_EVENT_TYPE {
+        return true;
+    }
     let authorised_by = pdu.content().get("join_authorised_via_users_server").and_then(Value::as_str);
     let authorised_by = authorised_by.and_then(|user| UserId::parse(user).ok());
     pdu.membership() == Some("invite") || authorised_by.is_some_and(|user| user.server() != pdu.sender().server())
