@@ -44,7 +44,7 @@ pub fn minimised(plan: &Plan, runs_max: usize) -> Option<Minimised> {
         }
         taken /= 2;
     }
-    // What is tried is told in short: the logs take as long as the run.
+    // Logs are of use for the one that is told.
     best.outcome = run(&best.plan, Detail::Logs).ok().filter(fails)?;
     Some(best)
 }
