@@ -10,59 +10,32 @@
 //! meanwhile, it is asked where the room is: what it said before was ignored. This is kept in memory only: who still counts us in
 //! after a restart tells us again.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use events::{EventId, Object, RoomId, ServerName, UserId};
 use persistence::transactions::rooms::{self as room_rows, RoomRow};
 use persistence::transactions::unanswered_joins::{self, UnansweredJoin};
 use persistence::{ReadTx, StoreError};
-use tokio::sync::Notify;
 use transport::questions::Handshake;
 
-use crate::due::{milliseconds, rest, until};
 use crate::fetch::Effort;
 use crate::gates::{Presence, presence};
 use crate::graph::Graph;
-use crate::limits::{
-    COUNTED_IN_AFTER, COUNTED_IN_LEAVES_MAX, COUNTED_IN_PAUSE, COUNTED_IN_ROOMS_MAX, COUNTED_IN_SERVERS_MAX,
-    COUNTED_IN_USERS_MAX, LEAVE_TIME_MAX,
-};
+use crate::limits::{COUNTED_IN_LEAVES_MAX, COUNTED_IN_USERS_MAX, LEAVE_TIME_MAX};
+use crate::looks::Looks;
 use crate::waiting::is_placed;
 
-/// Who told us of which rooms, and the task that asks them.
+/// Who told us of which rooms, and what was done then.
 #[derive(Default)]
 pub(crate) struct CountedIn {
-    told: Mutex<BTreeMap<ServerName, BTreeMap<RoomId, Look>>>,
+    told: Looks<RoomId>,
     /// Leaves that were made so. They are not in the graph: by what we know there was nothing to leave.
     left: Mutex<BTreeSet<EventId>>,
-    news: Notify,
-}
-
-/// Times are in milliseconds since 1970.
-#[derive(Clone, Copy)]
-enum Look {
-    DueAt(i64),
-    /// It was asked, and is not asked again before.
-    DoneUntil(i64),
-}
-
-impl Look {
-    fn is_over(self, now: i64) -> bool {
-        match self {
-            Self::DueAt(_) => false,
-            Self::DoneUntil(until) => until <= now,
-        }
-    }
 }
 
 impl CountedIn {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ServerName, BTreeMap<RoomId, Look>>> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note_left(&self, leave: &EventId) {
+    pub(crate) fn note_left(&self, leave: &EventId) {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         if left.len() >= COUNTED_IN_LEAVES_MAX {
             left.clear();
@@ -73,67 +46,24 @@ impl CountedIn {
     fn has_left(&self, leave: &EventId) -> bool {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).contains(leave)
     }
-
-    fn note(&self, room: &RoomId, server: &ServerName, now: i64) {
-        let mut told = self.lock();
-        if told.len() >= COUNTED_IN_SERVERS_MAX && !told.contains_key(server) {
-            told.retain(|_, rooms| rooms.values().any(|look| !look.is_over(now)));
-            if told.len() >= COUNTED_IN_SERVERS_MAX {
-                return;
-            }
-        }
-        let rooms = told.entry(server.clone()).or_default();
-        if rooms.len() >= COUNTED_IN_ROOMS_MAX {
-            rooms.retain(|_, look| !look.is_over(now));
-        }
-        let is_known = rooms.get(room).is_some_and(|look| !look.is_over(now));
-        if !is_known && rooms.len() < COUNTED_IN_ROOMS_MAX {
-            rooms.insert(room.clone(), Look::DueAt(now + milliseconds(COUNTED_IN_AFTER)));
-            self.news.notify_one();
-        }
-    }
-
-    /// Takes one that is due, or says how long it is until one is.
-    fn take(&self, now: i64) -> Result<(RoomId, ServerName), Option<Duration>> {
-        let mut told = self.lock();
-        let all =
-            told.iter_mut().flat_map(|(server, rooms)| rooms.iter_mut().map(move |(room, look)| (server, room, look)));
-        let due = all.filter_map(|(server, room, look)| match *look {
-            Look::DueAt(at) => Some((at, server, room, look)),
-            Look::DoneUntil(_) => None,
-        });
-        match due.min_by_key(|(at, ..)| *at) {
-            Some((at, server, room, look)) if at <= now => {
-                *look = Look::DoneUntil(now + milliseconds(COUNTED_IN_PAUSE));
-                Ok((room.clone(), server.clone()))
-            }
-            Some((at, ..)) => Err(Some(until(at, now))),
-            None => Err(None),
-        }
-    }
 }
 
 impl Graph {
     /// `server` tells of a room that nobody here is in, as far as we know.
     pub(crate) fn note_counted_in(&self, room: &RoomId, server: &ServerName) {
-        self.counted_in().note(room, server, self.handles().clock.now());
+        self.counted_in().told.note(server, room, self.handles().clock.now());
     }
 
     /// Starts the task that leaves such rooms once more.
     pub(crate) fn start_leaving_again(&self) {
         let graph = self.clone();
         self.handles().tasks.spawn("leaving again", async move {
+            let clock = &*graph.handles().clock;
             loop {
-                let pause = match graph.counted_in().take(graph.handles().clock.now()) {
-                    Err(pause) => pause,
-                    Ok((room, server)) => {
-                        if let Err(error) = graph.leave_again(&room, &server).await {
-                            tracing::error!("a room is not left again now, since the database failed: {error}");
-                        }
-                        continue;
-                    }
-                };
-                rest(&*graph.handles().clock, &graph.counted_in().news, pause).await;
+                let (server, room) = graph.counted_in().told.next(clock).await;
+                if let Err(error) = graph.leave_again(&room, &server).await {
+                    tracing::error!("a room is not left again now, since the database failed: {error}");
+                }
             }
         });
     }
@@ -251,40 +181,4 @@ fn is_heard_out(tx: &ReadTx<'_>, row: &RoomRow, us: &ServerName, heads: &[EventI
         }
     }
     Ok(true)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn room(number: usize) -> RoomId {
-        RoomId::parse(format!("!{number}:a.test")).unwrap()
-    }
-
-    fn server(number: usize) -> ServerName {
-        ServerName::parse(format!("s{number}.test")).unwrap()
-    }
-
-    fn count(counted_in: &CountedIn) -> usize {
-        counted_in.lock().values().map(BTreeMap::len).sum()
-    }
-
-    #[test]
-    fn whoever_tells_of_many_rooms_is_remembered_with_some() {
-        let (counted_in, after, pause) =
-            (CountedIn::default(), milliseconds(COUNTED_IN_AFTER), milliseconds(COUNTED_IN_PAUSE));
-        (0..2 * COUNTED_IN_ROOMS_MAX).for_each(|number| counted_in.note(&room(number), &server(0), 0));
-        assert_eq!(count(&counted_in), COUNTED_IN_ROOMS_MAX);
-        (0..2 * COUNTED_IN_SERVERS_MAX).for_each(|number| counted_in.note(&room(0), &server(number), 0));
-        assert_eq!(count(&counted_in), COUNTED_IN_ROOMS_MAX + COUNTED_IN_SERVERS_MAX - 1);
-        assert_eq!(counted_in.take(0), Err(Some(COUNTED_IN_AFTER)));
-        while counted_in.take(after).is_ok() {}
-        assert_eq!(counted_in.take(after), Err(None));
-        // Those that were asked make room for others when their pause is over.
-        counted_in.note(&room(0), &server(COUNTED_IN_SERVERS_MAX), after + pause - 1);
-        assert_eq!(counted_in.take(i64::MAX / 2), Err(None));
-        counted_in.note(&room(0), &server(COUNTED_IN_SERVERS_MAX), after + pause);
-        assert_eq!(counted_in.take(i64::MAX / 2), Ok((room(0), server(COUNTED_IN_SERVERS_MAX))));
-        assert_eq!(count(&counted_in), 1);
-    }
 }

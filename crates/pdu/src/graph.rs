@@ -15,7 +15,9 @@ use transport::turns::Turns;
 
 use crate::acl::Acls;
 use crate::counted_in::CountedIn;
+use crate::counted_out::Removal;
 use crate::limits::{EVENTS_LOADED_MAX, FETCHES_PER_ORIGIN_MAX, ROOMS_LOADED_MAX};
+use crate::looks::Looks;
 use crate::missed::Filler;
 use crate::partial::Joins;
 use crate::purge::Purger;
@@ -60,6 +62,7 @@ struct Inner {
     filler: Filler,
     unanswered_joins: UnansweredJoins,
     counted_in: CountedIn,
+    counted_out: Looks<Removal>,
     removed: Removed,
     joins: Joins,
     purger: Purger,
@@ -98,6 +101,7 @@ impl Graph {
             filler: Filler::default(),
             unanswered_joins: UnansweredJoins::default(),
             counted_in: CountedIn::default(),
+            counted_out: Looks::default(),
             removed: Removed::default(),
             joins: Joins::default(),
             purger: Purger::default(),
@@ -169,6 +173,11 @@ impl Graph {
 
     pub(crate) fn counted_in(&self) -> &CountedIn {
         &self.0.counted_in
+    }
+
+    /// What removes users of ours that we count in.
+    pub(crate) fn counted_out(&self) -> &Looks<Removal> {
+        &self.0.counted_out
     }
 
     pub(crate) fn removed(&self) -> &Removed {

@@ -148,14 +148,19 @@ pub const UNANSWERED_JOIN_RETRY_MAX: Duration = Duration::from_hours(1);
 pub const UNANSWERED_JOIN_SERVERS_MAX: usize = 20;
 /// How long it is looked for.
 pub const UNANSWERED_JOIN_HORIZON: Duration = Duration::from_hours(24 * 7);
-/// How long after a server told us of a room that we have left it is asked whether it counts us in. Our leave may be on its way.
-pub const COUNTED_IN_AFTER: Duration = Duration::from_secs(60);
-/// The pause before the same server is asked again about the same room.
-pub const COUNTED_IN_PAUSE: Duration = Duration::from_hours(1);
-/// Servers that are remembered for that.
-pub const COUNTED_IN_SERVERS_MAX: usize = 200;
-/// Rooms of each that are remembered.
-pub const COUNTED_IN_ROOMS_MAX: usize = 50;
+/// How long after a server told us that a user of ours is in a room, or out of it, against what we know, that is looked into: what it
+/// does not know yet, or we do not, may be on its way.
+pub const LOOK_AFTER: Duration = Duration::from_secs(60);
+/// The pause before the same is looked into again.
+pub const LOOK_PAUSE: Duration = Duration::from_hours(1);
+/// Servers whose words are remembered for that.
+pub const LOOKS_SERVERS_MAX: usize = 200;
+/// What is remembered of each.
+pub const LOOKS_OF_SERVER_MAX: usize = 50;
+/// Servers in a room that are asked whether a user of ours is out of it.
+pub const COUNTED_OUT_SERVERS_MAX: usize = 20;
+/// Characters of the reason of a removal that a user of ours reads in their own leave.
+pub const REMOVAL_REASON_MAX: usize = 500;
 /// Users of ours that one server is asked about at a time.
 pub const COUNTED_IN_USERS_MAX: usize = 20;
 /// Leaves of such users that are remembered.

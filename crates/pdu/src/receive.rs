@@ -81,6 +81,7 @@ impl Graph {
         self.start_verifier();
         self.start_filler();
         self.start_leaving_again();
+        self.start_leaving_unheard();
         self.start_joins().await?;
         self.start_unanswered_joins().await?;
         self.start_purger();

@@ -38,6 +38,9 @@ pub(crate) fn sort(room: &Room, tx: &ReadTx<'_>, batch: Vec<Pdu>) -> Result<Sort
         if let Some(number) = sorted.known.get(pdu.event_id())
             && has_place(tx, *number)?
         {
+            if !has_state(tx, room.number, pdu.event_id())? {
+                left_out.insert(pdu.event_id().clone());
+            }
             continue;
         }
         let lacks_parent = pdu.prev_events().iter().any(|id| left_out.contains(id));

@@ -266,7 +266,8 @@ impl Graph {
             let effort = Effort::new(self.handles(), LEAVE_TIME_MAX);
             let left = self.shake(Handshake::Leave, ours.room_id(), ours.sender(), &content, server);
             match effort.within(left).await {
-                Some(Ok(_)) => {
+                Some(Ok((leave, _))) => {
+                    self.counted_in().note_left(leave.event_id());
                     tracing::info!(room.id = %join.room_id, server.name = %server, "{} has left {}, where {server} still counted them in, and nobody let them in", join.user, join.room_id);
                 }
                 Some(Err(JoinError::Store(error))) => return Err(error),

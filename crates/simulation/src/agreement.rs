@@ -24,8 +24,6 @@ pub(crate) struct View {
     members: BTreeSet<UserId>,
     /// The users who have left it, or were removed, and by what event.
     gone: BTreeMap<UserId, EventId>,
-    /// Where in the topological order its own users came, those who are in the room now.
-    since: i64,
     /// How far its users and others have read.
     read: BTreeMap<UserId, EventId>,
     /// What it has not done yet.
@@ -38,7 +36,8 @@ pub(crate) struct View {
 struct Seen {
     outcome: Outcome,
     has_arrived: bool,
-    topological: i64,
+    /// All of the state that it was judged by is known, or it is told to nobody.
+    is_decided: bool,
     /// It is said why it is what it is.
     has_verdict: bool,
     /// It joins extremities, and nothing that was accepted builds on it yet.
@@ -62,7 +61,7 @@ impl View {
                     let seen = Seen {
                         outcome: place.outcome,
                         has_arrived: place.arrival.is_some(),
-                        topological: place.topological,
+                        is_decided: place.state_after.is_some(),
                         has_verdict: event_rows::verdict(tx, place.event)?.is_some(),
                         is_untold: is_untold(tx, place.event)?,
                         before: place.state_before.map(|state| ids.of_state(tx, state)).transpose()?,
@@ -73,15 +72,7 @@ impl View {
                     Some(state) => ids.of_state(tx, state)?,
                     None => BTreeSet::new(),
                 };
-                let mut since = i64::MAX;
-                let mut members = BTreeSet::new();
-                for (user, join) in room_rows::members(tx, row.number, "join")? {
-                    members.insert(user.clone());
-                    if user.server() != server {
-                        continue;
-                    }
-                    since = since.min(graph_rows::place(tx, join)?.map_or(i64::MAX, |place| place.topological));
-                }
+                let members = room_rows::members(tx, row.number, "join")?.into_iter().map(|(user, _)| user).collect();
                 let mut gone = BTreeMap::new();
                 for membership in ["leave", "ban"] {
                     for (user, event) in room_rows::members(tx, row.number, membership)? {
@@ -93,7 +84,7 @@ impl View {
                 let read = receipts.into_iter().map(|receipt| (receipt.user, receipt.event_id)).collect();
                 let unfinished = unfinished(tx, row.number)?;
                 let let_through = soft_failure::let_through(tx, &row, &places)?;
-                Ok(Self { server, events, current, joined, members, gone, since, read, unfinished, let_through })
+                Ok(Self { server, events, current, joined, members, gone, read, unfinished, let_through })
             })
             .await
     }
@@ -108,12 +99,10 @@ impl View {
         self.members.contains(user)
     }
 
-    /// Whether users of its own are in the room by what it knows, while by what `other` does all of them have left, or were removed,
-    /// by events that it does not know.
-    pub(crate) fn lacks_removal_by(&self, other: &Self) -> bool {
+    /// Whether users of its own are in the room by what it knows, while by what `other` does all of them have left, or were removed.
+    pub(crate) fn is_out_by(&self, other: &Self) -> bool {
         let mut own = self.members.iter().filter(|user| user.server() == self.server).peekable();
-        let is_news = |user: &UserId| other.gone.get(user).is_some_and(|event| !self.events.contains_key(event));
-        own.peek().is_some() && own.all(is_news)
+        own.peek().is_some() && own.all(|user| other.gone.contains_key(user))
     }
 
     /// Whether it has an event by which `user` left, or was removed.
@@ -301,8 +290,10 @@ fn differences(one: &View, other: &View, problems: &mut Vec<String>) {
     let (a, b) = (&one.server, &other.server);
     for (id, seen) in &one.events {
         let Some(there) = other.events.get(id) else { continue };
-        // What was decided in an earlier stay, when not all members were known, is never decided again.
-        if there.topological < other.since {
+        // Of history its state is not known; and what was decided when not all members were known, or not all keys could be had, is
+        // never decided again if that stay ended before. Who asks for the state before such an event is told that it "could not be
+        // found" (S2S API, `GET /state_ids`), and nothing is judged by it.
+        if !seen.is_decided || !there.is_decided {
             continue;
         }
         // Soft failure depends on what was known when an event came.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 /// Tasks that a server has as long as it runs, one of each.
-const TASKS: [&str; 13] = [
+const TASKS: [&str; 14] = [
     "joins",
     "leaving again",
+    "leaving unheard",
     "missed history",
     "outbound: forget idle destinations",
     "outbound: forget what was delivered",

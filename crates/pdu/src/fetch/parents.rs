@@ -93,6 +93,20 @@ impl Graph {
             .await
     }
 
+    /// Whether one of `ids` has its place.
+    async fn has_one_placed(&self, room: RoomNumber, ids: BTreeSet<EventId>) -> Result<bool, StoreError> {
+        self.database()
+            .read(move |tx| {
+                for id in ids {
+                    if is_placed(tx, room, &id)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            })
+            .await
+    }
+
     /// Those of `found` that are neither in the graph nor before what is. Other servers walk back by other bounds than ours, and so
     /// tell us what we have, and what was before we came: what builds on nothing that we have, nor on what of `others` does, and lies no
     /// deeper than our entry; the ids of those are returned, too.
@@ -139,6 +153,9 @@ impl Graph {
     /// Asks for parents one by one that no list of missing events has: rejected events, which a server builds on that did not know all
     /// members of the room. Takes them only if they lead to what we have, in a few steps, and none was before we came. Returns what
     /// is missing then, too.
+    ///
+    /// What has its place here lacks its state alone, since it was decided in a stay that ended before all was known: it is not judged
+    /// again, and others have to tell that state.
     pub(super) async fn fetch_unlisted_parents(
         &self,
         room: &RoomRow,
@@ -152,6 +169,9 @@ impl Graph {
         while !missing.is_empty() {
             let next = self.without_history(room.number, missing).await?.into_iter().next();
             let Some(id) = next.filter(|_| found.len() < UNLISTED_PARENTS_MAX) else { return Ok((batch, lacking)) };
+            if self.has_one_placed(room.number, [id.clone()].into()).await? {
+                return Ok((batch, lacking));
+            }
             let mut parent = None;
             for server in servers {
                 if parent.is_none() {
@@ -186,7 +206,8 @@ impl Graph {
             return Ok(None);
         }
         let ids: BTreeSet<EventId> = adopted.iter().map(|adopted| adopted.pdu.event_id().clone()).collect();
-        if self.without_history(room.number, ids.clone()).await? != ids {
+        if self.without_history(room.number, ids.clone()).await? != ids || self.has_one_placed(room.number, ids).await?
+        {
             return Ok(None);
         }
         let mut together: Vec<Pdu> =

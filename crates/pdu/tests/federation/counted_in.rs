@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use events::{Pdu, RoomVersion, Value};
-use pdu::limits::{COUNTED_IN_AFTER, COUNTED_IN_PAUSE};
+use pdu::limits::{LOOK_AFTER, LOOK_PAUSE};
 use persistence::transactions::graph::Outcome;
 use serde_json::json;
 
@@ -50,9 +50,9 @@ async fn who_is_still_counted_in_leaves_once_more() {
     assert!(!is_in(&a, &room.id).await);
     // A server that takes the leave and does not mind it is not asked again at once.
     says(&evil, &a, &mut room, "for ever").await;
-    world.handles.clock.sleep(COUNTED_IN_PAUSE / 2).await;
+    world.handles.clock.sleep(LOOK_PAUSE / 2).await;
     assert_eq!(evil.asked("/v1/make_leave/"), 1);
-    world.handles.clock.sleep(COUNTED_IN_PAUSE / 2).await;
+    world.handles.clock.sleep(LOOK_PAUSE / 2).await;
     says(&evil, &a, &mut room, "and ever").await;
     world.until("the leave", || async { evil.asked("/v2/send_leave/") == 2 }).await;
 }
@@ -68,7 +68,7 @@ async fn who_has_heard_of_the_leave_is_told_nothing() {
     }
     evil.host(&room);
     world.until("it to be asked", || async { evil.asked("/v1/make_leave/") == 1 }).await;
-    world.handles.clock.sleep(COUNTED_IN_AFTER * 2).await;
+    world.handles.clock.sleep(LOOK_AFTER * 2).await;
     assert_eq!(evil.asked("/v2/send_leave/"), 0);
 }
 
@@ -83,7 +83,7 @@ async fn who_comes_back_meanwhile_stays() {
     let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
     room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
     evil.host(&room);
-    world.handles.clock.sleep(COUNTED_IN_AFTER * 2).await;
+    world.handles.clock.sleep(LOOK_AFTER * 2).await;
     assert!(is_in(&a, &room.id).await);
     // It is asked where the room is: what it said before was ignored.
     assert_eq!((evil.asked("/v1/make_leave/"), evil.asked("/v2/send_leave/")), (1, 0));
@@ -152,13 +152,13 @@ async fn who_counts_them_in_and_knows_more_is_heard_first() {
     good.host(&room);
     good.send(&a, &[object(&said)]).await;
     world.until("it to be asked of both", || async { good.asked("/v1/make_leave/") == 2 }).await;
-    world.handles.clock.sleep(COUNTED_IN_AFTER).await;
+    world.handles.clock.sleep(LOOK_AFTER).await;
     assert_eq!(good.asked("/v2/send_leave/"), 0);
     let known = good.add(&mut room, message(GIL, "and now we have"));
     good.host(&room);
     good.send(&a, &[object(&unheard), object(&known)]).await;
     until_outcome(&world, &a, &room.id, &known, Outcome::Accepted).await;
-    world.handles.clock.sleep(COUNTED_IN_PAUSE).await;
+    world.handles.clock.sleep(LOOK_PAUSE).await;
     let last = good.add(&mut room, message(GIL, "hello?"));
     good.host(&room);
     good.send(&a, &[object(&last)]).await;

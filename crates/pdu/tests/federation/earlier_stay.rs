@@ -115,6 +115,36 @@ async fn what_builds_on_an_earlier_stay_is_not_judged_by_what_was_unknown_then()
     }
 }
 
+/// What came just before the leave is known by now with all members, and the leave is not.
+#[tokio::test(start_paused = true)]
+async fn what_builds_on_a_leave_whose_parent_is_known_anew_is_judged() {
+    let world = World::new();
+    let (a, evil, mut room) = room_of_many(&world, 3).await;
+    let before_join = room.clone();
+    refuses(&evil, "/v1/state");
+    join(&a, &evil, &mut room).await;
+    let hello = evil.add(&mut room, message(EVE, "who speaks is known"));
+    evil.send(&a, &[object(&hello)]).await;
+    until_outcome(&world, &a, &room.id, &hello, Outcome::Accepted).await;
+    let mut at_hello = room.clone();
+    let leave = a.send(&room.id, member(ALICE, ALICE, "leave")).await.unwrap();
+    until_whole(&world, &a, &room.id).await;
+    room.line.push(a.visible(&room.id, &leave).await.unwrap());
+    let mut at_leave = room.clone();
+    tells_state(&evil, &room);
+    omits_members(&evil, &room);
+    let joined = a.join(&room.id, ALICE, &[&evil.name]).await.unwrap();
+    room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
+    until_whole(&world, &a, &room.id).await;
+    tells_state(&evil, &before_join);
+    for beside in [&mut at_hello, &mut at_leave] {
+        let fork = evil.add(beside, message("@u1:evil.test", "I have been here all the time"));
+        evil.host(beside);
+        evil.send(&a, &[object(&fork)]).await;
+        until_outcome(&world, &a, &room.id, &fork, Outcome::Accepted).await;
+    }
+}
+
 /// A room that we were in, and in which we did not get the keys of `gone.test`: its user there had the power to ban others.
 async fn room_that_lacked_keys(world: &World) -> (Server, Arc<Peer>, Arc<Peer>, PeerRoom, TakenDown) {
     let (a, evil, mut room) = room_of_many(world, 3).await;

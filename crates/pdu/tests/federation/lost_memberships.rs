@@ -75,7 +75,7 @@ async fn who_was_removed_does_not_come_back() {
     let beside = good.next(&before, message(GIL, "beside the kick"));
     good.send(&a, &[object(&beside)]).await;
     world.until("the others to be asked", || async { good.asked("/v1/make_leave/") == 1 }).await;
-    world.handles.clock.sleep(pdu::limits::COUNTED_IN_PAUSE).await;
+    world.handles.clock.sleep(pdu::limits::LOOK_PAUSE).await;
     assert!(!is_in(&a, &room.id).await);
     assert_eq!(good.asked("/v2/send_join/"), 1);
 }
@@ -93,7 +93,7 @@ async fn who_cannot_come_back_leaves() {
         good.host(&room);
         good.send(&a, &[object(&said)]).await;
         world.until("her to ask", || async { good.asked("/v1/make_join/") == 2 }).await;
-        world.handles.clock.sleep(pdu::limits::COUNTED_IN_AFTER).await;
+        world.handles.clock.sleep(pdu::limits::LOOK_AFTER).await;
         assert_eq!(good.asked("/v2/send_leave/"), leaves, "{closed_by}");
         assert!(!is_in(&a, &room.id).await);
     }

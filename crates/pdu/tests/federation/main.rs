@@ -5,6 +5,7 @@
 mod at_once;
 mod claimed_depths;
 mod counted_in;
+mod counted_out;
 mod earlier_stay;
 mod explain;
 mod extremities;

@@ -65,10 +65,15 @@ impl World {
 
     /// A peer that answers as the test says.
     pub(crate) async fn peer(&self, server: &str) -> Arc<Peer> {
-        let client = self.client(&name(server), Arc::new(signing_key(server))).await;
-        let peer = Arc::new(Peer::new(name(server), signing_key(server), client, self.handles.clone()));
+        let peer = Arc::new(self.earlier_self(server).await);
         self.attach(server, Node::Played(Arc::clone(&peer)));
         peer
+    }
+
+    /// A server as it was before it went on with a backup: nobody reaches it, but it signs.
+    pub(crate) async fn earlier_self(&self, server: &str) -> Peer {
+        let client = self.client(&name(server), Arc::new(signing_key(server))).await;
+        Peer::new(name(server), signing_key(server), client, self.handles.clone())
     }
 
     /// From now on nobody reaches `server`.

@@ -336,18 +336,22 @@ impl World<'_> {
         for (server, view) in &inside {
             let users = || (0..USERS).map(|number| User { server: *server, number });
             let own = || users().filter(|user| view.has_member(&user_id(*user)));
+            if view.is_out_by(&inside[0].1) {
+                look.unaware.extend(own().next());
+            }
             if *server < self.plan.residents {
                 look.residents.push(User { server: *server, number: 0 });
-                if view.lacks_removal_by(&inside[0].1) {
-                    look.unaware.extend(own().next());
-                }
             } else {
                 let by_both = own().find(|user| inside[0].1.has_member(&user_id(*user)));
                 look.guests.extend(by_both.or_else(|| own().next()));
             }
         }
+        let is_of_it: Vec<bool> = inside
+            .iter()
+            .map(|(server, _)| *server < self.plan.residents || reference(self.hosts[*server].name()))
+            .collect();
         let (first, first_view) = &inside[0];
-        for (server, view) in &inside[1..] {
+        for ((server, view), _) in inside.iter().zip(&is_of_it).skip(1).filter(|(_, is_of_it)| **is_of_it) {
             let mut users = (0..USERS).map(|number| User { server: *server, number });
             if view.has_what_was_soft_failed_by(first_view) {
                 look.unheard.extend(users.find(|user| first_view.has_member(&user_id(*user))));
@@ -356,10 +360,6 @@ impl World<'_> {
                 look.unheard.push(User { server: *first, number: 0 });
             }
         }
-        let is_of_it: Vec<bool> = inside
-            .iter()
-            .map(|(server, _)| *server < self.plan.residents || reference(self.hosts[*server].name()))
-            .collect();
         look.views =
             inside.into_iter().zip(is_of_it).filter_map(|((_, view), is_of_it)| is_of_it.then_some(view)).collect();
         Ok(look)
@@ -377,7 +377,7 @@ struct Look {
     guests: Vec<User>,
     /// Who does not know that they are in it.
     unknowing: Vec<String>,
-    /// A user of each resident who does not know that its users were removed.
+    /// A user of each server that does not know that its users were removed.
     unaware: Vec<User>,
     /// A user of each server that builds on what others soft-failed.
     unheard: Vec<User>,
