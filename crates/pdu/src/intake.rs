@@ -228,7 +228,7 @@ impl Graph {
                 }
                 let withdrawal = checked.as_ref().ok().and_then(|pdu| Withdrawal::of(pdu, self.server_name()));
                 if withdrawal.is_some() && room.presence == Presence::Joined {
-                    self.note_counted_out(&room_id, &id, origin);
+                    self.note_counted_out((&room_id, room.number), &id, origin).await?;
                 }
                 if let Some(withdrawal) = withdrawal.filter(|_| room.presence == Presence::Absent) {
                     staging.withdrawals.push((room.number, withdrawal));

@@ -9,7 +9,7 @@ use persistence::transactions::graph::Outcome;
 use serde_json::json;
 
 use crate::joins::is_in;
-use crate::partial::member;
+use crate::partial::{member, omits_members};
 use crate::peer::{Peer, PeerRoom, object};
 use crate::receiving::until_outcome;
 use crate::world::{Server, World, message, state};
@@ -46,6 +46,24 @@ impl Everybody {
         everybody
     }
 
+    /// She was removed, of which her server was `told`, or was not yet, and has come back since.
+    async fn with_her_back(world: &World, told: bool) -> (Self, Pdu) {
+        let mut all = Self::new(world).await;
+        let kick = all.good.add(&mut all.room, member(GIL, ALICE, "leave"));
+        all.host();
+        if told {
+            all.good.send(&all.a, &[object(&kick)]).await;
+            until_outcome(world, &all.a, &all.room.id, &kick, Outcome::Accepted).await;
+        } else {
+            all.a.send(&all.room.id, member(ALICE, ALICE, "leave")).await.unwrap();
+        }
+        let joined = all.a.join(&all.room.id, ALICE, &[&all.evil.name]).await.unwrap();
+        let joined = all.a.visible(&all.room.id, &joined.event_id).await.unwrap();
+        assert!(joined.auth_events().contains(kick.event_id()));
+        all.room.line.push(joined);
+        (all, kick)
+    }
+
     fn peers(&self) -> [&Arc<Peer>; 3] {
         [&self.good, &self.fine, &self.evil]
     }
@@ -55,16 +73,8 @@ impl Everybody {
         self.peers().iter().for_each(|peer| peer.host(&self.room));
     }
 
-    /// Whoever is not in a room is given nothing of it.
     fn give_nothing(&self) {
-        for (peer, question) in self
-            .peers()
-            .iter()
-            .flat_map(|peer| ["event/", "missing", "backfill", "state"].map(|question| (peer, question)))
-        {
-            peer.answers(&format!("v1/{question}"), |_| (403, json!({ "errcode": "M_FORBIDDEN", "error": "not you" })));
-            peer.answers("get_missing_events", |_| (403, json!({ "errcode": "M_FORBIDDEN", "error": "not you" })));
-        }
+        self.peers().into_iter().for_each(|peer| gives_nothing(peer));
     }
 
     /// While Alice's server was off the room went on, and she was removed.
@@ -88,6 +98,13 @@ impl Everybody {
         let member = self.a.visible(&self.room.id, &member).await.unwrap();
         assert_eq!((member.sender().as_str(), member.membership()), (ALICE, Some("leave")));
         member.content()["reason"].clone()
+    }
+}
+
+/// Whoever is not in a room is given nothing of it.
+fn gives_nothing(peer: &Peer) {
+    for question in ["v1/event", "get_missing_events", "v1/backfill", "v1/state"] {
+        peer.answers(question, |_| (403, json!({ "errcode": "M_FORBIDDEN", "error": "not you" })));
     }
 }
 
@@ -137,7 +154,7 @@ async fn who_left_before_a_backup_that_their_server_goes_on_with_leaves() {
     all.give_nothing();
     all.good.send(&all.a, &[object(&leave)]).await;
     world.until("her to be out", || async { !is_in(&all.a, &all.room.id).await }).await;
-    assert_eq!(all.reason().await, "you have left, which this server does not know any more");
+    assert_eq!(all.reason().await, "you have left, by what the other servers in the room know");
 }
 
 /// Eve removed her when she might, told her server last, and had left by then.
@@ -209,23 +226,55 @@ async fn who_has_no_power_puts_nobody_out() {
     assert_eq!(all.good.asked("make_leave"), 0);
 }
 
-/// A removal that comes again, or late, is no news to who has come back since.
+/// Those who do not count what she came in by tell her server once more.
+#[tokio::test(start_paused = true)]
+async fn whose_new_join_the_others_do_not_count_leaves() {
+    let world = World::new();
+    let (mut all, kick) = Everybody::with_her_back(&world, true).await;
+    all.room.line.pop();
+    all.good.host(&all.room);
+    all.fine.host(&all.room);
+    all.good.send(&all.a, &[object(&kick)]).await;
+    world.until("her to be out", || async { !is_in(&all.a, &all.room.id).await }).await;
+    assert_eq!(all.reason().await, "removed by @gil:good.test");
+}
+
+/// A removal that comes late is no news to who has come back since.
 #[tokio::test(start_paused = true)]
 async fn who_was_let_in_since_stays() {
     let world = World::new();
-    let mut all = Everybody::new(&world).await;
-    let kick = all.good.add(&mut all.room, member(GIL, ALICE, "leave"));
-    all.host();
-    all.good.send(&all.a, &[object(&kick)]).await;
-    until_outcome(&world, &all.a, &all.room.id, &kick, Outcome::Accepted).await;
-    let kicked = all.room.clone();
-    let joined = all.a.join(&all.room.id, ALICE, &[&all.evil.name]).await.unwrap();
-    assert!(all.a.visible(&all.room.id, &joined.event_id).await.unwrap().auth_events().contains(kick.event_id()));
-    // The others have not heard of her join.
-    all.good.host(&kicked);
-    all.fine.host(&kicked);
+    let (mut all, kick) = Everybody::with_her_back(&world, false).await;
+    // They have not heard of her join yet.
+    all.room.line.pop();
+    all.good.host(&all.room);
+    all.fine.host(&all.room);
     all.good.send(&all.a, &[object(&kick)]).await;
     world.handles.clock.sleep(2 * LOOK_AFTER).await;
     assert!(is_in(&all.a, &all.room.id).await);
     assert_eq!(all.fine.asked("make_leave"), 0);
+}
+
+/// In a room whose members are not all known nothing may be known of who removed her, either.
+#[tokio::test(start_paused = true)]
+async fn who_was_removed_before_the_members_are_here_leaves() {
+    let world = World::new();
+    let mut all = Everybody::new(&world).await;
+    let leave = all.a.send(&all.room.id, member(ALICE, ALICE, "leave")).await.unwrap();
+    all.room.line.push(all.a.visible(&all.room.id, &leave).await.unwrap());
+    all.good.add(&mut all.room, state(GIL, "m.room.power_levels", json!({ "users": { GIL: 100, FAY: 50 } })));
+    all.room.line.push(all.fine.next(&all.room, member(FAY, FAY, "join")));
+    all.host();
+    omits_members(&all.good, &all.room);
+    all.give_nothing();
+    let joined = all.a.join(&all.room.id, ALICE, &[&all.good.name]).await.unwrap();
+    all.room.line.push(all.a.visible(&all.room.id, &joined.event_id).await.unwrap());
+    let fine = Arc::clone(&all.fine);
+    let removal = all.remove_beyond_a_gap(&fine, ban(FAY));
+    // The other one that whoever let her in has named.
+    let gone = world.peer("gone.test").await;
+    gone.host(&all.room);
+    gives_nothing(&gone);
+    all.fine.send(&all.a, &[object(&removal)]).await;
+    world.until("her to be out", || async { !is_in(&all.a, &all.room.id).await }).await;
+    assert_eq!(all.reason().await, "banned by @fay:fine.test: spam");
 }
