@@ -37,9 +37,9 @@ use crate::waiting::is_placed;
 pub(crate) struct Removal {
     room: RoomId,
     event: EventId,
-    /// It had its place when it came: whoever tells it once more does not count what the user came in by since. One that comes for the
-    /// first time is just late then.
-    comes_again: bool,
+    /// It had its place when it came, or is told by another server than that which made it: whoever tells it so does not count what the
+    /// user came in by since. Else it may just be late.
+    is_told_again: bool,
 }
 
 /// A removal that does not count here.
@@ -76,12 +76,13 @@ impl Graph {
     pub(crate) async fn note_counted_out(
         &self,
         (room, number): (&RoomId, RoomNumber),
-        event: &EventId,
+        event: &Pdu,
         server: &ServerName,
     ) -> Result<(), StoreError> {
-        let id = event.clone();
-        let comes_again = self.database().read(move |tx| is_placed(tx, number, &id)).await?;
-        let removal = Removal { room: room.clone(), event: event.clone(), comes_again };
+        let id = event.event_id().clone();
+        let is_told_again =
+            event.sender().server() != *server || self.database().read(move |tx| is_placed(tx, number, &id)).await?;
+        let removal = Removal { room: room.clone(), event: event.event_id().clone(), is_told_again };
         self.counted_out().note(server, &removal, self.handles().clock.now());
         Ok(())
     }
@@ -136,7 +137,7 @@ impl Graph {
 
     /// `None` if the removal counts here, or whoever it removed has come back since.
     async fn uncounted(&self, removal: &Removal) -> Result<Option<Uncounted>, StoreError> {
-        let Removal { room, event, comes_again } = removal.clone();
+        let Removal { room, event, is_told_again } = removal.clone();
         let (us, graph) = (self.server_name().clone(), self.clone());
         let found = self
             .database()
@@ -146,7 +147,7 @@ impl Graph {
                 let user = removal.state_key().and_then(|key| UserId::parse(key).ok());
                 let Some(user) = user.filter(|user| user.server() == us) else { return Ok(None) };
                 let Some(join) = join_of(tx, &row, &user)? else { return Ok(None) };
-                if !comes_again && is_before(tx, row.number, &event, join)? {
+                if !is_told_again && is_before(tx, row.number, &event, join)? {
                     return Ok(None);
                 }
                 let allowed = was_allowed(tx, row.number, &removal)?;

@@ -227,8 +227,11 @@ impl Graph {
                     self.note_counted_in(&room_id, origin);
                 }
                 let withdrawal = checked.as_ref().ok().and_then(|pdu| Withdrawal::of(pdu, self.server_name()));
-                if withdrawal.is_some() && room.presence == Presence::Joined {
-                    self.note_counted_out((&room_id, room.number), &id, origin).await?;
+                if let Ok(pdu) = &checked
+                    && withdrawal.is_some()
+                    && room.presence == Presence::Joined
+                {
+                    self.note_counted_out((&room_id, room.number), pdu, origin).await?;
                 }
                 if let Some(withdrawal) = withdrawal.filter(|_| room.presence == Presence::Absent) {
                     staging.withdrawals.push((room.number, withdrawal));

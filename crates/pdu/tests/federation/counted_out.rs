@@ -226,17 +226,21 @@ async fn who_has_no_power_puts_nobody_out() {
     assert_eq!(all.good.asked("make_leave"), 0);
 }
 
-/// Those who do not count what she came in by tell her server once more.
+/// Those who do not count what she came in by tell her server once more, be it that it was soft-failed, or that it was lost where forks
+/// met.
 #[tokio::test(start_paused = true)]
 async fn whose_new_join_the_others_do_not_count_leaves() {
-    let world = World::new();
-    let (mut all, kick) = Everybody::with_her_back(&world, true).await;
-    all.room.line.pop();
-    all.good.host(&all.room);
-    all.fine.host(&all.room);
-    all.good.send(&all.a, &[object(&kick)]).await;
-    world.until("her to be out", || async { !is_in(&all.a, &all.room.id).await }).await;
-    assert_eq!(all.reason().await, "removed by @gil:good.test");
+    for was_told in [true, false] {
+        let world = World::new();
+        let (mut all, kick) = Everybody::with_her_back(&world, was_told).await;
+        all.room.line.pop();
+        all.good.host(&all.room);
+        all.fine.host(&all.room);
+        let by = if was_told { &all.good } else { &all.fine };
+        by.send(&all.a, &[object(&kick)]).await;
+        world.until("her to be out", || async { !is_in(&all.a, &all.room.id).await }).await;
+        assert_eq!(all.reason().await, "removed by @gil:good.test");
+    }
 }
 
 /// A removal that comes late is no news to who has come back since.
