@@ -25,6 +25,7 @@ use crate::state_records::{state_records, write_states};
 use crate::template::Taken;
 use crate::unanswered_joins::Attempt;
 use crate::verdict::Verdict;
+use crate::waiting::is_placed;
 use crate::whole_room::UnverifiedRoom;
 
 /// A join that succeeded.
@@ -238,6 +239,11 @@ impl Graph {
         if self.are_we_in(number).await? {
             turn.put_back(room);
             return self.enter_live(turn, join, server).await;
+        }
+        let known = join.event_id().clone();
+        if self.database().read(move |tx| is_placed(tx, number, &known)).await? {
+            turn.put_back(room);
+            return Err(failed(server, "our join has its place in an earlier stay already".to_owned()));
         }
         // Events whose keys cannot be had are left out: without them the room is still the room. They are tried again.
         let known: Vec<&EventId> = state.iter().filter(|id| room.graph.index_of(id).is_some()).collect();

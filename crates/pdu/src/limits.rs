@@ -158,7 +158,7 @@ pub const LOOKS_SERVERS_MAX: usize = 200;
 /// What is remembered of each.
 pub const LOOKS_OF_SERVER_MAX: usize = 50;
 /// Servers in a room that are asked whether a user of ours is out of it.
-pub const COUNTED_OUT_SERVERS_MAX: usize = 20;
+pub const COUNTED_OUT_SERVERS_MAX: usize = 10;
 /// Characters of the reason of a removal that a user of ours reads in their own leave.
 pub const REMOVAL_REASON_MAX: usize = 500;
 /// Users of ours that one server is asked about at a time.

@@ -2,8 +2,8 @@
 //!
 //! The others may take our user for a member, and we would ignore what they say. So a join is remembered before it is sent. If no
 //! answer comes, the server, and others that may know, are asked how the user would leave, which any member may: where that template
-//! cites our join, we are in the room, and the same join is sent again for the answer; if we have been in the room in another stay, the
-//! user joins anew. Where it does not, the join never counted, or they were removed since, and are not brought back unasked. A join that
+//! cites our join, we are in the room, and the same join is sent again for the answer; if we have been in the room in another stay, or
+//! have got the join there, the user joins anew. Where it does not, the join never counted, or they were removed since, and are not brought back unasked. A join that
 //! does not count where we asked, since a server soft-failed it or knows a stricter rule, may yet count when the forks of the room meet: so
 //! it is asked about ever more seldom for a week; as is one that counts where nobody is let in just now. Whoever tells us of the room
 //! meanwhile is asked, too. Whom the others still count in after that leaves.
@@ -177,7 +177,11 @@ impl Graph {
             let Some(join) = due else {
                 return Ok(next.map(|next| until(next, now)));
             };
-            let fate = self.find_out(&join).await?;
+            // What stands in the way of one holds up no others.
+            let fate = self.find_out(&join).await.unwrap_or_else(|error| {
+                tracing::error!(room.id = %join.room_id, event.id = %join.event_id, "What became of the join of {} is not found out now, since the database failed: {error}", join.user);
+                Fate::Unknown
+            });
             let (id, retry_at) = (join.event_id.clone(), self.handles().clock.now() + pause(join.attempts));
             let is_over = now - join.since > milliseconds(UNANSWERED_JOIN_HORIZON);
             self.database()
@@ -327,13 +331,16 @@ impl Graph {
         Ok(())
     }
 
-    /// Whether what we know of a room, since another user of ours was in it, may be from after a join. Of an earlier stay it is not: that
-    /// join can be sent again, also where nobody may join any more.
+    /// Whether what we know of a room, since another user of ours was in it, may be from after a join, or has the join itself. Of an
+    /// earlier stay it is not: that join can be sent again, also where nobody may join any more.
     async fn knows_more_than(&self, join: &Pdu) -> Result<bool, StoreError> {
-        let (id, depth) = (join.room_id().clone(), join.depth());
+        let (id, join_id, depth) = (join.room_id().clone(), join.event_id().clone(), join.depth());
         self.database()
             .read(move |tx| {
                 let Some(row) = room_rows::by_id(tx, &id)? else { return Ok(false) };
+                if is_placed(tx, row.number, &join_id)? {
+                    return Ok(true);
+                }
                 for head in graph_rows::extremities(tx, row.number)? {
                     let stored = event_rows::load(tx, row.version, head)?;
                     if stored.is_none_or(|stored| stored.pdu.depth() >= depth) {

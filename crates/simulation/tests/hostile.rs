@@ -8,7 +8,7 @@ use simulation::{Attack, Detail, Event, Outcome, Plan, run};
 const SEEDS: [u64; 3] = [101, 118, 122];
 
 /// Seeds that showed defects. Each has a test of its own in `crates/pdu/tests/federation`.
-const REGRESSIONS: [(u64, &str); 10] = [
+const REGRESSIONS: [(u64, &str); 14] = [
     (2_121_243, "an old fork that was shown to one server alone put its own user out, there only"),
     (2_121_419, "what was sent again while nobody gave the history was a fork, and put the server's own user out"),
     (
@@ -27,6 +27,13 @@ const REGRESSIONS: [(u64, &str); 10] = [
         "whose join had counted without their knowing, and who could not join anew just then, was counted in for ever",
     ),
     (2_122_436, "history that was fetched again and again left states that were of no event"),
+    (2_123_398, "who was removed by somebody who had left meanwhile talked to themselves for ever"),
+    (2_123_557, "what built on a leave of an undecided stay, whose parent was known by now, waited for ever"),
+    (
+        2_124_327,
+        "who was out where forks met that only others know, by an invite that was taken back, talked to themselves for ever",
+    ),
+    (2_124_661, "a join that was known from an earlier stay was sent again for ever, and held up all others"),
     (2_122_858, "what claimed no depth, and built on what had just been fetched, was taken for history"),
 ];
 

@@ -198,6 +198,37 @@ async fn who_has_been_in_the_room_since_joins_anew() {
     world.until("nothing to be left to find out", || is_forgotten(&a)).await;
 }
 
+/// Her join came to us while somebody else of ours was in the room, and did not count here. He was removed since, and it is no event that
+/// could be entered with.
+#[tokio::test(start_paused = true)]
+async fn whose_join_is_known_from_an_earlier_stay_joins_anew() {
+    let world = World::new();
+    let (a, evil) = (world.server("a.test").await, world.peer("evil.test").await);
+    let (eve, bob) = ("@eve:evil.test", "@bob:a.test");
+    let mut room = evil.make_room(eve, V);
+    evil.host(&room);
+    let joined = a.join(&room.id, bob, &[&evil.name]).await.unwrap();
+    room.line.push(a.visible(&room.id, &joined.event_id).await.unwrap());
+    let mut fork = room.clone();
+    let ban = evil.add(&mut fork, member(eve, ALICE, "ban"));
+    evil.add(&mut room, message(eve, "one"));
+    evil.add(&mut room, message(eve, "two"));
+    is_silent(&evil, &room, 1);
+    a.join(&room.id, ALICE, &[&evil.name]).await.unwrap_err();
+    let room = evil.hosted(&room.id);
+    let join = room.line.last().unwrap();
+    evil.send(&a, &[object(&ban)]).await;
+    until_outcome(&world, &a, &room.id, &ban, Outcome::Accepted).await;
+    evil.send(&a, &[object(join)]).await;
+    until_outcome(&world, &a, &room.id, join, Outcome::SoftFailed).await;
+    let kick = evil.add(&mut fork, member(eve, bob, "leave"));
+    evil.send(&a, &[object(&kick)]).await;
+    until_outcome(&world, &a, &room.id, &kick, Outcome::Accepted).await;
+    assert!(!is_in(&a, &room.id).await);
+    world.until("the join", || is_in(&a, &room.id)).await;
+    world.until("nothing to be left to find out", || is_forgotten(&a)).await;
+}
+
 /// The others count her in, and nobody may join just now, or not any more: she is let in when she may, or leaves.
 #[tokio::test(start_paused = true)]
 async fn who_was_let_in_and_may_not_join_anew_comes_in_later_or_leaves() {
