@@ -24,7 +24,7 @@ use transport::questions::Handshake;
 
 use crate::fetch::Effort;
 use crate::graph::Graph;
-use crate::join::JoinError;
+use crate::join::{JoinError, join_of};
 use crate::limits::{COUNTED_OUT_SERVERS_MAX, LEAVE_TIME_MAX, REMOVAL_REASON_MAX, SINGLE_EVENTS_AT_ONCE};
 use crate::partial::with_cited_members;
 use crate::room::View;
@@ -146,7 +146,7 @@ impl Graph {
                 let Some(removal) = find(tx, &row, &event)? else { return Ok(None) };
                 let user = removal.state_key().and_then(|key| UserId::parse(key).ok());
                 let Some(user) = user.filter(|user| user.server() == us) else { return Ok(None) };
-                let Some(join) = join_of(tx, &row, &user)? else { return Ok(None) };
+                let Some(join) = join_of(tx, row.number, &user)? else { return Ok(None) };
                 if !is_told_again && is_before(tx, row.number, &event, join)? {
                     return Ok(None);
                 }
@@ -193,8 +193,8 @@ impl Graph {
         join: EventNumber,
         removal: &Pdu,
     ) -> Result<(), StoreError> {
-        let (owned, who) = (row.clone(), user.clone());
-        if self.database().read(move |tx| join_of(tx, &owned, &who)).await? != Some(join) {
+        let (number, who) = (row.number, user.clone());
+        if self.database().read(move |tx| join_of(tx, number, &who)).await? != Some(join) {
             return Ok(());
         }
         let leave = Draft {
@@ -209,7 +209,7 @@ impl Graph {
         };
         match self.send(&row.room_id, vec![leave], None).await {
             Ok(_) => {
-                tracing::info!(room.id = %row.room_id, event.id = %removal.event_id(), "{user} has left {}: the others count them out since {}, which cannot be placed", row.room_id, removal.event_id());
+                tracing::info!(room.id = %row.room_id, event.id = %removal.event_id(), "{user} has left {}: the others count them out since {}, which does not count here", row.room_id, removal.event_id());
                 Ok(())
             }
             Err(SendError::Store(error)) => Err(error),
@@ -251,14 +251,6 @@ fn was_allowed(tx: &ReadTx<'_>, room: RoomNumber, removal: &Pdu) -> Result<Allow
         }
     }
     Ok(Allowed::No)
-}
-
-/// The event by which a user is in the room.
-fn join_of(tx: &ReadTx<'_>, row: &RoomRow, user: &UserId) -> Result<Option<EventNumber>, StoreError> {
-    match room_rows::membership(tx, row.number, user)?.as_deref() {
-        Some("join") => room_rows::current(tx, row.number, "m.room.member", user.as_str()),
-        _ => Ok(None),
-    }
 }
 
 /// What the user reads.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use events::{EventId, Object, ParsedPdu, Pdu, RoomId, RoomVersion, ServerName, UserId, Value};
 use persistence::transactions::graph::{self as graph_rows, Outcome};
 use persistence::transactions::{events as event_rows, partial as partial_rows, rooms as room_rows, unanswered_joins};
-use persistence::{EventNumber, RoomNumber, StoreError, WriteTx};
+use persistence::{EventNumber, ReadTx, RoomNumber, StoreError, WriteTx};
 use serde_json::value::RawValue;
 use transaction::RequestError;
 use transport::questions::{Handshake, Members};
@@ -158,11 +158,7 @@ impl Graph {
         self.database()
             .read(move |tx| {
                 let Some(row) = room_rows::by_id(tx, &room_id)? else { return Ok(None) };
-                let is_member = room_rows::membership(tx, row.number, &user)?.as_deref() == Some("join");
-                if !is_member || !room_rows::is_server_joined(tx, row.number, &user.server())? {
-                    return Ok(None);
-                }
-                let join = room_rows::current(tx, row.number, "m.room.member", user.as_str())?;
+                let join = join_of(tx, row.number, &user)?;
                 join.map(|event| event_rows::id(tx, event)).transpose()
             })
             .await
@@ -338,6 +334,15 @@ impl Graph {
         let parents = join.prev_events().iter().map(|id| (id.clone(), parent.clone())).collect();
         Surroundings { parents, now: self.handles().clock.now(), ..Surroundings::default() }
     }
+}
+
+/// The event by which a user of ours is in a room that we are in.
+pub(crate) fn join_of(tx: &ReadTx<'_>, room: RoomNumber, user: &UserId) -> Result<Option<EventNumber>, StoreError> {
+    let is_member = room_rows::membership(tx, room, user)?.as_deref() == Some("join");
+    if !is_member || !room_rows::is_server_joined(tx, room, &user.server())? {
+        return Ok(None);
+    }
+    room_rows::current(tx, room, "m.room.member", user.as_str())
 }
 
 /// Writes that we are in the room by this join, and whether its members are known, beside it. `earlier` are the extremities of an

@@ -300,8 +300,8 @@ impl World<'_> {
 
     /// What those know who are in the room now, and who should know that they are, or are not, when all has been said.
     ///
-    /// A guest whom the residents do not count in is not looked into: it may not be able to place what removed it, for whoever is not in
-    /// a room is given nothing of it (S2S API, `GET /state_ids`), nor knows forks by which it lost its membership.
+    /// A guest whom the residents do not count in is not compared with them: whoever is not in a room is given nothing of it (S2S API,
+    /// `GET /state_ids`). But if its users have all left by what they know, or were removed, it must get to know that.
     /// A guest that goes on with a backup from before it was let in does not know that it is in the room. Nobody can tell it, until one
     /// of its users asks again. A hostile moderator may remove a resident: nothing is sent to a server that is not in the room any more,
     /// and none of its users may say anything (S2S API, "Authorization rules").
